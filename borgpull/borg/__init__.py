@@ -1,0 +1,1 @@
+"""Stock borg: its command lines, messages and exit codes, and verification of what it wrote."""

@@ -1,0 +1,107 @@
+"""How stock borg is called for one client: repository, environment, prefix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from borgpull.borg import messages
+from borgpull.errors import BorgFailed
+from borgpull.process import CommandError, Completed, run
+from borgpull.secrets import Secret, as_fd
+
+# A borg command that only looks at the repository; the first after a lost cache rebuilds it.
+TIMEOUT = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Borg:
+    """borg for one client. `prefix` is put before every command line (the jail's entrance)."""
+
+    client: str
+    repository: Path
+    base: Path  # cache, configuration, keys and security folder: what must last
+    passphrase: Secret | None
+    host_id: str
+    lock_wait: int = 60
+    prefix: tuple[str, ...] = ()
+    extra_env: dict[str, str] = field(default_factory=dict)
+
+    def env(self, fd: int | None) -> dict[str, str]:
+        env = {
+            "BORG_REPO": str(self.repository),
+            "BORG_BASE_DIR": str(self.base),
+            "BORG_CACHE_DIR": str(self.base / "cache"),
+            "BORG_CONFIG_DIR": str(self.base / "config"),
+            "BORG_SECURITY_DIR": str(self.base / "security"),
+            "BORG_KEYS_DIR": str(self.base / "keys"),
+            # No two running containers may share it: borg breaks a lock whose host is its own and
+            # whose process id is not alive in its own PID namespace (facts, section 0.6).
+            "BORG_HOST_ID": self.host_id,
+            "BORG_HOSTNAME": self.client,
+            "BORG_EXIT_CODES": "modern",
+            "BORG_DISPLAY_PASSPHRASE": "no",
+            "PYTHONUNBUFFERED": "1",
+            "TZ": "UTC",
+            **self.extra_env,
+        }
+        if fd is not None:
+            env["BORG_PASSPHRASE_FD"] = str(fd)
+        return env
+
+    def argv(self, command: str, *args: str) -> list[str]:
+        """A borg command line whose log is JSON lines."""
+        common = ["--log-json", "--lock-wait", str(self.lock_wait)]
+        return [*self.prefix, "borg", *common, command, *args]
+
+    def run(self, command: str, *args: str, stdin: bytes = b"", timeout: float = TIMEOUT) -> Completed:
+        """Run to the end; raises the error of `messages.from_exit` for exit codes that are errors.
+
+        borg's codes 1 and 100 to 127 are warnings: the caller sees them in `returncode`.
+        """
+        with as_fd(self.passphrase) as fd:
+            try:
+                done = run(
+                    self.argv(command, *args),
+                    timeout=timeout,
+                    stdin=stdin,
+                    env=self.env(fd),
+                    pass_fds=() if fd is None else (fd,),
+                    check=False,
+                )
+            except CommandError as error:
+                raise BorgFailed(str(error)) from None
+        if is_failure(done.returncode):
+            raise messages.from_exit(done.returncode, plain_log(done.stderr), self.client)
+        return done
+
+    def json(self, command: str, *args: str) -> dict[str, Any]:
+        """Run with --json. Raises as `run`, and BorgFailed where the answer is no JSON object."""
+        done = self.run(command, "--json", *args)
+        try:
+            data = json.loads(done.stdout)
+        except ValueError:
+            raise BorgFailed(f"borg {command} answered no JSON") from None
+        return dict(data)
+
+
+def is_failure(returncode: int) -> bool:
+    """True for errors and signals, False for success and warnings (1, 100 to 127)."""
+    return returncode not in (0, 1) and not 100 <= returncode <= 127
+
+
+def plain_log(text: str) -> str:
+    """borg's JSON log lines as plain text, other lines as they are."""
+    return "\n".join(_plain(line) for line in text.splitlines())
+
+
+def _plain(line: str) -> str:
+    message = messages.parse(line.encode())
+    return line if message is None else str(message.get("message", ""))
+
+
+def exclude_args(patterns: Sequence[str]) -> list[str]:
+    return [word for pattern in patterns for word in ("--exclude", pattern)]

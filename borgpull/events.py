@@ -1,0 +1,65 @@
+"""What a job tells while it runs: events, one JSON object a line, and where they go.
+
+Nothing below `borgpull.cli` prints: it calls an `Emit`. The sidecar's lines are read by the host's
+CLI and by users' scripts (`--json`), so every line carries `"borgpull": 1`, the protocol's version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+PROTOCOL = 1
+
+Kind = Literal["phase", "progress", "note", "warning", "debug", "item", "result"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    phase: {"name", "text"}; progress: {"files", "bytes", "path", "total_files"?};
+    note and warning: {"text", "path"?}; debug: {"text"}; item: one item of an archive, as borg lists it; result: a `model.Result` as a dict.
+    """
+
+    kind: Kind
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps({"borgpull": PROTOCOL, "event": self.kind, **self.data})
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> Event | None:
+        """The event in a line, or None where the line is not one of ours."""
+        try:
+            data = json.loads(line)
+        except ValueError:
+            return None
+        if not isinstance(data, dict) or data.pop("borgpull", None) != PROTOCOL:
+            return None
+        return cls(data.pop("event", "debug"), data)
+
+
+Emit = Callable[[Event], None]
+
+
+def silent(_event: Event) -> None:
+    """An `Emit` that drops everything."""
+
+
+def phase(emit: Emit, name: str, text: str) -> None:
+    emit(Event("phase", {"name": name, "text": text}))
+
+
+def note(emit: Emit, text: str, **data: Any) -> None:
+    emit(Event("note", {"text": text, **data}))
+
+
+def warning(emit: Emit, text: str, **data: Any) -> None:
+    emit(Event("warning", {"text": text, **data}))
+
+
+def debug(emit: Emit, text: str) -> None:
+    emit(Event("debug", {"text": text}))

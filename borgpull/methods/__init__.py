@@ -1,0 +1,10 @@
+"""Methods: how a client's data gets here. A method is a module with `open_source`, in one dict."""
+
+from __future__ import annotations
+
+from borgpull.methods import sshfs
+from borgpull.methods.base import Source, SourceOpener
+
+METHODS: dict[str, SourceOpener] = {"sshfs": sshfs.open_source}
+
+__all__ = ["METHODS", "Source"]

@@ -1,0 +1,47 @@
+"""What SFTP cannot carry, counted on the client by its own tools where it has them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from borgpull.process import CommandError, run
+from borgpull.ssh.config import SshConfig
+
+TIMEOUT = 900
+# One line `name count` each; a client without the tool prints none, and we say "not counted".
+_SCRIPT = r"""
+exec 2>/dev/null
+nuls() { tr -dc '\0' | wc -c | tr -d ' '; }
+echo "hard_links $(find PATHS PRUNE -type f -links +1 -print0 | nuls)"
+echo "devices $(find PATHS PRUNE '(' -type b -o -type c ')' -print0 | nuls)"
+if command -v getfattr >/dev/null; then
+  echo "xattrs_and_acls $(find PATHS PRUNE -print0 | xargs -0 getfattr -h -m - -- | grep -c '^# file')"
+fi
+"""
+
+
+def count(config: SshConfig, paths: Sequence[str], skip: Sequence[str]) -> dict[str, int]:
+    """{"hard_links", "devices", "xattrs_and_acls"}: number of files; a key is absent if not counted.
+
+    `skip` are the mounts that the backup left out.
+    """
+    script = _SCRIPT.replace("PATHS", " ".join(shlex.quote(path) for path in paths))
+    prune = " -o ".join(f"-path {shlex.quote(glob_escape(path))}" for path in skip)
+    script = script.replace("PRUNE", f"'(' {prune} ')' -prune -o" if prune else "")
+    try:
+        done = run(config.command("sh", "-s"), timeout=TIMEOUT, stdin=script.encode(), check=False)
+    except CommandError:
+        return {}
+    found = {}
+    for line in done.stdout.decode(errors="replace").splitlines():
+        name, _, number = line.partition(" ")
+        if name in ("hard_links", "devices", "xattrs_and_acls") and number.isdigit():
+            found[name] = int(number)
+    return found
+
+
+def glob_escape(path: str) -> str:
+    """For find's -path, which reads its argument as a glob."""
+    return re.sub(r"([*?\[\\])", r"\\\1", path)

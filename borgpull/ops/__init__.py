@@ -1,0 +1,19 @@
+"""What a user can ask for: one module a verb, one function a job, all in one dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from borgpull.events import Emit
+from borgpull.model import JobSpec, Result
+from borgpull.ops import backup, doctor, repository, trust
+
+OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
+    "sshfs": backup.run,
+    "init": repository.init,
+    "list": repository.list_archives,
+    "info": repository.info,
+    "borg": repository.borg,
+    "trust": trust.run,
+    "doctor": doctor.run,
+}

@@ -1,0 +1,194 @@
+"""A backup: open the client, create, verify, and only then give the archive its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from borgpull import events
+from borgpull.borg import filescache, messages, repository
+from borgpull.borg.command import Borg, exclude_args
+from borgpull.borg.create import Created, create
+from borgpull.errors import (
+    ArchiveExists,
+    ConnectionLost,
+    LostData,
+    Unreadable,
+    VerificationFailed,
+)
+from borgpull.events import Emit
+from borgpull.methods import METHODS, Source
+from borgpull.methods.base import Verdict
+from borgpull.model import JobSpec, Result
+from borgpull.ops import ledger
+from borgpull.ops.workspace import locked_borg, private_folder
+
+SHOWN_PATHS = 20
+
+
+def run(job: JobSpec, emit: Emit) -> Result:
+    """Back a client up. Raises the errors of every layer; a returned Result is a verified archive."""
+    started = time.monotonic()
+    with private_folder() as folder, locked_borg(job, emit) as borg:
+        known = _prepare(job, borg, emit)
+        name = job.archive or default_archive_name(job.client)
+        if name in known:
+            raise ArchiveExists(f"{job.client} already has an archive {name}")
+        with METHODS[job.verb](job, borg, folder, emit) as source:
+            if job.dry_run:
+                return _dry_run(job, source, name, emit)
+            data = _save(job, borg, source, name, known, emit)
+    data["seconds"] = round(time.monotonic() - started, 3)
+    result = Result(verb=job.verb, client=job.client, data=data)
+    ledger.record(Path(job.places.state), result)
+    return result
+
+
+def default_archive_name(client: str) -> str:
+    return f"{client}-{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _prepare(job: JobSpec, borg: Borg, emit: Emit) -> list[str]:
+    """The repository is there (or made), opens with the passphrase; the archives' names."""
+    if job.init and not job.dry_run and not repository.exists(borg.repository):
+        events.phase(emit, "init", f"making the repository of {job.client} ({job.encryption})")
+        repository.init(borg, job.encryption)
+        events.note(emit, repository.key_reminder(job.client, job.encryption))
+    repository.require(borg.repository, job.client)
+    return [item["name"] for item in repository.archives(borg)]
+
+
+def _dry_run(job: JobSpec, source: Source, name: str, emit: Emit) -> Result:
+    events.phase(emit, "create", f"dry run: nothing is written for {job.client}")
+    args = [*source.create_args, *exclude_args(job.exclude)]
+    done = create(source.borg, name, source.paths, args, alive=source.alive, emit=emit, dry_run=True)
+    data = {"dry_run": True, "items": done.statuses["-"], "left_out": list(source.left_out)}
+    return Result(verb=job.verb, client=job.client, data=data)
+
+
+def _save(
+    job: JobSpec, borg: Borg, source: Source, name: str, known: Sequence[str], emit: Emit
+) -> dict[str, Any]:
+    """Create under a temporary name, verify, rename; what the result says of it."""
+    mark = f"{repository.UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    with filescache.generation(borg.base, keep=True) as cache:
+        env = {**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix}
+        inner = replace(source.borg, extra_env=env)
+        args = [
+            *source.create_args,
+            *("--compression", job.compression),
+            *exclude_args(job.exclude),
+        ]
+        events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
+        done = create(inner, name + mark, source.paths, args, alive=source.alive, emit=emit)
+        allowed = judge_warnings(done, job.allow_unreadable, source.paths)
+        events.phase(emit, "verify", "comparing the archive with the client")
+        verdict = source.verify(done.name)
+        judge_verdict(verdict)
+        if not source.alive():
+            raise ConnectionLost(f"the connection to {job.client} broke during the run")
+        final = done.name.removesuffix(mark)
+        borg.run("rename", f"::{done.name}", final)
+        cache.promote()
+    _sweep_unverified(borg, known, emit)
+    losses = source.losses()
+    tell_findings(verdict, allowed, source, losses, emit)
+    return _report(final, done, verdict, allowed, source, losses)
+
+
+def judge_warnings(
+    done: Created, allow_unreadable: Sequence[str], roots: Sequence[str]
+) -> list[str]:
+    """Fail the run for warnings that mean lost data; returns the paths that were allowed to be lost.
+
+    Raises ConnectionLost, Unreadable, LostData.
+    """
+    lost, denied, allowed = [], [], []
+    for found in done.warnings:
+        path = "/" + found.path.strip("/")
+        if found.kind == messages.CHANGED:
+            continue  # in the archive; the verification looks at its size
+        if found.kind == messages.VANISHED and found.path not in roots:
+            continue  # deleted on the client between the listing and the reading
+        if found.errno in messages.DEAD_LINK:
+            lost.append(f"{path} ({found.text})")
+        elif any(path == item or path.startswith(item.rstrip("/") + "/") for item in allow_unreadable):
+            allowed.append(path)
+        elif found.kind == messages.PERMISSION:
+            denied.append(path)
+        else:
+            lost.append(f"{path} ({found.text})")
+    if lost:
+        raise LostData(f"{len(lost)} not saved: {_some(lost)}")
+    if denied:
+        raise Unreadable(f"{len(denied)} may not be read: {_some(denied)}")
+    known_codes = done.returncode in (0, 1) or 100 <= done.returncode <= 107
+    if not known_codes or (done.returncode != 0 and not done.warnings):
+        raise LostData(f"borg warned (exit code {done.returncode}) and did not say of what")
+    return allowed
+
+
+def judge_verdict(verdict: Verdict) -> None:
+    """Raises VerificationFailed where files were cut short."""
+    if verdict.cut:
+        paths = ["/" + path for path in verdict.cut]
+        raise VerificationFailed(f"{len(paths)} shorter in the archive: {_some(paths)}")
+
+
+def _some(paths: Sequence[str]) -> str:
+    rest = len(paths) - SHOWN_PATHS
+    return ", ".join(paths[:SHOWN_PATHS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _sweep_unverified(borg: Borg, known: Sequence[str], emit: Emit) -> None:
+    """Delete what earlier failed runs left, now that there is a verified archive."""
+    old = [name for name in known if repository.UNVERIFIED in name]
+    if old:
+        events.note(emit, f"deleting {len(old)} unverified archive(s) of earlier runs")
+        for name in old:
+            borg.run("delete", f"::{name}")
+
+
+def tell_findings(
+    verdict: Verdict, allowed: Sequence[str], source: Source, losses: dict[str, Any], emit: Emit
+) -> None:
+    for path in verdict.changed:
+        events.warning(emit, "changed while it was saved", path="/" + path)
+    for path in allowed:
+        events.warning(emit, "not saved, as allowed", path=path)
+    for item in source.left_out:
+        events.note(emit, f"left out: {item['path']} ({item['fstype']})")
+    for name, number in losses.items():
+        if number:
+            events.warning(emit, f"sshfs cannot carry {name.replace('_', ' ')}: {number} file(s)")
+
+
+def _report(
+    name: str,
+    done: Created,
+    verdict: Verdict,
+    allowed: Sequence[str],
+    source: Source,
+    losses: dict[str, Any],
+) -> dict[str, Any]:
+    stats = done.stats.get("archive", {}).get("stats", {})
+    return {
+        "archive": name,
+        "archive_id": done.stats.get("archive", {}).get("id"),
+        "items": verdict.counts,
+        "bytes": verdict.size,
+        "files_read": done.read_files(),
+        "read_paths": ["/" + path for path in done.read],
+        "files_unchanged": done.statuses["U"],
+        "new_bytes": stats.get("deduplicated_size", 0),
+        "changed": ["/" + path for path in verdict.changed],
+        "allowed_unreadable": list(allowed),
+        "left_out": list(source.left_out),
+        "losses": losses,
+    }
+
+

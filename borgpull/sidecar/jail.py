@@ -1,0 +1,97 @@
+"""The jail in which borg runs: a root of our own making, with the client's tree as one folder.
+
+The hand-made recipe chroots into the client's tree. Here the client's tree is a folder of a root
+that holds the image's /usr (read-only), copies of the client's passwd and group, the repository and
+the cache: names are the client's, yet no path is ever resolved by the client's symlinks from a root
+of ours, no mount point lies in its tree, and its loader, libraries and shell are never looked up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from borgpull import errors
+from borgpull.errors import HostileClient
+from borgpull.process import CommandError, run
+from borgpull.sidecar.namespace import Namespace, privilege_error
+
+MODULE = "borgpull.sidecar.inside"
+# borg needs to read and write whatever the owner; nothing else of root's power.
+CAPABILITIES = "-all,+dac_override,+dac_read_search,+fowner,+chown"
+
+
+@dataclass(frozen=True)
+class JailSpec:
+    """What the jail is made of; read by `inside.py`."""
+
+    root: str
+    client: str
+    writable: tuple[str, ...]  # bound at the same path
+
+    @property
+    def tree(self) -> str:
+        """Where the client's tree is, as the jail sees it: stable, for borg's files cache."""
+        return f"/mnt/borgpull/{self.client}"
+
+    @property
+    def outer_tree(self) -> str:
+        return self.root + self.tree
+
+
+@dataclass(frozen=True)
+class Jail:
+    namespace: Namespace
+    spec: JailSpec
+
+    def prefix(self) -> tuple[str, ...]:
+        """The words before a command that make it run in the jail, in the client's tree."""
+        return tuple(
+            self.namespace.enter(
+                "chroot",
+                self.spec.root,
+                "env",
+                f"--chdir={self.spec.tree}",
+                "setpriv",
+                "--no-new-privs",
+                f"--bounding-set={CAPABILITIES}",
+                "--inh-caps=-all",
+                "--pdeathsig=KILL",
+                "--",
+            )
+        )
+
+
+def build(namespace: Namespace, spec: JailSpec) -> Jail:
+    """Make the jail's root, without the client's tree. Raises NoMountPrivilege."""
+    try:
+        _inside(namespace, "build", asdict(spec))
+    except CommandError as error:
+        raise privilege_error(error) from None
+    return Jail(namespace, spec)
+
+
+def adopt_client(jail: Jail, paths: Sequence[str]) -> dict[str, Any]:
+    """After the mount: copy passwd and group from the client's tree, look at the wanted paths.
+
+    Returns {"names": [files found], "missing": [...], "symlinks": {path: link on the way}}.
+    Raises HostileClient where those files are not plain or far too big, ConnectionLost where the
+    client does not answer.
+    """
+    try:
+        answer = _inside(jail.namespace, "adopt", {**asdict(jail.spec), "paths": list(paths)})
+    except CommandError as error:
+        raise errors.ConnectionLost(f"the client's tree cannot be read: {error}") from None
+    if "hostile" in answer:
+        raise HostileClient(str(answer["hostile"]))
+    return answer
+
+
+def _inside(namespace: Namespace, step: str, spec: dict[str, Any]) -> dict[str, Any]:
+    argv = namespace.enter("/usr/bin/python3", "-P", "-m", MODULE, step)
+    done = run(argv, timeout=120, stdin=json.dumps(spec).encode())
+    return dict(json.loads(done.stdout or b"{}"))
+
+

@@ -1,0 +1,118 @@
+"""The namespaces of one job: a mount namespace, and a user namespace where SYS_ADMIN is missing.
+
+Every mount of the job lives in them. They are held by one `cat` that ends when our end of its pipe
+closes, however we end; with the last process the kernel removes every mount. Stock util-linux does
+the work, so nothing here needs more than argument lists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from borgpull.errors import NoFuseDevice, NoMountPrivilege
+from borgpull.process import CommandError, Running, running
+
+CAP_SYS_ADMIN = 21  # linux/capability.h
+FULL_MAP = "0 0 4294967295"
+START_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """Live namespaces; `pid` is their holder's."""
+
+    pid: int
+    user: bool
+
+    def enter(self, *argv: str) -> list[str]:
+        """The command line that runs `argv` in there, as root, dying with us.
+
+        nsenter's change of credentials clears the parent-death signal, so it is set after it.
+        """
+        user = ["--user"] if self.user else []
+        die = ["setpriv", "--pdeathsig", "KILL", "--"]
+        return ["nsenter", "--target", str(self.pid), *user, "--mount", "--", *die, *argv]
+
+    def mounts(self) -> str:
+        return Path(f"/proc/{self.pid}/mountinfo").read_text(errors="surrogateescape")
+
+
+def has_sys_admin() -> bool:
+    status = Path("/proc/self/status").read_text()
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
+    return bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
+
+
+def require_fuse() -> None:
+    """Raises NoFuseDevice."""
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        raise NoFuseDevice("this container has no /dev/fuse") from None
+    except OSError as error:
+        raise NoFuseDevice(f"/dev/fuse cannot be opened: {error.strerror}") from None
+
+
+def require_all_ids() -> None:
+    """Raises NoMountPrivilege where foreign owners would be archived as 65534 (rootless engines)."""
+    for kind in ("uid", "gid"):
+        if Path(f"/proc/self/{kind}_map").read_text().split() != FULL_MAP.split():
+            raise NoMountPrivilege(
+                f"this container does not see all {kind}s: every other owner would become 65534",
+                hint="run it on an engine that is not rootless, or use a method that needs no mount",
+            )
+
+
+@contextlib.contextmanager
+def namespace() -> Iterator[Namespace]:
+    """Make the namespaces of a job. Raises NoMountPrivilege with what is missing."""
+    require_all_ids()
+    user = not has_sys_admin()
+    argv = ["unshare", *(["--user"] if user else []), "--mount", "--propagation", "private", "cat"]
+    with running(argv, name="namespace", stdin=subprocess.PIPE, grace=1) as holder:
+        assert holder.popen.stdin is not None
+        with holder.popen.stdin as keep:
+            _await_start(holder)
+            if user:
+                _map_all_ids(holder.popen.pid)
+            yield Namespace(holder.popen.pid, user)
+            keep.close()
+
+
+def _await_start(holder: Running) -> None:
+    """Wait until the holder, inside its namespaces, echoes a line."""
+    assert holder.popen.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        os.write(holder.popen.stdin.fileno(), b"ready\n")
+    for item in holder.lines(tick=START_SECONDS):
+        if item is None:
+            break
+        if item == ("stdout", b"ready\n"):
+            return
+    raise NoMountPrivilege(f"this container may not make namespaces: {holder.stderr()[-200:]}")
+
+
+def _map_all_ids(pid: int) -> None:
+    """Map every id to itself; the kernel asks for CAP_SETUID and CAP_SETGID of the parent."""
+    for kind in ("uid", "gid"):
+        try:
+            Path(f"/proc/{pid}/{kind}_map").write_text(FULL_MAP + "\n")
+        except OSError as error:
+            raise NoMountPrivilege(
+                f"this container may not map all {kind}s ({error.strerror}): "
+                "foreign owners would be archived as 65534",
+                hint="do not drop the capabilities SETUID and SETGID, or add SYS_ADMIN",
+            ) from None
+
+
+def privilege_error(error: CommandError) -> NoMountPrivilege:
+    """A failed mount command as the privilege that is missing."""
+    last = error.stderr.strip().splitlines()[-1:] or [str(error)]
+    return NoMountPrivilege(f"this container may not mount: {last[0][-200:]}")
+
+

@@ -1,0 +1,1 @@
+"""ssh as OpenSSH speaks it: configuration, host keys, messages, small transfers by SFTP."""

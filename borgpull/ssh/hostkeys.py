@@ -1,0 +1,80 @@
+"""Host keys: look at them, pin them, never guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from borgpull.errors import ChangedHostKey, ConfigError, HostUnreachable
+from borgpull.model import Target
+from borgpull.process import CommandError, run
+
+SCAN_TIMEOUT = 20
+
+
+def scan(target: Target) -> list[str]:
+    """The known_hosts lines that the client offers (ssh-keyscan). Raises HostUnreachable."""
+    argv = ["ssh-keyscan", "-T", str(SCAN_TIMEOUT // 2), "-p", str(target.port), "--", target.host]
+    try:
+        done = run(argv, timeout=SCAN_TIMEOUT, check=False)
+    except CommandError as error:
+        raise HostUnreachable(f"cannot reach {target}: {error}") from None
+    lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line[:1] != "#"]
+    lines = [line for line in lines if line.strip()]
+    if not lines:
+        raise HostUnreachable(f"cannot reach {target}: no host key was offered")
+    return sorted(lines)
+
+
+def fingerprint(line: str) -> str:
+    """`SHA256:... (ED25519)` of one known_hosts line, as ssh-keygen prints it."""
+    try:
+        done = run(["ssh-keygen", "-l", "-f", "-"], timeout=10, stdin=line.encode() + b"\n")
+    except CommandError as error:
+        raise ConfigError(f"not a host key: {error}") from None
+    fields = done.stdout.decode(errors="replace").split()
+    return f"{fields[1]} {fields[-1]}"
+
+
+def pattern(target: Target) -> str:
+    """How known_hosts names the client (sshd(8): `[host]:port` unless the port is 22)."""
+    return target.host if target.port == 22 else f"[{target.host}]:{target.port}"
+
+
+def pinned(target: Target, known_hosts: Path) -> list[str]:
+    """The pinned lines for the client; empty where there is none."""
+    if not known_hosts.exists():
+        return []
+    argv = ["ssh-keygen", "-F", pattern(target), "-f", str(known_hosts)]
+    done = run(argv, timeout=10, check=False)
+    text = done.stdout.decode(errors="replace")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def pin(target: Target, lines: list[str], known_hosts: Path, *, replace: bool) -> None:
+    """Add the lines to known_hosts, whole or not at all.
+
+    Raises ChangedHostKey where another key is pinned and `replace` is not set.
+    """
+    old = pinned(target, known_hosts)
+    if {key_part(line) for line in old} & {key_part(line) for line in lines} and not replace:
+        return
+    if old and not replace:
+        raise ChangedHostKey(
+            f"another host key is pinned for {target}",
+            hint=f"if the client was reinstalled: borgpull trust --replace {target}",
+        )
+    text = known_hosts.read_text() if known_hosts.exists() else ""
+    keep = [line for line in text.splitlines() if line not in old]
+    try:
+        known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        fresh = known_hosts.with_name(known_hosts.name + ".new")
+        fresh.write_text("\n".join([*keep, *lines]) + "\n")
+        fresh.replace(known_hosts)
+    except OSError as error:
+        raise ConfigError(f"cannot write {known_hosts}: {error.strerror}") from None
+
+
+def key_part(line: str) -> tuple[str, str]:
+    """Type and key of a known_hosts line, without the host."""
+    fields = [*line.split(), "", "", ""]
+    return fields[1], fields[2]
