@@ -42,6 +42,8 @@ class Borg:
             # whose process id is not alive in its own PID namespace (facts, section 0.6).
             "BORG_HOST_ID": self.host_id,
             "BORG_HOSTNAME": self.client,
+            # Or borg asks for the name of user 0, which a client's passwd need not have.
+            "BORG_USERNAME": "root",
             "BORG_EXIT_CODES": "modern",
             "BORG_DISPLAY_PASSPHRASE": "no",
             "PYTHONUNBUFFERED": "1",

@@ -15,5 +15,5 @@ OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "info": repository.info,
     "borg": repository.borg,
     "trust": trust.run,
-    "doctor": doctor.run,
+    "doctor": doctor.diagnose,
 }

@@ -1,11 +1,194 @@
-"""Doctor: what this place allows, and what the client offers."""
+"""Doctor: which rung of privilege this place allows, and what the client offers.
+
+A check is {"name", "ok": true | false | null (not known, or only worth knowing), "text", "hint"}.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from borgpull.errors import BorgpullError
 from borgpull.events import Emit
 from borgpull.model import JobSpec, Result
+from borgpull.ops.workspace import private_folder
+from borgpull.process import CommandError, run
+from borgpull.sidecar import namespace as namespaces
+from borgpull.sidecar import sshfs
+from borgpull.ssh import config as ssh_config
+from borgpull.ssh import hostkeys, sftp
+
+Check = dict[str, Any]
 
 
-def run(job: JobSpec, emit: Emit) -> Result:
-    """Placeholder until the checks land."""
-    return Result(verb=job.verb, client=job.client, data={"checks": []})
+def diagnose(job: JobSpec, emit: Emit) -> Result:
+    """All checks; the result's failure is left to the caller, from `ok` false. Raises nothing of ssh."""
+    checks = [*place_checks(), *folder_checks(job)]
+    if job.target is not None:
+        with private_folder() as folder:
+            checks += client_checks(job, folder)
+    ok = all(check["ok"] is not False for check in checks)
+    return Result(verb=job.verb, client=job.client, ok=ok, data={"checks": checks})
+
+
+def check(name: str, ok: bool | None, text: str, hint: str = "") -> Check:
+    return {"name": name, "ok": ok, "text": text, "hint": hint if ok is not True else ""}
+
+
+def attempt(name: str, good: str, action: Callable[[], object]) -> Check:
+    """A check that holds if the action raises no error of ours."""
+    try:
+        action()
+    except BorgpullError as error:
+        return check(name, False, error.message, error.hint)
+    return check(name, True, good)
+
+
+# --- the place where the job runs -----------------------------------------------------------------
+
+
+def place_checks() -> list[Check]:
+    return [
+        attempt("fuse", "/dev/fuse can be opened", namespaces.require_fuse),
+        rung_check(),
+        apparmor_check(),
+        userns_check(),
+        selinux_check(),
+        sshfs_check(),
+    ]
+
+
+def rung_check() -> Check:
+    """The rung in use, and what a lower one lacks."""
+
+    def enter() -> None:
+        with namespaces.namespace():
+            pass
+
+    if not namespaces.has_sys_admin():
+        return attempt("privilege", "lowest rung: own user namespace, no added capability", enter)
+    found = attempt("privilege", "SYS_ADMIN; no seccomp profile of ours is needed", enter)
+    if found["ok"]:
+        found["text"] += "; for the lowest rung drop SYS_ADMIN and add our seccomp profile"
+    return found
+
+
+def apparmor_check() -> Check:
+    label = read_text("/proc/self/attr/current").strip("\0\n ")
+    if label in ("", "unconfined"):
+        return check("apparmor", True, "not confined")
+    return check(
+        "apparmor",
+        None,
+        f"confined by {label}; docker-default denies every mount",
+        "docker run --security-opt apparmor=unconfined",
+    )
+
+
+def userns_check() -> Check:
+    """Switches that forbid user namespaces: Ubuntu 23.10 and newer, older Debian, sysctl limits."""
+    for name, bad, what in (
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor restricts user namespaces"),
+        ("kernel/unprivileged_userns_clone", "0", "user namespaces are switched off"),
+        ("user/max_user_namespaces", "0", "user namespaces are switched off"),
+    ):
+        if read_text(f"/proc/sys/{name}").strip() == bad:
+            return check(
+                "user namespaces",
+                None if namespaces.has_sys_admin() else False,
+                f"{what} on this host ({name.replace('/', '.')} = {bad})",
+                f"sysctl -w {name.replace('/', '.')}={1 - int(bad)} on the host, or --cap-add SYS_ADMIN",
+            )
+    return check("user namespaces", True, "no switch of the host forbids them")
+
+
+def selinux_check() -> Check:
+    if read_text("/sys/fs/selinux/enforce").strip() == "1":
+        return check(
+            "selinux", None, "enforcing", "if mounts are denied: --security-opt label=disable"
+        )
+    return check("selinux", True, "not enforcing")
+
+
+def sshfs_check() -> Check:
+    try:
+        options = sshfs.options()
+    except CommandError as error:
+        return check("sshfs", False, str(error), "use the image borgpull")
+    if "no_contain_symlinks" in options:
+        return check("sshfs", True, "patched for CVE-2026-47187, and saves absolute symlinks")
+    return check("sshfs", None, "from before the fix of CVE-2026-47187", "use a newer image")
+
+
+def folder_checks(job: JobSpec) -> list[Check]:
+    found = []
+    for name, path in (("repositories", job.places.repo), ("state", job.places.state)):
+        ok = os.path.isdir(path) and os.access(path, os.W_OK)
+        text = f"{path} is {'writable' if ok else 'missing or not writable'}"
+        found.append(check(name, ok, text, f"mount a volume at {path}"))
+    return found
+
+
+def read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+# --- the client -----------------------------------------------------------------------------------
+
+# One line `name value` each; what a client has decides what a backup can tell and which methods work.
+_SURVEY = r"""
+exec 2>/dev/null
+echo "user $(id -un) $(id -u)"
+echo "machine $(uname -m)"
+for tool in find getfattr tar borg socat python3; do
+  command -v $tool >/dev/null && echo "has $tool" || echo "lacks $tool"
+done
+"""
+
+
+def client_checks(job: JobSpec, folder: Path) -> list[Check]:
+    assert job.target is not None
+    known = [line for path in ssh_config.known_hosts_files(job.places)
+             for line in hostkeys.pinned(job.target, Path(path))]
+    found = [
+        check("host key", True, "pinned") if known
+        else check("host key", False, f"the host key of {job.target} is not known",
+                   f"borgpull trust {job.target}")
+    ]
+    try:
+        config = ssh_config.write(folder, job.target, job.places)
+        mountinfo = sftp.fetch(config, "/proc/self/mountinfo", folder / "mountinfo")
+    except BorgpullError as error:
+        return [*found, check("login and sftp", False, error.message, error.hint)]
+    found.append(check("login and sftp", True, f"logged in as {job.target}; SFTP answers"))
+    found.append(
+        check("mounts", True, "the client shows its mounts") if mountinfo is not None
+        else check("mounts", None, "the client shows no /proc/self/mountinfo",
+                   "exclude its pseudo file systems with --exclude")
+    )
+    return [*found, *survey(config)]
+
+
+def survey(config: ssh_config.SshConfig) -> list[Check]:
+    try:
+        done = run(config.command("sh", "-s"), timeout=30, stdin=_SURVEY.encode(), check=False)
+    except CommandError:
+        return [check("shell", None, "no shell on the client", "losses cannot be counted")]
+    lines = [line.split() for line in done.stdout.decode(errors="replace").splitlines()]
+    facts = {words[0]: words[1:] for words in lines if words and words[0] in ("user", "machine")}
+    if "user" not in facts:
+        return [check("shell", None, "no shell on the client", "losses cannot be counted")]
+    root = facts["user"][-1:] == ["0"]
+    tools = {words[1]: words[0] == "has" for words in lines if words[:1] in (["has"], ["lacks"])}
+    has = ", ".join(name for name, there in tools.items() if there) or "none of the tools"
+    user = "root" if root else " ".join(facts["user"])
+    return [
+        check("user", True if root else None, f"on the client we are {user}",
+              "files that this user may not read fail the backup, unless --allow-unreadable"),
+        check("client", True, f"{' '.join(facts.get('machine', ['?']))}; has {has}"),
+    ]

@@ -95,22 +95,26 @@ def compare_folder(folder: str, files: list[Record], *, read: bool) -> list[dict
             entry = {"path": path, "archived": size, "mtime": mtime, "now": info.st_size}
             entry["now_mtime"] = int(info.st_mtime)
             if read:
-                entry["unreadable"] = reads_short(real)
+                entry["unreadable"] = reads_short(real, info.st_size)
             differing.append(entry)
     return differing
 
 
-def reads_short(path: str) -> bool:
-    """Does the file end, when read, before the size that it claims before and after?"""
+def reads_short(path: str, size: int) -> bool:
+    """Does the file end, when read, before the size that its folder's listing gave?
+
+    A stat after the reading proves nothing: the kernel takes an early end of file for the file's
+    new size (fs/fuse/file.c, fuse_read_update_size).
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return True
     try:
-        count, before = 0, os.fstat(fd).st_size
+        count = 0
         while block := os.read(fd, 1 << 20):
             count += len(block)
-        return count < min(before, os.stat(path, follow_symlinks=False).st_size)
+        return count < size
     except OSError:
         return True
     finally:

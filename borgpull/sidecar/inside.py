@@ -83,7 +83,8 @@ def build(spec: dict[str, Any]) -> dict[str, Any]:
     for path in spec["writable"]:
         bind(path, root / path.lstrip("/"))
     (root / "etc" / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")
-    (root / "mnt" / "borgpull" / spec["client"]).mkdir(parents=True)
+    for name in ("borgpull", "verify"):
+        (root / "mnt" / name / spec["client"]).mkdir(parents=True)
     return {}
 
 

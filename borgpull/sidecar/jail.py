@@ -37,8 +37,9 @@ class JailSpec:
         return f"/mnt/borgpull/{self.client}"
 
     @property
-    def outer_tree(self) -> str:
-        return self.root + self.tree
+    def second_tree(self) -> str:
+        """Where verification mounts the client's tree afresh."""
+        return f"/mnt/verify/{self.client}"
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class Jail:
     namespace: Namespace
     spec: JailSpec
 
-    def prefix(self) -> tuple[str, ...]:
-        """The words before a command that make it run in the jail, in the client's tree."""
+    def prefix(self, folder: str) -> tuple[str, ...]:
+        """The words before a command that make it run in the jail, in a folder of it."""
         return tuple(
             self.namespace.enter(
                 "chroot",
                 self.spec.root,
                 "env",
-                f"--chdir={self.spec.tree}",
+                f"--chdir={folder}",
                 "setpriv",
                 "--no-new-privs",
                 f"--bounding-set={CAPABILITIES}",

@@ -14,8 +14,6 @@ from borgpull.ssh.config import ALIAS, SshConfig
 from borgpull.ssh.diagnose import from_ssh
 
 MOUNT_SECONDS = 60.0
-# How long sshfs may answer stat from its cache (its own default), in seconds.
-CACHE_SECONDS = 20
 
 
 def options() -> str:
@@ -26,7 +24,6 @@ def options() -> str:
     archive (CVE-2026-47187's fix). It is safe here because nothing of ours resolves those links.
     """
     names = ["ro", "nodev", "nosuid", "noexec", "max_read=65536", "dcache_max_size=100000"]
-    names.append(f"dcache_timeout={CACHE_SECONDS}")
     help_text = run(["sshfs", "--help"], timeout=10, check=False)
     if "no_contain_symlinks" in help_text.stdout.decode() + help_text.stderr:
         names.append("no_contain_symlinks")  # builds from before the fix do not know it
@@ -34,16 +31,16 @@ def options() -> str:
 
 
 @contextmanager
-def mounted(jail: Jail, config: SshConfig) -> Iterator[Running]:
-    """Mount the client's root in the jail; yields the sshfs process, which must stay alive.
+def mounted(jail: Jail, config: SshConfig, folder: str) -> Iterator[Running]:
+    """Mount the client's root on a folder of the jail; yields the sshfs process, to be watched.
 
     Raises the errors of `ssh.diagnose.from_ssh`, MountFailed, NoMountPrivilege.
     """
-    target = jail.spec.outer_tree
+    target = jail.spec.root + folder
     words = ["sshfs", "-f", "-F", str(config.path), "-o", options(), f"{ALIAS}:/", target]
     with running(jail.namespace.enter(*words), name="sshfs", grace=5) as sshfs:
         deadline = time.monotonic() + MOUNT_SECONDS
-        while not _is_mounted(jail):
+        while not _is_mounted(jail, target):
             if not sshfs.alive():
                 raise _why(sshfs, config)
             if time.monotonic() > deadline:
@@ -52,9 +49,9 @@ def mounted(jail: Jail, config: SshConfig) -> Iterator[Running]:
         yield sshfs
 
 
-def _is_mounted(jail: Jail) -> bool:
+def _is_mounted(jail: Jail, target: str) -> bool:
     words = (line.split(" ") for line in jail.namespace.mounts().splitlines())
-    return any(fields[4] == jail.spec.outer_tree for fields in words)
+    return any(fields[4] == target for fields in words)
 
 
 def _why(sshfs: Running, config: SshConfig) -> Exception:

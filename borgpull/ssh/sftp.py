@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from borgpull.errors import HostUnreachable
 from borgpull.process import CommandError, run
 from borgpull.ssh.config import ALIAS, SshConfig
 from borgpull.ssh.diagnose import from_ssh
@@ -22,7 +23,9 @@ def fetch(config: SshConfig, remote: str, local: Path) -> bytes | None:
     try:
         done = run(argv, timeout=TIMEOUT, stdin=batch, check=False)
     except CommandError as error:
-        raise from_ssh(error.stderr or "Connection timed out", config.target) from None
+        if error.returncode == -1 and not error.stderr.strip():
+            raise HostUnreachable(f"{config.target} does not answer SFTP requests") from None
+        raise from_ssh(error.stderr, config.target) from None
     if done.returncode != 0:
         raise from_ssh(done.stderr, config.target)
     return local.read_bytes() if local.exists() else None
