@@ -9,6 +9,7 @@ of `--files-cache rechunk`, for just the files that are in doubt.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -53,7 +54,7 @@ def generation(base: Path, *, keep: bool) -> Iterator[Generation]:
             else:
                 target.touch()
     except OSError as error:
-        if error.errno in (28, 122):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left in {base}") from None
         raise ConfigError(f"cannot use the cache in {base}: {error.strerror}") from None
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -50,8 +51,8 @@ def require(path: Path, client: str) -> None:
         )
 
 
-def init(borg: Borg, encryption: str) -> None:
-    """`borg init`. Raises RepositoryExists, PassphraseMissing and borg's errors."""
+def check_init(borg: Borg, encryption: str) -> None:
+    """What can be said before anything is touched. Raises RepositoryExists, PassphraseMissing."""
     if exists(borg.repository):
         raise RepositoryExists(f"there is already a repository for {borg.client}")
     if encryption != "none" and borg.passphrase is None and not encryption.startswith("authenticated"):
@@ -59,6 +60,11 @@ def init(borg: Borg, encryption: str) -> None:
             f"a repository with encryption {encryption} needs a passphrase",
             hint="give --passphrase-file FILE, or --encryption none if you mean it",
         )
+
+
+def init(borg: Borg, encryption: str) -> None:
+    """`borg init`. Raises as `check_init`, and borg's errors."""
+    check_init(borg, encryption)
     borg.run("init", "--encryption", encryption)
 
 
@@ -116,7 +122,7 @@ def lock(repository: Path, wait: float, emit: Emit) -> Iterator[None]:
         repository.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        if error.errno in (28, 122):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left in {repository.parent}") from None
         raise RepositoryNotWritable(f"cannot write in {repository.parent}: {error.strerror}") from None
     try:

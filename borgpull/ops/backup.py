@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +34,7 @@ SHOWN_PATHS = 20
 def run(job: JobSpec, emit: Emit) -> Result:
     """Back a client up. Raises the errors of every layer; a returned Result is a verified archive."""
     started = time.monotonic()
-    with private_folder() as folder, locked_borg(job, emit) as borg:
+    with private_folder() as folder, _borg(job, emit) as borg:
         known = _prepare(job, borg, emit)
         name = job.archive or default_archive_name(job.client)
         if name in known:
@@ -46,6 +47,10 @@ def run(job: JobSpec, emit: Emit) -> Result:
     result = Result(verb=job.verb, client=job.client, data=data)
     ledger.record(Path(job.places.state), result)
     return result
+
+
+def _borg(job: JobSpec, emit: Emit) -> AbstractContextManager[Borg]:
+    return locked_borg(job, emit, may_init=job.init and not job.dry_run)
 
 
 def default_archive_name(client: str) -> str:

@@ -14,7 +14,7 @@ from borgpull.ops.workspace import locked_borg, open_borg
 
 def init(job: JobSpec, emit: Emit) -> Result:
     """Make the repository. Raises RepositoryExists, PassphraseMissing and borg's errors."""
-    with locked_borg(job, emit) as borg:
+    with locked_borg(job, emit, may_init=True) as borg:
         repository.init(borg, job.encryption)
     reminder = repository.key_reminder(job.client, job.encryption)
     events.note(emit, reminder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -39,28 +40,40 @@ def private_folder() -> Iterator[Path]:
 
 
 def open_borg(job: JobSpec) -> Borg:
-    """borg for a job's client, outside of any jail. Raises ConfigError, DiskFull."""
-    base = Path(job.places.state) / "clients" / job.client / "borg"
-    try:
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        if error.errno in (28, 122):
-            raise DiskFull(f"no space left in {job.places.state}") from None
-        raise ConfigError(f"cannot write in {job.places.state}: {error.strerror}") from None
+    """borg for a job's client, outside of any jail. Makes and touches nothing. Raises ConfigError."""
     return Borg(
         client=job.client,
         repository=Path(job.places.repo) / job.client,
-        base=base,
+        base=Path(job.places.state) / "clients" / job.client / "borg",
         passphrase=read_passphrase(Path(job.places.passphrase)),
         host_id=repository.new_host_id(job.client),
         lock_wait=job.lock_wait,
     )
 
 
+def make_base(borg: Borg) -> None:
+    """The folder for what must last. Raises ConfigError, DiskFull."""
+    try:
+        borg.base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"no space left in {borg.base}") from None
+        raise ConfigError(f"cannot make {borg.base}: {error.strerror}") from None
+
+
 @contextmanager
-def locked_borg(job: JobSpec, emit: Emit) -> Iterator[Borg]:
-    """borg for a job that writes, with our lock held and a killed run's locks removed."""
+def locked_borg(job: JobSpec, emit: Emit, *, may_init: bool = False) -> Iterator[Borg]:
+    """borg for a job that writes, with our lock held and a killed run's locks removed.
+
+    Raises RepositoryMissing before anything is made, unless the job may make the repository; then
+    PassphraseMissing.
+    """
     borg = open_borg(job)
+    if not may_init:
+        repository.require(borg.repository, job.client)
+    elif not repository.exists(borg.repository):
+        repository.check_init(borg, job.encryption)
+    make_base(borg)
     with repository.lock(borg.repository, job.lock_wait, emit):
         repository.break_stale_locks(borg, emit)
         yield borg

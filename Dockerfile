@@ -1,0 +1,51 @@
+# The image `borgpull`: borg, sshfs, socat, OpenSSH and the package. No registry is needed but for the
+# base; `make image` builds it, and makes the base by debootstrap where none can be pulled.
+#
+# No `# syntax=` line, heredoc or COPY --link: it must build with the BuildKit of Docker 20.10.
+ARG BASE=debian:trixie-slim
+
+FROM $BASE AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev pkg-config python3-dev python3-pip \
+      libacl1-dev liblz4-dev libssl-dev libxxhash-dev libzstd-dev
+WORKDIR /build
+COPY images/sidecar/*.lock ./
+# The secret is the host's CA bundle, for builds behind a proxy that inspects TLS; never a layer.
+RUN --mount=type=secret,id=ca \
+    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
+    pip="python3 -m pip --disable-pip-version-check --no-cache-dir install --break-system-packages \
+         --require-hashes --no-deps --ignore-installed" \
+ && $pip -r build.lock \
+ && $pip --no-build-isolation --no-binary borgbackup --prefix /out -r borg.lock \
+ && $pip --prefix /out -r requirements.lock
+# --prefix follows Debian's layout (/out/local/lib/python3.13/dist-packages). Everything must live
+# below /usr, because a job binds nothing else of the image into its jail.
+# borg's own `testsuite` stays: its self-test at every start needs it.
+RUN rm -rf /out/local/share \
+ && find /out -type d -name tests -prune -exec rm -rf {} + \
+ && find /out -name '*.so' -exec strip --strip-unneeded {} + \
+ && sed -i '1s|.*|#!/usr/bin/python3|' /out/local/bin/borg \
+ && python3 -m compileall -q -j 2 /out/local/lib
+
+FROM $BASE
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates- fuse3 libacl1 liblz4-1 libssl3t64 \
+      libxxhash0 libzstd1 openssh-client openssh-server python3 socat sshfs tini \
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/* /usr/share/man/* \
+      /usr/share/info/* /usr/share/locale/* /etc/ssh/ssh_host_* \
+ && mkdir -m 0755 /repo /state && mkdir -p -m 0755 /run/secrets
+COPY --from=build /out/local /usr/local
+COPY images/sidecar/borgpull /usr/local/bin/borgpull
+COPY borgpull /usr/local/lib/python3.13/dist-packages/borgpull
+RUN python3 -m compileall -q /usr/local/lib/python3.13/dist-packages/borgpull
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="borgpull" \
+      org.opencontainers.image.description="Pull backups with borg: sshfs, borg and socat in one sidecar" \
+      org.opencontainers.image.licenses="BSD-3-Clause" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+# BORGPULL_SIDECAR says that jobs run here, not in a container started from here.
+ENV BORGPULL_SIDECAR=1 LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+ENTRYPOINT ["/usr/bin/tini", "--", "borgpull"]
+CMD ["--help"]

@@ -1,0 +1,54 @@
+"""Build the project's images: `build_images.py [NAME…]`, all of them without a name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from python_on_whales import DockerException
+from python_on_whales import docker as whales
+
+ROOT = Path(__file__).resolve().parent.parent
+# Image to build context; the product's own comes first because tests start with it.
+IMAGES = {
+    "borgpull": ROOT,
+    "borgpull-client": ROOT / "images" / "client",
+    "borgpull-busybox-client": ROOT / "images" / "busybox-client",
+}
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def main() -> None:
+    for name in sys.argv[1:] or IMAGES:
+        started = time.monotonic()
+        build(name)
+        size = whales.image.inspect(name).size / 1e6
+        print(f"{name}: {size:.0f} MB, {time.monotonic() - started:.0f} s", flush=True)
+
+
+def build(name: str) -> None:
+    # A secret, so that a proxy's certificate authority is never in a layer.
+    secrets = [f"id=ca,src={CA_BUNDLE}"] if CA_BUNDLE.exists() else []
+    try:
+        whales.buildx.build(
+            IMAGES[name],
+            tags=[f"{name}:latest"],
+            secrets=secrets,
+            build_args={"REVISION": revision()} if name == "borgpull" else {},
+            load=True,
+            progress="plain",
+        )
+    except DockerException as error:
+        raise SystemExit(f"build of {name} failed: {error}") from None
+
+
+def revision() -> str:
+    argv = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Signals at random moments: nothing is left behind, nothing half done counts, the next run succeeds."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import Client, Lab, docker
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+MOMENTS = 10
+# A run of the tree below takes some three seconds here; later moments find it ended, which is fine.
+LATEST = 3.0
+PATHS = ("/srv/data",)
+
+# Sends a signal to every process of the container whose command line holds a text.
+_KILL = """
+import os, sys
+for name in filter(str.isdigit, os.listdir('/proc')):
+    try:
+        line = open(f'/proc/{name}/cmdline', 'rb').read().split(b'\\0')
+        if int(name) != os.getpid() and line[0].endswith(sys.argv[1].encode()) or (
+            len(line) > 1 and line[1].endswith(sys.argv[1].encode()) and b'python' in line[0]
+        ):
+            os.kill(int(name), int(sys.argv[2]))
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with Lab(tmp_path_factory.mktemp("signals")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(lab: Lab) -> Client:
+    client = lab.client(SFTP_WRAPPER="slow", SLOW_US="300")
+    lab.backup(client, *PATHS)
+    return client
+
+
+def moments(label: str) -> list[float]:
+    """Random, and the same again with the same BORGPULL_TEST_SEED."""
+    seed = os.environ.get("BORGPULL_TEST_SEED", str(time.time_ns()))
+    print(f"BORGPULL_TEST_SEED={seed}")
+    source = random.Random(f"{seed}{label}")
+    return [source.uniform(0.0, LATEST) for _ in range(MOMENTS)]
+
+
+def send(target: str, container: str, signum: int) -> None:
+    if target == "container":
+        subprocess.run(["docker", "kill", "--signal", str(signum), container], capture_output=True, check=False)
+    else:
+        name = {"cli": "/borgpull", "sshfs": "sshfs"}[target]
+        argv = ["docker", "exec", container, "python3", "-c", _KILL, name, str(signum)]
+        subprocess.run(argv, capture_output=True, check=False, timeout=30)
+
+
+def borg_locks(repository: Path) -> list[Path]:
+    return [*repository.glob("lock.exclusive/*")]
+
+
+@pytest.mark.parametrize("signum", [15, 9], ids=["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("target", ["cli", "container", "sshfs"])
+def test_killed_at_any_moment(lab: Lab, client: Client, target: str, signum: int) -> None:
+    whole = file_count(lab, client, newest(lab, client))
+    for moment in moments(f"{target}{signum}"):
+        run = lab.start_sidecar("sshfs", "--lock-wait", "5", client.address, *PATHS)
+        time.sleep(moment)
+        send(target, run.name, signum)
+        code = run.wait(timeout=60)
+        assert not docker("ps", "-aq", "--filter", f"name={run.name}").strip()
+        if signum == 15:
+            assert not borg_locks(lab.repo / client.name), f"a lock after SIGTERM at {moment:.2f} s"
+        names = verified(lab, client)
+        done = lab.sidecar("sshfs", "--lock-wait", "5", client.address, *PATHS)
+        assert done.rc == 0, f"after {target} {signum} at {moment:.2f} s (code {code}): {done.stderr}"
+        assert not borg_locks(lab.repo / client.name)
+        for name in names[-1:]:
+            assert file_count(lab, client, name) == whole, f"{name} counts as a backup and is not whole"
+
+
+def test_sigterm_has_its_own_exit_code(lab: Lab, client: Client) -> None:
+    run = lab.start_sidecar("sshfs", client.address, *PATHS)
+    time.sleep(1.5)
+    send("container", run.name, 15)
+    assert run.wait(timeout=60) == 143
+
+
+def test_ssh_killed_in_mid_walk(lab: Lab, client: Client) -> None:
+    """The client's side of the connection dies: not 0, no final name, and then it works again."""
+    before = verified(lab, client)
+    run = lab.start_sidecar("sshfs", client.address, *PATHS)
+    time.sleep(1.2)
+    client.exec("sh", "-c", "for p in /proc/[0-9]*; do grep -qa '^sshd-session: root@' $p/cmdline "
+                "&& kill -9 ${p#/proc/}; done; true")
+    assert run.wait(timeout=60) == 34
+    assert verified(lab, client) == before
+    assert lab.sidecar("sshfs", client.address, *PATHS).rc == 0
+
+
+def test_the_host_cli_killed(lab: Lab, client: Client) -> None:
+    """SIGKILL to the host's CLI ends its sidecar, which the engine then removes."""
+    for signum, moment in ((9, 1.0), (9, 2.0), (15, 1.5), (2, 1.5)):
+        run = lab.start_host("sshfs", client.address, *PATHS)
+        time.sleep(moment)
+        run.send_signal(signum)
+        code = run.wait(timeout=60)
+        deadline = time.monotonic() + 40
+        while docker("ps", "-aq", "--filter", "label=borgpull.job").strip():
+            assert time.monotonic() < deadline, "the sidecar outlives its launcher"
+            time.sleep(0.2)
+        assert code == (-9 if signum == 9 else 128 + signum)
+        assert not borg_locks(lab.repo / client.name)
+        assert lab.sidecar("sshfs", "--lock-wait", "5", client.address, *PATHS).rc == 0
+
+
+def verified(lab: Lab, client: Client) -> list[str]:
+    names = lab.borg(client.name, "list", "--short", "--consider-checkpoints", "::").split()
+    return [name for name in names if ".unverified" not in name and ".checkpoint" not in name]
+
+
+def newest(lab: Lab, client: Client) -> str:
+    return verified(lab, client)[-1]
+
+
+def file_count(lab: Lab, client: Client, archive: str) -> int:
+    return lab.borg(client.name, "list", "--format", "{type}{NL}", f"::{archive}").count("-")
