@@ -44,7 +44,9 @@ class InvalidClientName(BorgpullError):
 
 class InvalidHost(BorgpullError):
     exit_code = 12
-    summary = "the address is not [USER@]HOST[:PORT] (begins with '-', holds brackets or spaces, ...)"
+    summary = (
+        "the address is not [USER@]HOST[:PORT] (begins with '-', holds brackets or spaces, ...)"
+    )
     hint = "write it like root@web1, root@web1:2222, root@192.0.2.7 or root@[2001:db8::7]:22"
 
 

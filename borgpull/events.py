@@ -21,7 +21,9 @@ class Event:
     """One thing that happened.
 
     phase: {"name", "text"}; progress: {"files", "bytes", "path", "total_files"?};
-    note and warning: {"text", "path"?}; debug: {"text"}; item: one item of an archive, as borg lists it; result: a `model.Result` as a dict.
+    note and warning: {"text", "path"?}; debug: {"text"};
+    item: one item of an archive, as borg lists it;
+    result: a `model.Result` as a dict.
     """
 
     kind: Kind

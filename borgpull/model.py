@@ -16,7 +16,9 @@ JOB_VERSION = 1
 Verb = Literal["sshfs", "init", "list", "info", "borg", "trust", "doctor"]
 
 # RFC 1123 labels, and the underscore that Docker Compose and many homelabs use in host names.
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
+_HOST = re.compile(
+    r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
+)
 # Debian's adduser NAME_REGEX, wider: dots, capitals and a trailing $ as Active Directory has them.
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?")
 _CLIENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")

@@ -68,7 +68,7 @@ def run(
     pass_fds: Sequence[int] = (),
     check: bool = True,
 ) -> Completed:
-    """Run to the end. Raises CommandError on time-out, a missing program or (with check) failure."""
+    """Run to the end. Raises CommandError on time-out, no such program, (with check) failure."""
     args = _checked(argv)
     try:
         done = subprocess.run(
@@ -84,7 +84,9 @@ def run(
         text = (error.stderr or b"").decode(errors="replace")
         raise CommandError(args, -1, text, f"{args[0]} took over {timeout:g} s") from None
     except OSError as error:
-        raise CommandError(args, 127, str(error), f"cannot run {args[0]}: {error.strerror}") from None
+        raise CommandError(
+            args, 127, str(error), f"cannot run {args[0]}: {error.strerror}"
+        ) from None
     result = Completed(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
     if check and result.returncode != 0:
         raise CommandError(args, result.returncode, result.stderr)
@@ -100,9 +102,13 @@ def passthrough(
     """
     args = _checked(argv)
     try:
-        child = subprocess.Popen(args, stdin=subprocess.DEVNULL, env=base_env(env), pass_fds=pass_fds)
+        child = subprocess.Popen(
+            args, stdin=subprocess.DEVNULL, env=base_env(env), pass_fds=pass_fds
+        )
     except OSError as error:
-        raise CommandError(args, 127, str(error), f"cannot run {args[0]}: {error.strerror}") from None
+        raise CommandError(
+            args, 127, str(error), f"cannot run {args[0]}: {error.strerror}"
+        ) from None
     try:
         return child.wait()
     finally:
@@ -151,7 +157,9 @@ class Running:
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise CommandError([self.name], -1, self.stderr(), f"{self.name} does not end") from None
+            raise CommandError(
+                [self.name], -1, self.stderr(), f"{self.name} does not end"
+            ) from None
 
     def stderr(self) -> str:
         """The last lines it wrote to standard error, after giving the reader a moment."""
@@ -200,7 +208,9 @@ def running(
             start_new_session=True,
         )
     except OSError as error:
-        raise CommandError(args, 127, str(error), f"cannot run {args[0]}: {error.strerror}") from None
+        raise CommandError(
+            args, 127, str(error), f"cannot run {args[0]}: {error.strerror}"
+        ) from None
     child = Running(popen, name)
     try:
         yield child

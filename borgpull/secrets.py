@@ -14,7 +14,7 @@ MAX_PASSPHRASE = 32 * 1024
 
 
 class Secret:
-    """Text that shows as `***` wherever it is printed or formatted; `reveal()` is the one way out."""
+    """Text that shows as `***` wherever it is printed; `reveal()` is the one way out."""
 
     __slots__ = ("_value",)
 

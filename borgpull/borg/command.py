@@ -59,7 +59,9 @@ class Borg:
         common = ["--log-json", "--lock-wait", str(self.lock_wait)]
         return [*self.prefix, "borg", *common, command, *args]
 
-    def run(self, command: str, *args: str, stdin: bytes = b"", timeout: float = TIMEOUT) -> Completed:
+    def run(
+        self, command: str, *args: str, stdin: bytes = b"", timeout: float = TIMEOUT
+    ) -> Completed:
         """Run to the end; raises the error of `messages.from_exit` for exit codes that are errors.
 
         borg's codes 1 and 100 to 127 are warnings: the caller sees them in `returncode`.

@@ -32,7 +32,8 @@ class Created:
     name: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
-    read: list[str] = field(default_factory=list)  # the first KEPT_PATHS of the files that were read
+    # The first KEPT_PATHS of the files that were read.
+    read: list[str] = field(default_factory=list)
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
 

@@ -63,7 +63,9 @@ def file_warning(message: dict[str, Any]) -> FileWarning | None:
     if kind in HARMLESS:
         return None
     if kind == CHANGED:
-        return FileWarning(kind, text.partition(": file changed")[0], 0, "changed while it was read")
+        return FileWarning(
+            kind, text.partition(": file changed")[0], 0, "changed while it was read"
+        )
     if match := _FILE_WARNING.match(text):
         return FileWarning(kind, match["path"], int(match["errno"]), match["text"].strip())
     path, _, rest = text.partition(": ")
@@ -102,7 +104,9 @@ def from_exit(returncode: int, text: str, client: str) -> BorgpullError:
     cls = _BY_CODE.get(returncode)
     if returncode == 2 and _NOT_WRITABLE.search(text):
         cls = errors.RepositoryNotWritable
-    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message")
+    last = next(
+        (line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message"
+    )
     if cls is None:
         reason = f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"
         return errors.BorgFailed(f"borg failed for {client} ({reason}): {last}")

@@ -55,7 +55,11 @@ def check_init(borg: Borg, encryption: str) -> None:
     """What can be said before anything is touched. Raises RepositoryExists, PassphraseMissing."""
     if exists(borg.repository):
         raise RepositoryExists(f"there is already a repository for {borg.client}")
-    if encryption != "none" and borg.passphrase is None and not encryption.startswith("authenticated"):
+    if (
+        encryption != "none"
+        and borg.passphrase is None
+        and not encryption.startswith("authenticated")
+    ):
         raise PassphraseMissing(
             f"a repository with encryption {encryption} needs a passphrase",
             hint="give --passphrase-file FILE, or --encryption none if you mean it",
@@ -115,7 +119,8 @@ def lock(repository: Path, wait: float, emit: Emit) -> Iterator[None]:
     """Our own lock around borg's: flock(2) on a file beside the repository, on the same volume.
 
     borg's lock cannot tell a dead holder in another container from a live one; the kernel can.
-    Raises RepositoryLocked after `wait` seconds, naming the holder; RepositoryNotWritable; DiskFull.
+    Raises RepositoryLocked after `wait` seconds, naming the holder;
+    RepositoryNotWritable; DiskFull.
     """
     path = repository.with_name(f".{repository.name}.lock")
     try:
@@ -124,10 +129,14 @@ def lock(repository: Path, wait: float, emit: Emit) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left in {repository.parent}") from None
-        raise RepositoryNotWritable(f"cannot write in {repository.parent}: {error.strerror}") from None
+        raise RepositoryNotWritable(
+            f"cannot write in {repository.parent}: {error.strerror}"
+        ) from None
     try:
         _acquire(fd, repository.name, wait, emit)
-        _tell_holder(fd, {"host": socket.gethostname(), "pid": os.getpid(), "since": int(time.time())})
+        _tell_holder(
+            fd, {"host": socket.gethostname(), "pid": os.getpid(), "since": int(time.time())}
+        )
         yield
     finally:
         _tell_holder(fd, None)

@@ -1,4 +1,4 @@
-"""The client's mounts, from its own /proc/self/mountinfo (proc_pid_mountinfo(5)): what to leave out.
+"""The client's mounts, from its own /proc/self/mountinfo (proc(5)): what to leave out.
 
 borg's --one-file-system cannot do it: the whole sshfs mount is one device (facts, section 3).
 """
@@ -11,13 +11,24 @@ from dataclasses import dataclass
 
 # No data of the client's own: the kernel's interfaces, memory, and views of other folders.
 PSEUDO = frozenset(
-    "autofs binder binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl"
-    " hugetlbfs mqueue nsfs overlay proc pstore ramfs resctrl rpc_pipefs securityfs selinuxfs"
-    " squashfs sysfs tmpfs tracefs fuse.lxcfs fuse.portal fuse.gvfsd-fuse".split()
+    """
+    autofs binder binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs
+    efivarfs fusectl hugetlbfs mqueue nsfs overlay proc pstore ramfs resctrl
+    rpc_pipefs securityfs selinuxfs squashfs sysfs tmpfs tracefs fuse.lxcfs
+    fuse.portal fuse.gvfsd-fuse
+    """.split()
 )
 # Somebody else's data; a dead server would hang the walk. Every fuse.* but these is taken as such.
-REMOTE = frozenset("9p afs ceph cifs smb3 gfs2 glusterfs lustre nfs nfs4 ocfs2 virtiofs davfs".split())
-LOCAL_FUSE = frozenset("fuseblk fuse.ntfs-3g fuse.exfat fuse.mergerfs fuse.bindfs".split())
+REMOTE = frozenset(
+    """
+    9p afs ceph cifs smb3 gfs2 glusterfs lustre nfs nfs4 ocfs2 virtiofs davfs
+    """.split()
+)
+LOCAL_FUSE = frozenset(
+    """
+    fuseblk fuse.ntfs-3g fuse.exfat fuse.mergerfs fuse.bindfs
+    """.split()
+)
 
 # Where the client shows no mountinfo (an SFTP-only account in a chroot): the usual places.
 FALLBACK = ("/proc", "/sys", "/dev", "/run")
@@ -54,9 +65,11 @@ def to_leave_out(mountinfo: bytes | None, paths: Sequence[str]) -> list[LeftOut]
     """
     if mountinfo is None:
         return [LeftOut(path, "unknown", True) for path in FALLBACK if path not in paths]
-    found = []
+    found: list[LeftOut] = []
     for point, fstype in sorted(parse(mountinfo).items()):
-        remote = fstype in REMOTE or (fstype.startswith("fuse") and fstype not in LOCAL_FUSE | PSEUDO)
+        remote = fstype in REMOTE or (
+            fstype.startswith("fuse") and fstype not in LOCAL_FUSE | PSEUDO
+        )
         if point == "/" or not (remote or fstype in PSEUDO):
             continue
         if not any(_inside(point, path) and point != path for path in paths):

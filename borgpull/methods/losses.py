@@ -17,13 +17,14 @@ nuls() { tr -dc '\0' | wc -c | tr -d ' '; }
 echo "hard_links $(find PATHS PRUNE -type f -links +1 -print0 | nuls)"
 echo "devices $(find PATHS PRUNE '(' -type b -o -type c ')' -print0 | nuls)"
 if command -v getfattr >/dev/null; then
-  echo "xattrs_and_acls $(find PATHS PRUNE -print0 | xargs -0 getfattr -h -m - -- | grep -c '^# file')"
+  found=$(find PATHS PRUNE -print0 | xargs -0 getfattr -h -m - -- | grep -c '^# file')
+  echo "xattrs_and_acls $found"
 fi
 """
 
 
 def count(config: SshConfig, paths: Sequence[str], skip: Sequence[str]) -> dict[str, int]:
-    """{"hard_links", "devices", "xattrs_and_acls"}: number of files; a key is absent if not counted.
+    """{"hard_links", "devices", "xattrs_and_acls"}: number of files; without a key: not counted.
 
     `skip` are the mounts that the backup left out.
     """

@@ -32,7 +32,7 @@ SHOWN_PATHS = 20
 
 
 def run(job: JobSpec, emit: Emit) -> Result:
-    """Back a client up. Raises the errors of every layer; a returned Result is a verified archive."""
+    """Back a client up. Raises every layer's errors; a Result is a verified archive."""
     started = time.monotonic()
     with private_folder() as folder, _borg(job, emit) as borg:
         known = _prepare(job, borg, emit)
@@ -70,7 +70,9 @@ def _prepare(job: JobSpec, borg: Borg, emit: Emit) -> list[str]:
 def _dry_run(job: JobSpec, source: Source, name: str, emit: Emit) -> Result:
     events.phase(emit, "create", f"dry run: nothing is written for {job.client}")
     args = [*source.create_args, *exclude_args(job.exclude)]
-    done = create(source.borg, name, source.paths, args, alive=source.alive, emit=emit, dry_run=True)
+    done = create(
+        source.borg, name, source.paths, args, alive=source.alive, emit=emit, dry_run=True
+    )
     data = {"dry_run": True, "items": done.statuses["-"], "left_out": list(source.left_out)}
     return Result(verb=job.verb, client=job.client, data=data)
 
@@ -108,7 +110,7 @@ def _save(
 def judge_warnings(
     done: Created, allow_unreadable: Sequence[str], roots: Sequence[str]
 ) -> list[str]:
-    """Fail the run for warnings that mean lost data; returns the paths that were allowed to be lost.
+    """Fail the run for warnings that mean lost data; returns the paths whose loss was allowed.
 
     Raises ConnectionLost, Unreadable, LostData.
     """
@@ -121,7 +123,9 @@ def judge_warnings(
             continue  # deleted on the client between the listing and the reading
         if found.errno in messages.DEAD_LINK:
             lost.append(f"{path} ({found.text})")
-        elif any(path == item or path.startswith(item.rstrip("/") + "/") for item in allow_unreadable):
+        elif any(
+            path == item or path.startswith(item.rstrip("/") + "/") for item in allow_unreadable
+        ):
             allowed.append(path)
         elif found.kind == messages.PERMISSION:
             denied.append(path)
@@ -195,5 +199,3 @@ def _report(
         "left_out": list(source.left_out),
         "losses": losses,
     }
-
-

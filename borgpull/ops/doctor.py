@@ -24,7 +24,7 @@ Check = dict[str, Any]
 
 
 def diagnose(job: JobSpec, emit: Emit) -> Result:
-    """All checks; the result's failure is left to the caller, from `ok` false. Raises nothing of ssh."""
+    """All checks. The result is not `ok` where one failed; nothing of ssh is raised."""
     checks = [*place_checks(), *folder_checks(job)]
     if job.target is not None:
         with private_folder() as folder:
@@ -94,12 +94,13 @@ def userns_check() -> Check:
         ("kernel/unprivileged_userns_clone", "0", "user namespaces are switched off"),
         ("user/max_user_namespaces", "0", "user namespaces are switched off"),
     ):
+        sysctl = name.replace("/", ".")
         if read_text(f"/proc/sys/{name}").strip() == bad:
             return check(
                 "user namespaces",
                 None if namespaces.has_sys_admin() else False,
-                f"{what} on this host ({name.replace('/', '.')} = {bad})",
-                f"sysctl -w {name.replace('/', '.')}={1 - int(bad)} on the host, or --cap-add SYS_ADMIN",
+                f"{what} on this host ({sysctl} = {bad})",
+                f"sysctl -w {sysctl}={1 - int(bad)} on the host, or --cap-add SYS_ADMIN",
             )
     return check("user namespaces", True, "no switch of the host forbids them")
 
@@ -125,7 +126,7 @@ def sshfs_check() -> Check:
 def folder_checks(job: JobSpec) -> list[Check]:
     found = []
     for name, path in (("repositories", job.places.repo), ("state", job.places.state)):
-        ok = os.path.isdir(path) and os.access(path, os.W_OK)
+        ok = Path(path).is_dir() and os.access(path, os.W_OK)
         text = f"{path} is {'writable' if ok else 'missing or not writable'}"
         found.append(check(name, ok, text, f"mount a volume at {path}"))
     return found
@@ -140,7 +141,7 @@ def read_text(path: str) -> str:
 
 # --- the client -----------------------------------------------------------------------------------
 
-# One line `name value` each; what a client has decides what a backup can tell and which methods work.
+# One line `name value` each.
 _SURVEY = r"""
 exec 2>/dev/null
 echo "user $(id -un) $(id -u)"
@@ -153,12 +154,20 @@ done
 
 def client_checks(job: JobSpec, folder: Path) -> list[Check]:
     assert job.target is not None
-    known = [line for path in ssh_config.known_hosts_files(job.places)
-             for line in hostkeys.pinned(job.target, Path(path))]
+    known = [
+        line
+        for path in ssh_config.known_hosts_files(job.places)
+        for line in hostkeys.pinned(job.target, Path(path))
+    ]
     found = [
-        check("host key", True, "pinned") if known
-        else check("host key", False, f"the host key of {job.target} is not known",
-                   f"borgpull trust {job.target}")
+        check("host key", True, "pinned")
+        if known
+        else check(
+            "host key",
+            False,
+            f"the host key of {job.target} is not known",
+            f"borgpull trust {job.target}",
+        )
     ]
     try:
         config = ssh_config.write(folder, job.target, job.places)
@@ -167,9 +176,14 @@ def client_checks(job: JobSpec, folder: Path) -> list[Check]:
         return [*found, check("login and sftp", False, error.message, error.hint)]
     found.append(check("login and sftp", True, f"logged in as {job.target}; SFTP answers"))
     found.append(
-        check("mounts", True, "the client shows its mounts") if mountinfo is not None
-        else check("mounts", None, "the client shows no /proc/self/mountinfo",
-                   "exclude its pseudo file systems with --exclude")
+        check("mounts", True, "the client shows its mounts")
+        if mountinfo is not None
+        else check(
+            "mounts",
+            None,
+            "the client shows no /proc/self/mountinfo",
+            "exclude its pseudo file systems with --exclude",
+        )
     )
     return [*found, *survey(config)]
 
@@ -188,7 +202,11 @@ def survey(config: ssh_config.SshConfig) -> list[Check]:
     has = ", ".join(name for name, there in tools.items() if there) or "none of the tools"
     user = "root" if root else " ".join(facts["user"])
     return [
-        check("user", True if root else None, f"on the client we are {user}",
-              "files that this user may not read fail the backup, unless --allow-unreadable"),
+        check(
+            "user",
+            True if root else None,
+            f"on the client we are {user}",
+            "files that this user may not read fail the backup, unless --allow-unreadable",
+        ),
         check("client", True, f"{' '.join(facts.get('machine', ['?']))}; has {has}"),
     ]

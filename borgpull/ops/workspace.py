@@ -40,7 +40,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def open_borg(job: JobSpec) -> Borg:
-    """borg for a job's client, outside of any jail. Makes and touches nothing. Raises ConfigError."""
+    """borg for a job's client, outside of any jail. Makes nothing. Raises ConfigError."""
     return Borg(
         client=job.client,
         repository=Path(job.places.repo) / job.client,

@@ -1,6 +1,7 @@
-"""Compare an archive with the client's tree: `python3 -m borgpull.sidecar.compare [--read]`, in the jail.
+"""Compare an archive with the client's tree: `python3 -m borgpull.sidecar.compare [--read]`.
 
-Reads `borg list` records (FORMAT below) on standard input, looks every regular file up on the
+
+Runs in the jail. Reads `borg list` records (FORMAT below) on standard input, looks every regular file up on the
 client by listing its folder, and prints one JSON line for each whose size differs, then a line of
 counts. sshfs turns a remote read error into an early end of file (libfuse/sshfs#224), and borg then
 archives a shortened file with exit code 0: this is where that is found.
@@ -52,7 +53,12 @@ def find_folders(folder: str) -> list[str]:
     found = ["."]
     for part in folder.split("/"):
         if "?" in part:
-            found = [f"{head}/{name}" for head in found for name in _names(head) if as_listed(name) == part]
+            found = [
+                f"{head}/{name}"
+                for head in found
+                for name in _names(head)
+                if as_listed(name) == part
+            ]
         else:
             found = [f"{head}/{part}" for head in found]
     return found
@@ -73,7 +79,9 @@ def look(folder: str, wanted: set[str]) -> dict[str, list[tuple[str, os.stat_res
             with os.scandir(real) as entries:
                 for entry in entries:
                     if (name := as_listed(entry.name)) in wanted:
-                        now.setdefault(name, []).append((entry.path, entry.stat(follow_symlinks=False)))
+                        now.setdefault(name, []).append(
+                            (entry.path, entry.stat(follow_symlinks=False))
+                        )
         except (FileNotFoundError, NotADirectoryError):
             continue
     return now
@@ -149,7 +157,7 @@ def compare(items: Iterable[Record], *, read: bool) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    data = iter(lambda: sys.stdin.buffer.read1(1 << 20), b"")
+    data = iter(lambda: os.read(0, 1 << 20), b"")
     try:
         for entry in compare(records(data), read="--read" in sys.argv[1:]):
             print(json.dumps(entry))

@@ -1,6 +1,7 @@
-"""What runs inside a job's namespaces: `python3 -m borgpull.sidecar.inside build|adopt`, JSON in and out.
+"""What runs inside a job's namespaces: `python3 -m borgpull.sidecar.inside build|adopt`.
 
-Standard library only, and nothing of the client is opened but by `openat2` below its own root
+
+JSON in, JSON out. Standard library only, and nothing of the client is opened but by `openat2` below its own root
 (openat2(2): RESOLVE_IN_ROOT), so that a client whose /etc is a symlink to anywhere hits nothing of
 ours.
 """

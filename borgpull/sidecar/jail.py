@@ -94,5 +94,3 @@ def _inside(namespace: Namespace, step: str, spec: dict[str, Any]) -> dict[str, 
     argv = namespace.enter("/usr/bin/python3", "-P", "-m", MODULE, step)
     done = run(argv, timeout=120, stdin=json.dumps(spec).encode())
     return dict(json.loads(done.stdout or b"{}"))
-
-

@@ -59,12 +59,12 @@ def require_fuse() -> None:
 
 
 def require_all_ids() -> None:
-    """Raises NoMountPrivilege where foreign owners would be archived as 65534 (rootless engines)."""
+    """Raises NoMountPrivilege where foreign owners would become 65534 (rootless engines)."""
     for kind in ("uid", "gid"):
         if Path(f"/proc/self/{kind}_map").read_text().split() != FULL_MAP.split():
             raise NoMountPrivilege(
                 f"this container does not see all {kind}s: every other owner would become 65534",
-                hint="run it on an engine that is not rootless, or use a method that needs no mount",
+                hint="run it on an engine that is not rootless",
             )
 
 
@@ -114,5 +114,3 @@ def privilege_error(error: CommandError) -> NoMountPrivilege:
     """A failed mount command as the privilege that is missing."""
     last = error.stderr.strip().splitlines()[-1:] or [str(error)]
     return NoMountPrivilege(f"this container may not mount: {last[0][-200:]}")
-
-

@@ -26,12 +26,12 @@ class SshConfig:
     has_key: bool
 
     def command(self, *words: str) -> list[str]:
-        """The command line that runs `words` on the client (its login shell joins them by spaces)."""
+        """The command line that runs `words` on the client, by its login shell."""
         return ["ssh", "-F", str(self.path), ALIAS, *words]
 
 
 def write(folder: Path, target: Target, places: Places) -> SshConfig:
-    """Write the configuration and a private copy of the key into `folder` (0700, gone after the job).
+    """Write the configuration and a private copy of the key into `folder` (0700, temporary).
 
     The key is copied because ssh refuses one whose file others may read, and a bind-mounted or
     Kubernetes secret has the modes of its volume. Raises ConfigError.
@@ -85,8 +85,11 @@ def copy_key(source: Path, target: Path) -> bool:
         raise ConfigError(f"cannot read the ssh key {source}: {error.strerror}") from None
     data = target.read_bytes()
     if b"PRIVATE KEY" not in data:
-        raise ConfigError(f"{source} is not a private ssh key", hint="--ssh-key wants the private key")
-    if not data.endswith(b"\n"):  # OpenSSH refuses a key without its last newline ("invalid format")
+        raise ConfigError(
+            f"{source} is not a private ssh key", hint="--ssh-key wants the private key"
+        )
+    # OpenSSH refuses a key without its last newline ("invalid format").
+    if not data.endswith(b"\n"):
         target.write_bytes(data + b"\n")
     return True
 

@@ -9,7 +9,9 @@ from borgpull.errors import BorgpullError
 from borgpull.model import Target
 
 # OpenSSH's own wording (sshconnect.c, sshconnect2.c, ssh.c, misc.c), in the order of precedence.
-_CHANGED = re.compile(r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed", re.IGNORECASE
+)
 _UNKNOWN = re.compile(r"No \S+ host key is known|Host key verification failed", re.IGNORECASE)
 _REFUSED = re.compile(
     r"Permission denied \(|Too many authentication failures|no mutual signature algorithm"
@@ -23,7 +25,9 @@ _UNREACHABLE = re.compile(
     r"|Network is unreachable|No route to host|banner exchange[^\n]*",
     re.IGNORECASE,
 )
-_NO_SFTP = re.compile(r"subsystem request failed|Received message too long|subsystem.*not found", re.I)
+_NO_SFTP = re.compile(
+    r"subsystem request failed|Received message too long|subsystem.*not found", re.I
+)
 
 
 def from_ssh(text: str, target: Target, *, connected: bool = False) -> BorgpullError:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.support.lab import Client, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -58,7 +57,9 @@ def moments(label: str) -> list[float]:
 
 def send(target: str, container: str, signum: int) -> None:
     if target == "container":
-        subprocess.run(["docker", "kill", "--signal", str(signum), container], capture_output=True, check=False)
+        subprocess.run(
+            ["docker", "kill", "--signal", str(signum), container], capture_output=True, check=False
+        )
     else:
         name = {"cli": "/borgpull", "sshfs": "sshfs"}[target]
         argv = ["docker", "exec", container, "python3", "-c", _KILL, name, str(signum)]
@@ -83,10 +84,14 @@ def test_killed_at_any_moment(lab: Lab, client: Client, target: str, signum: int
             assert not borg_locks(lab.repo / client.name), f"a lock after SIGTERM at {moment:.2f} s"
         names = verified(lab, client)
         done = lab.sidecar("sshfs", "--lock-wait", "5", client.address, *PATHS)
-        assert done.rc == 0, f"after {target} {signum} at {moment:.2f} s (code {code}): {done.stderr}"
+        assert done.rc == 0, (
+            f"after {target} {signum} at {moment:.2f} s (code {code}): {done.stderr}"
+        )
         assert not borg_locks(lab.repo / client.name)
         for name in names[-1:]:
-            assert file_count(lab, client, name) == whole, f"{name} counts as a backup and is not whole"
+            assert file_count(lab, client, name) == whole, (
+                f"{name} counts as a backup and is not whole"
+            )
 
 
 def test_sigterm_has_its_own_exit_code(lab: Lab, client: Client) -> None:
@@ -101,8 +106,12 @@ def test_ssh_killed_in_mid_walk(lab: Lab, client: Client) -> None:
     before = verified(lab, client)
     run = lab.start_sidecar("sshfs", client.address, *PATHS)
     time.sleep(1.2)
-    client.exec("sh", "-c", "for p in /proc/[0-9]*; do grep -qa '^sshd-session: root@' $p/cmdline "
-                "&& kill -9 ${p#/proc/}; done; true")
+    client.exec(
+        "sh",
+        "-c",
+        "for p in /proc/[0-9]*; do grep -qa '^sshd-session: root@' $p/cmdline "
+        "&& kill -9 ${p#/proc/}; done; true",
+    )
     assert run.wait(timeout=60) == 34
     assert verified(lab, client) == before
     assert lab.sidecar("sshfs", client.address, *PATHS).rc == 0
