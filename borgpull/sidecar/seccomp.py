@@ -1,17 +1,18 @@
 """The seccomp profile of the lowest privilege rung: no capability, yet namespaces and mounts.
 
-With `--device /dev/fuse --security-opt seccomp=FILE --security-opt apparmor=unconfined` a job makes a
-user and a mount namespace and mounts in there. Docker's default profile denies that without SYS_ADMIN
-(https://docs.docker.com/engine/security/seccomp/); this one allows it and is narrower elsewhere:
+With `--device /dev/fuse --security-opt seccomp=FILE --security-opt apparmor=unconfined` a job makes
+a user and a mount namespace and mounts in there. Docker's default profile denies that without
+SYS_ADMIN (https://docs.docker.com/engine/security/seccomp/). This one allows it, and is narrower
+than the default elsewhere:
 
-- Only user and mount namespaces can be made. A network namespace would give CAP_NET_ADMIN over
-  netfilter, where most of the kernel's holes for user namespaces have been.
-- What the image never does stays denied: tracing, foreign memory, SysV and POSIX queues, native AIO.
+- Only user and mount namespaces can be made. A network namespace would give CAP_NET_ADMIN,
+  and with it netfilter, where many of the kernel's holes for user namespaces have been.
+- What the image never does is denied: tracing, foreign memory, System V and POSIX queues, native
+  AIO, NUMA, sockets of rare families.
 
 A name unknown to the engine's libseccomp is ignored, so newer ones do no harm. What is not listed
-gets EPERM, or ENOSYS where it is newer than every listed one that libseccomp knows (runc 1.0 and up,
-opencontainers/runc#2750). `defaultErrnoRet` is left out: EPERM is its default, and engine 20.10
-does not know the field.
+gets EPERM; what is newer than all that is listed gets ENOSYS (runc 1.0 and up, opencontainers/
+runc#2750). `defaultErrnoRet` is left out: EPERM is its default, and engine 20.10 does not know it.
 """
 
 from __future__ import annotations
@@ -112,15 +113,15 @@ _NAMESPACES = """
 
 # The same calls by the names that 32-bit architectures have for them.
 _COMPAT = """
-    _llseek _newselect arm_fadvise64_64 arm_sync_file_range cacheflush chown32 clock_getres_time64
-    clock_gettime64 clock_nanosleep_time64 fadvise64_64 fchown32 fcntl64 fstat64 fstatat64 fstatfs64
-    ftruncate64 futex_time64 getegid32 geteuid32 getgid32 getgroups32 getresgid32 getresuid32
-    getuid32 lchown32 lstat64 mmap2 ppoll_time64 pselect6_time64 recv recvmmsg_time64
-    rt_sigtimedwait_time64 sched_rr_get_interval_time64 send sendfile64 set_tls setfsgid32 setfsuid32
-    setgid32 setgroups32 setregid32 setresgid32 setresuid32 setreuid32 setuid32 sigaction
-    sigprocmask sigreturn sigsuspend stat64 statfs64 sync_file_range2 timer_gettime64
-    timer_settime64 timerfd_gettime64 timerfd_settime64 truncate64 ugetrlimit utimensat_time64
-    waitpid
+    _llseek _newselect arm_fadvise64_64 arm_sync_file_range cacheflush chown32
+    clock_getres_time64 clock_gettime64 clock_nanosleep_time64 fadvise64_64 fchown32 fcntl64
+    fstat64 fstatat64 fstatfs64 ftruncate64 futex_time64 getegid32 geteuid32 getgid32
+    getgroups32 getresgid32 getresuid32 getuid32 lchown32 lstat64 mmap2 ppoll_time64
+    pselect6_time64 recv recvmmsg_time64 rt_sigtimedwait_time64 sched_rr_get_interval_time64
+    send sendfile64 set_tls setfsgid32 setfsuid32 setgid32 setgroups32 setregid32 setresgid32
+    setresuid32 setreuid32 setuid32 sigaction sigprocmask sigreturn sigsuspend stat64 statfs64
+    sync_file_range2 timer_gettime64 timer_settime64 timerfd_gettime64 timerfd_settime64
+    truncate64 ugetrlimit utimensat_time64 waitpid
 """
 
 # What a reader of the JSON sees next to each list of names.
