@@ -22,7 +22,8 @@ def run(job: JobSpec, emit: Emit) -> Result:
     known_hosts = Path(job.places.state) / PINNED
     pinned = False
     if job.fingerprint is not None:
-        chosen = [line for print_, line in offered.items() if print_.split()[0] == job.fingerprint]
+        wanted = job.fingerprint.split(",")
+        chosen = [line for text, line in offered.items() if text.split()[0] in wanted]
         if not chosen:
             raise UnknownHostKey(
                 f"{job.target} does not offer {job.fingerprint}; it offers {', '.join(offered)}",

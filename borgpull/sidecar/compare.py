@@ -1,10 +1,10 @@
 """Compare an archive with the client's tree: `python3 -m borgpull.sidecar.compare [--read]`.
 
-
-Runs in the jail. Reads `borg list` records (FORMAT below) on standard input, looks every regular file up on the
-client by listing its folder, and prints one JSON line for each whose size differs, then a line of
-counts. sshfs turns a remote read error into an early end of file (libfuse/sshfs#224), and borg then
-archives a shortened file with exit code 0: this is where that is found.
+Runs in the jail. Reads `borg list` records (FORMAT below) on standard input, looks every regular
+file up on the client by listing its folder, and prints one JSON line for each whose size differs,
+then a line of counts. sshfs turns a remote read error into an early end of file
+(libfuse/sshfs#224), and borg then archives a shortened file with exit code 0: this is where that
+is found.
 
 With --read a differing file is also read to its end, to tell one that changed from one that cannot
 be read.

@@ -1,9 +1,8 @@
 """What runs inside a job's namespaces: `python3 -m borgpull.sidecar.inside build|adopt`.
 
-
-JSON in, JSON out. Standard library only, and nothing of the client is opened but by `openat2` below its own root
-(openat2(2): RESOLVE_IN_ROOT), so that a client whose /etc is a symlink to anywhere hits nothing of
-ours.
+JSON in, JSON out, standard library only. Nothing of the client is opened but by `openat2` below
+its own root (openat2(2): RESOLVE_IN_ROOT), so that a client whose /etc is a symlink to anywhere
+hits nothing of ours.
 """
 
 from __future__ import annotations

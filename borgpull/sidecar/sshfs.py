@@ -21,7 +21,7 @@ def options() -> str:
 
     No `reconnect`: it hides drops and makes errors inconsistent (libfuse/sshfs#3, #223).
     `no_contain_symlinks`: without it every absolute or `..` symlink reads as EPERM and is not in
-    the archive (CVE-2026-47187's fix). It is safe here because nothing of ours resolves those links.
+    the archive (CVE-2026-47187's fix). It is safe here: nothing of ours resolves those links.
     """
     names = ["ro", "nodev", "nosuid", "noexec", "max_read=65536", "dcache_max_size=100000"]
     help_text = run(["sshfs", "--help"], timeout=10, check=False)

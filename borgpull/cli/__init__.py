@@ -1,0 +1,7 @@
+"""The command line: parse, call one op through a launcher, show its events. Nothing else prints."""
+
+from __future__ import annotations
+
+from borgpull.cli.app import main
+
+__all__ = ["main"]

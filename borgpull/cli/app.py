@@ -1,0 +1,76 @@
+"""The command `borgpull`: its commands, put together."""
+
+from __future__ import annotations
+
+import json
+import platform
+from typing import Annotated
+
+import typer
+
+from borgpull import __version__
+from borgpull.cli import commands, job, render
+from borgpull.process import CommandError, run
+
+app = typer.Typer(
+    name="borgpull",
+    help="A backup server pulls borg archives of its clients.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("sshfs")(commands.sshfs)
+app.command("init")(commands.init)
+app.command("list")(commands.list_archives)
+app.command("info")(commands.info)
+app.command("borg")(commands.borg)
+app.command("trust")(commands.trust)
+app.command("doctor")(commands.doctor)
+app.command("job", hidden=True)(job.job)
+app.add_typer(render.app, name="render")
+
+
+@app.command()
+def version(
+    json_lines: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """The versions of borgpull and of what it stands on, as far as it is here."""
+    found = {"borgpull": __version__, "python": platform.python_version()}
+    for name, argv in (("borg", ["borg", "--version"]), ("sshfs", ["sshfs", "--version"])):
+        found[name] = _first_line(argv)
+    found["ssh"] = _first_line(["ssh", "-V"])
+    if json_lines:
+        typer.echo(json.dumps(found))
+    else:
+        for name, text in found.items():
+            typer.echo(f"{name:<9} {text}")
+
+
+def _first_line(argv: list[str]) -> str:
+    try:
+        done = run(argv, timeout=20, check=False)
+    except CommandError:
+        return "not here"
+    lines = (done.stdout.decode(errors="replace") + done.stderr).strip().splitlines()
+    return lines[0] if lines else "unknown"
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """What every command has in common: nothing but --version."""
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,0 +1,191 @@
+"""What the user sees: progress bars on a terminal, plain lines in a log, JSON lines with --json."""
+
+from __future__ import annotations
+
+import sys
+import time
+import unicodedata
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from borgpull.errors import BorgpullError
+from borgpull.events import Event
+from borgpull.model import Failure, Result
+
+LOG_SECONDS = 10.0
+# Categories that move the cursor, hide or reorder text: controls, formats, surrogates, separators.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def safe(text: object) -> str:
+    """Text of the client made harmless for a terminal: everything unprintable becomes an escape."""
+    return "".join(
+        char.encode("unicode_escape", "surrogatepass").decode()
+        if unicodedata.category(char) in _UNSAFE
+        else char
+        for char in str(text)
+    )
+
+
+def size(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(number) < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+class Screen:
+    """An `Emit` with a beginning and an end (`with`)."""
+
+    def __init__(self, *, json_lines: bool, verbose: bool) -> None:
+        self.json_lines, self.verbose = json_lines, verbose
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self.json_lines:
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[numbers]}"),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def __call__(self, event: Event) -> None:
+        if self.json_lines:
+            print(event.to_json(), flush=True)
+            return
+        handler = getattr(self, f"_{event.kind}", None)
+        if handler is not None:
+            handler(event.data)
+
+    def _line(self, text: str, style: str | None = None) -> None:
+        self._console.print(escape(text), style=style, markup=True)
+
+    def _phase(self, data: dict[str, Any]) -> None:
+        self._line(safe(data["text"]), style="bold" if self._bar else None)
+        if self._bar is not None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(escape(safe(data["name"])), total=None, numbers="")
+
+    def _progress(self, data: dict[str, Any]) -> None:
+        numbers = f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
+        path = safe(data["path"])
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, numbers=escape(f"{numbers}  {path[-48:]}"))
+        elif self._bar is None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + LOG_SECONDS
+            self._line(f"{numbers}, at {path}")
+
+    def _note(self, data: dict[str, Any]) -> None:
+        self._line(f"note: {safe(data['text'])}{_path(data)}")
+
+    def _warning(self, data: dict[str, Any]) -> None:
+        self._line(f"warning: {safe(data['text'])}{_path(data)}", style="yellow")
+
+    def _debug(self, data: dict[str, Any]) -> None:
+        if self.verbose:
+            self._line(f"debug: {safe(data['text'])}")
+
+    def _item(self, data: dict[str, Any]) -> None:
+        owner = f"{data['user'] or data['uid']} {data['group'] or data['gid']}"
+        path, target = safe(data["path"]), safe(data.get("linktarget") or data.get("source") or "")
+        arrow = f" -> {target}" if data["type"] == "l" else ""
+        mtime = data["mtime"][:19]
+        print(f"{data['mode']} {safe(owner):<16} {data['size']:>12} {mtime} {path}{arrow}")
+
+    def error(self, error: BorgpullError, verb: str, client: str) -> None:
+        """One line and one hint; with --json the result."""
+        if self.json_lines:
+            failure = Failure(
+                exit_code=error.exit_code,
+                error=type(error).__name__,
+                message=error.message,
+                hint=error.hint,
+            )
+            self.result(Result(verb=verb, client=client, ok=False, failure=failure))
+            return
+        print(f"borgpull: error: {safe(error.message)}", file=sys.stderr)
+        print(f"hint: {safe(error.hint)}", file=sys.stderr)
+
+    def result(self, result: Result) -> None:
+        if self.json_lines:
+            print(Event("result", result.to_dict()).to_json(), flush=True)
+            return
+        for line in summary(result):
+            print(line)
+
+
+def _path(data: dict[str, Any]) -> str:
+    return f": {safe(data['path'])}" if "path" in data else ""
+
+
+def summary(result: Result) -> list[str]:
+    """The last lines of a verb, for people."""
+    data = result.data
+    if result.verb == "sshfs" and data.get("dry_run"):
+        return [f"dry run: {data['items']} items would be saved; nothing was written"]
+    if result.verb == "sshfs":
+        return _backup(data)
+    if result.verb == "init":
+        return [f"repository {safe(data['repository'])} ({data['encryption']})"]
+    if result.verb == "list" and "archives" in data:
+        return [
+            f"{safe(item['name']):<50} {item['time'][:19]}"
+            + ("" if item["verified"] else "  UNVERIFIED")
+            for item in data["archives"]
+        ] or ["no archives yet"]
+    if result.verb == "info":
+        return _info(result.client, data)
+    if result.verb == "doctor":
+        marks = {True: "ok  ", False: "FAIL", None: "note"}
+        return [line for item in data["checks"] for line in _check(marks[item["ok"]], item)]
+    return []
+
+
+def _backup(data: dict[str, Any]) -> list[str]:
+    kinds = {"-": "files", "d": "folders", "l": "symlinks", "p": "FIFOs", "s": "sockets"}
+    kinds |= {"b": "block devices", "c": "character devices", "h": "hard links"}
+    items = ", ".join(f"{count} {kinds.get(kind, kind)}" for kind, count in data["items"].items())
+    return [
+        f"archive {safe(data['archive'])} is verified",
+        f"  {items}; {size(data['bytes'])} of content",
+        f"  read {data['files_read']} files, {data['files_unchanged']} unchanged",
+        f"  {size(data['new_bytes'])} new in the repository; {data['seconds']:.1f} s",
+    ]
+
+
+def _info(client: str, data: dict[str, Any]) -> list[str]:
+    stats = data.get("cache", {}).get("stats", {})
+    archives = data["archives"]
+    return [
+        f"client      {safe(client)}",
+        f"repository  {safe(data['repository']['location'])}",
+        f"encryption  {safe(data['encryption']['mode'])}",
+        f"archives    {archives['verified']} verified, {archives['unverified']} unverified",
+        f"latest      {safe(archives['latest'] or 'none')}",
+        f"content     {size(stats.get('total_size', 0))}",
+        f"stored      {size(stats.get('unique_csize', 0))}",
+    ]
+
+
+def _check(mark: str, item: dict[str, Any]) -> list[str]:
+    lines = [f"{mark} {item['name']}: {safe(item['text'])}"]
+    return [*lines, f"     {safe(item['hint'])}"] if item["hint"] else lines

@@ -1,0 +1,1 @@
+"""Launchers: where a job runs. `here` is the caller's own process; `docker` starts the sidecar."""

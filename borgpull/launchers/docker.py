@@ -1,0 +1,240 @@
+"""The docker launcher: one container a job, which cannot outlive us.
+
+The job goes in as one JSON line on standard input, which stays open: its end tells the sidecar that
+we are gone, however we went. Events come back as JSON lines on standard output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.types import Mount
+
+from borgpull import errors
+from borgpull.errors import ConfigError, ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
+from borgpull.events import Emit, Event
+from borgpull.model import JobSpec, Places, Result
+from borgpull.sidecar import seccomp
+
+Rung = Literal["userns", "sys-admin"]
+LABEL = "borgpull.job"
+# The sidecar needs this long to stop borg and to take its mounts down, in seconds.
+STOP_SECONDS = 60
+# The other verbs mount nothing; these let root write a repository that another user owns.
+PLAIN_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+FUSE_VERBS = ("sshfs", "doctor")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerOptions:
+    image: str = "borgpull"
+    network: str | None = None
+    rung: Rung = "userns"
+
+
+# What takes the raw output of stock borg: stream number (1 or 2) and bytes.
+RawWriter = Callable[[int, bytes], None]
+
+
+def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWriter) -> Result:
+    """Run a job in a container of its own; `job.places` are the host's.
+
+    Raises NoDocker, ImageMissing, NoFuseDevice, SidecarFailed, ConfigError, and whatever error the
+    job ended with.
+    """
+    with _client() as client, _container(client, job, options) as container:
+        stream = _attach(container)
+        with contextlib.closing(stream):
+            _start(container)
+            inner = replace(job, places=Places())
+            stream.sendall(inner.to_json().encode() + b"\n")
+            result, tail = _follow(stream, job, emit, write_raw)
+        code = int(container.wait(timeout=STOP_SECONDS)["StatusCode"])
+    if job.verb == "borg" and result is None and code != SidecarFailed.exit_code:
+        return Result(verb=job.verb, client=job.client, data={"returncode": code})
+    if result is None:
+        raise SidecarFailed(f"the sidecar ended with {code}: {tail or 'no message'}")
+    if result.failure is not None:
+        cls = errors.by_exit_code(result.failure.exit_code)
+        error = cls(result.failure.message, hint=result.failure.hint)
+        error.exit_code = result.failure.exit_code
+        raise error
+    return result
+
+
+@contextlib.contextmanager
+def _client() -> Iterator[docker.DockerClient]:
+    try:
+        client = docker.from_env(timeout=120)
+        client.ping()
+    except (DockerException, requests.exceptions.RequestException) as error:
+        raise NoDocker(f"no Docker engine answers: {_first_line(error)}") from None
+    with contextlib.closing(client):
+        yield client
+
+
+@contextlib.contextmanager
+def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions) -> Iterator[Any]:
+    """A created container, gone afterwards. Its name is chosen first, so that it can be found."""
+    name = f"borgpull-{job.client or 'job'}-{uuid.uuid4().hex[:8]}"
+    try:
+        try:
+            container = client.containers.create(
+                options.image,
+                ["job"],
+                name=name,
+                labels={LABEL: name},
+                stdin_open=True,
+                auto_remove=True,
+                mounts=list(_mounts(job)),
+                environment=_agent_env(job),
+                network=options.network,
+                **_privileges(job, options),
+            )
+        except ImageNotFound:
+            raise ImageMissing(f"there is no image {options.image}") from None
+        except APIError as error:
+            raise _start_error(error) from None
+        yield container
+    finally:
+        _remove(client, name)
+
+
+def _remove(client: docker.DockerClient, name: str) -> None:
+    """Stop politely if it still runs, then remove; auto_remove may be ahead of us."""
+    with contextlib.suppress(DockerException, requests.exceptions.RequestException):
+        container = client.containers.get(name)
+        if container.status == "running":
+            container.stop(timeout=STOP_SECONDS)
+        container.remove(force=True, v=True)
+
+
+def _privileges(job: JobSpec, options: DockerOptions) -> dict[str, Any]:
+    if job.verb not in FUSE_VERBS:
+        return {
+            "cap_drop": ["ALL"],
+            "cap_add": PLAIN_CAPABILITIES,
+            "security_opt": ["no-new-privileges"],
+        }
+    common: dict[str, Any] = {"devices": ["/dev/fuse"], "security_opt": ["apparmor=unconfined"]}
+    if options.rung == "sys-admin":
+        return {**common, "cap_add": ["SYS_ADMIN"]}
+    return {**common, "security_opt": ["apparmor=unconfined", f"seccomp={seccomp.render()}"]}
+
+
+def _mounts(job: JobSpec) -> Iterator[Mount]:
+    inside = Places()
+    for source, target in ((job.places.repo, inside.repo), (job.places.state, inside.state)):
+        if source.startswith("/"):
+            _make_folder(Path(source))
+            yield Mount(target, source, type="bind")
+        else:
+            yield Mount(target, source, type="volume")
+    for source, target in (
+        (job.places.ssh_key, inside.ssh_key),
+        (job.places.known_hosts, inside.known_hosts),
+        (job.places.passphrase, inside.passphrase),
+    ):
+        if source:
+            path = Path(source).absolute()
+            if not path.is_file():
+                raise ConfigError(f"there is no file {path}")
+            yield Mount(target, str(path), type="bind", read_only=True)
+    if agent := _agent(job):
+        yield Mount("/run/ssh-agent", agent, type="bind")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"cannot make {path}: {error.strerror}") from None
+
+
+def _agent(job: JobSpec) -> str | None:
+    """The user's ssh-agent, where no key was named."""
+    path = os.environ.get("SSH_AUTH_SOCK", "")
+    return path if not job.places.ssh_key and path and Path(path).is_socket() else None
+
+
+def _agent_env(job: JobSpec) -> dict[str, str]:
+    return {"SSH_AUTH_SOCK": "/run/ssh-agent"} if _agent(job) else {}
+
+
+def _attach(container: Any) -> socket.socket:
+    params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+    found = container.attach_socket(params=params)
+    # The SDK wraps the connection in a SocketIO; the job's line needs the socket itself.
+    return cast("socket.socket", getattr(found, "_sock", found))
+
+
+def _start(container: Any) -> None:
+    try:
+        container.start()
+    except APIError as error:
+        raise _start_error(error) from None
+
+
+def _start_error(error: APIError) -> errors.BorgpullError:
+    text = _first_line(error.explanation or error)
+    if "/dev/fuse" in text:
+        return NoFuseDevice("the engine's host has no /dev/fuse", hint="modprobe fuse on that host")
+    return SidecarFailed(f"the sidecar cannot be started: {text}")
+
+
+def _follow(
+    stream: socket.socket, job: JobSpec, emit: Emit, write_raw: RawWriter
+) -> tuple[Result | None, str]:
+    """Emit events until the container's output ends; the result and the last of its errors."""
+    rest, result = b"", None
+    tail: deque[bytes] = deque(maxlen=5)
+    for kind, data in _frames(stream):
+        if job.verb == "borg":
+            write_raw(kind, data)
+            continue
+        if kind == 2:
+            tail.extend(line for line in data.splitlines() if line.strip())
+            continue
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            event = Event.from_json(line)
+            if event is not None and event.kind == "result":
+                result = Result.from_dict(event.data)
+            elif event is not None:
+                emit(event)
+    return result, b" ".join(tail).decode(errors="replace")
+
+
+def _frames(stream: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """Docker's multiplexed stream (Engine API, ContainerAttach): 1 is stdout, 2 is stderr."""
+    stream.settimeout(None)
+    with contextlib.suppress(ConnectionError, EOFError):
+        while True:
+            kind, size = struct.unpack(">BxxxL", _exactly(stream, 8))
+            yield kind, _exactly(stream, size)
+
+
+def _exactly(stream: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        block = stream.recv(size - len(data))
+        if not block:
+            raise EOFError
+        data += block
+    return data
+
+
+def _first_line(error: object) -> str:
+    return next(iter(str(error).strip().splitlines()), "no message")[:300]
