@@ -128,10 +128,10 @@ def _privileges(job: JobSpec, options: DockerOptions) -> dict[str, Any]:
             "cap_add": PLAIN_CAPABILITIES,
             "security_opt": ["no-new-privileges"],
         }
-    common: dict[str, Any] = {"devices": ["/dev/fuse"], "security_opt": ["apparmor=unconfined"]}
+    common: dict[str, Any] = {"devices": ["/dev/fuse"], "security_opt": ["apparmor=unconfined", "no-new-privileges"]}
     if options.rung == "sys-admin":
         return {**common, "cap_add": ["SYS_ADMIN"]}
-    return {**common, "security_opt": ["apparmor=unconfined", f"seccomp={seccomp.render()}"]}
+    return {**common, "security_opt": [*common["security_opt"], f"seccomp={seccomp.render()}"]}
 
 
 def _mounts(job: JobSpec) -> Iterator[Mount]:

@@ -98,7 +98,11 @@ def _await_start(holder: Running) -> None:
 
 
 def _map_all_ids(pid: int) -> None:
-    """Map every id to itself; the kernel asks for CAP_SETUID and CAP_SETGID of the parent."""
+    """Map every id to itself.
+
+    The kernel asks for CAP_SETUID and CAP_SETGID of the parent, and since Linux 5.12 for
+    CAP_SETFCAP, because user 0 is among the ids (user_namespaces(7)).
+    """
     for kind in ("uid", "gid"):
         try:
             Path(f"/proc/{pid}/{kind}_map").write_text(FULL_MAP + "\n")
@@ -106,7 +110,7 @@ def _map_all_ids(pid: int) -> None:
             raise NoMountPrivilege(
                 f"this container may not map all {kind}s ({error.strerror}): "
                 "foreign owners would be archived as 65534",
-                hint="do not drop the capabilities SETUID and SETGID, or add SYS_ADMIN",
+                hint="do not drop the capabilities SETUID, SETGID and SETFCAP, or add SYS_ADMIN",
             ) from None
 
 

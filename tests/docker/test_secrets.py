@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+
 from tests.support.lab import Lab, docker
 
 pytestmark = pytest.mark.docker

@@ -1,4 +1,4 @@
-"""Signals at random moments: nothing is left behind, nothing half done counts, the next run succeeds."""
+"""Signals at random moments: nothing is left, nothing half done counts, the next run succeeds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support.lab import Client, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]

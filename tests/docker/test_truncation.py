@@ -42,13 +42,20 @@ def test_a_disk_that_breaks_between_two_runs(lab: Lab) -> None:
     assert run.rc == 62
     client.exec("rm", "/srv/control/eio")
     assert lab.sidecar("sshfs", client.address, "/srv/data").rc == 0
-    size = lab.borg(client.name, "list", "--format", "{size}{NL}", f"::{names(lab, client.name)[-1]}", BROKEN)
+    size = lab.borg(
+        client.name, "list", "--format", "{size}{NL}", f"::{names(lab, client.name)[-1]}", BROKEN
+    )
     assert int(size) == int(client.exec("stat", "-c", "%s", "/" + BROKEN))
 
 
 def test_a_file_that_grows_is_reported_not_refused(lab: Lab) -> None:
     client = lab.client()
-    client.exec("sh", "-c", "(while sleep 0.02; do echo line >> /srv/data/growing.log; done) & true", detach=True)
+    client.exec(
+        "sh",
+        "-c",
+        "(while sleep 0.02; do echo line >> /srv/data/growing.log; done) & true",
+        detach=True,
+    )
     result = lab.backup(client, "/srv/data")
     assert result["ok"]
     assert result["data"]["changed"] == ["/srv/data/growing.log"]

@@ -1,0 +1,291 @@
+"""A laboratory on real parts: clients, sidecars and repositories in containers, and no leftovers.
+
+Everything is reached through the docker command line, as a user would.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST_CLI = ROOT / ".venv" / "bin" / "borgpull"
+IMAGE = "borgpull"
+TIMEOUT = 240.0
+Rung = Literal["userns", "sys-admin", "none"]
+UNSET: Any = object()
+
+
+def docker(*args: str, check: bool = True, timeout: float = TIMEOUT) -> str:
+    """Standard output of a docker command."""
+    done = subprocess.run(
+        ["docker", *args], capture_output=True, text=True, timeout=timeout, check=False
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"docker {' '.join(args[:3])} failed: {done.stderr}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Completed:
+    rc: int
+    stdout: str
+    stderr: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stdout.splitlines() if line.startswith("{")]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return next(event for event in reversed(self.events) if event["event"] == "result")
+
+
+class Run:
+    """A sidecar under way; `name` is its container's."""
+
+    def __init__(self, name: str, argv: Sequence[str], log: Path) -> None:
+        self.name, self._log = name, log
+        with log.open("wb") as file:
+            self.popen = subprocess.Popen(argv, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+
+    def poll(self) -> int | None:
+        return self.popen.poll()
+
+    def wait(self, timeout: float) -> int:
+        return self.popen.wait(timeout)
+
+    def send_signal(self, signum: int) -> None:
+        self.popen.send_signal(signum)
+
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+class Client:
+    """A machine to be backed up, in a container."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = f"root@{name}"
+
+    def exec(self, *argv: str, detach: bool = False) -> str:
+        return docker("exec", *(["-d"] if detach else []), self.name, *argv)
+
+    def tree(self, *paths: str) -> str:
+        """A full listing with inodes, mtimes and ctimes."""
+        return self.exec("tree-list", *paths)
+
+    def stop(self) -> None:
+        docker("rm", "-f", "-v", self.name, check=False)
+
+
+@functools.cache
+def seccomp_profile() -> str:
+    """The file of the README's line; made once a session."""
+    folder = Path("/tmp") / f"borgpull-test-seccomp-{os.getpid()}.json"
+    folder.write_text(docker("run", "--rm", IMAGE, "render", "seccomp"))
+    return str(folder)
+
+
+def rung_options(rung: Rung) -> list[str]:
+    """docker's options for a rung, as the README has them."""
+    fuse = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
+    if rung == "userns":
+        return [*fuse, "--security-opt", f"seccomp={seccomp_profile()}"]
+    return [*fuse, "--cap-add", "SYS_ADMIN"] if rung == "sys-admin" else []
+
+
+class Lab:
+    """A network, a key, folders, and the containers in them. Leaves nothing, or fails."""
+
+    passphrase = "correct horse battery staple"
+
+    def __init__(self, folder: Path) -> None:
+        self.id = uuid.uuid4().hex[:8]
+        self.folder = folder
+        self.network = f"borgpull-test-{self.id}"
+        self.label = f"borgpull.test={self.id}"
+        self.repo, self.state = folder / "repo", folder / "state"
+        self.key = folder / "secrets" / "ssh_key"
+        self._clients: list[Client] = []
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        for path in (self.repo, self.state, self.key.parent):
+            path.mkdir(parents=True)
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)]
+        subprocess.run(keygen, check=True, timeout=30)
+        self._passphrase_file("passphrase", self.passphrase)
+        docker("network", "create", self.network)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            left = self.leftovers()
+        finally:
+            mine = docker("ps", "-aq", "--filter", f"label={self.label}").split()
+            if mine:
+                docker("rm", "-f", "-v", *mine, check=False)
+            docker("network", "rm", self.network, check=False)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        assert not left, f"left behind: {left}"
+
+    def leftovers(self) -> list[str]:
+        """Containers other than the clients, fuse mounts, temporary folders on the host."""
+        clients = {client.name for client in self._clients}
+        # A removed container may still be listed for a moment.
+        deadline = time.monotonic() + 20
+        while True:
+            filters = ["--filter", f"network={self.network}", "--format", "{{.Names}}"]
+            names = set(docker("ps", "-a", *filters).split()) - clients
+            if not names or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        mounts = Path("/proc/mounts").read_text().splitlines()
+        found = [f"container {name}" for name in names]
+        found += [f"mount {line}" for line in mounts if "fuse.sshfs" in line]
+        found += [str(path) for path in Path("/dev/shm").glob("borgpull-*")]
+        return found
+
+    def client(
+        self, image: str = "borgpull-client", *, name: str = "", trust: bool = True, **env: str
+    ) -> Client:
+        """Start a client, wait until its sshd answers, and pin its host key."""
+        self._count += 1
+        client = Client(name or f"c{self._count}-{self.id}")
+        variables = [word for key, value in env.items() for word in ("-e", f"{key}={value}")]
+        key = f"{self.key}.pub:/authorized_keys:ro"
+        common = ["--name", client.name, "--network", self.network, "--label", self.label]
+        docker("run", "-d", *common, "-v", key, *variables, image)
+        self._clients.append(client)
+        self._await_sshd(client, int(env.get("PORT", "22")))
+        if trust:
+            done = self.sidecar("trust", "--yes", client.address, rung="none")
+            assert done.rc == 0, done.stderr
+        return client
+
+    def _await_sshd(self, client: Client, port: int) -> None:
+        script = (
+            "import socket,sys,time\n"
+            "for _ in range(600):\n"
+            "    try:\n"
+            f"        s = socket.create_connection(('{client.name}', {port}), 2)\n"
+            "        if s.recv(4) == b'SSH-': sys.exit(0)\n"
+            "    except OSError: time.sleep(0.1)\n"
+            "sys.exit('no sshd')"
+        )
+        network = ["--network", self.network, "--label", self.label]
+        docker("run", "--rm", *network, "--entrypoint", "python3", IMAGE, "-c", script)
+
+    def _passphrase_file(self, name: str, text: str) -> Path:
+        path = self.key.parent / name
+        path.write_text(text + "\n")
+        return path
+
+    def command(
+        self,
+        *args: str,
+        rung: Rung,
+        options: Sequence[str],
+        passphrase: str | None,
+        name: str,
+    ) -> list[str]:
+        argv = ["docker", "run", "--rm", "--name", name, "--label", self.label]
+        argv += ["--network", self.network, *rung_options(rung)]
+        argv += ["-v", f"{self.repo}:/repo", "-v", f"{self.state}:/state"]
+        argv += ["-v", f"{self.key}:/run/secrets/ssh_key:ro"]
+        if passphrase is not None:
+            file = self._passphrase_file(f"passphrase-{abs(hash(passphrase))}", passphrase)
+            argv += ["-v", f"{file}:/run/secrets/passphrase:ro"]
+        return [*argv, *options, IMAGE, *args]
+
+    def sidecar(
+        self,
+        *args: str,
+        rung: Rung = "userns",
+        options: Sequence[str] = (),
+        passphrase: str | None = UNSET,
+        timeout: float = TIMEOUT,
+    ) -> Completed:
+        """The README's `docker run … borgpull ARGS`, to its end."""
+        secret = self.passphrase if passphrase is UNSET else passphrase
+        name = f"s{uuid.uuid4().hex[:8]}-{self.id}"
+        argv = self.command(*args, rung=rung, options=options, passphrase=secret, name=name)
+        try:
+            done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            docker("rm", "-f", name, check=False)
+            raise
+        return Completed(
+            done.returncode,
+            done.stdout.decode(errors="surrogateescape"),
+            done.stderr.decode(errors="surrogateescape"),
+        )
+
+    def start_sidecar(self, *args: str, rung: Rung = "userns", options: Sequence[str] = ()) -> Run:
+        """The same, under way."""
+        name = f"s{uuid.uuid4().hex[:8]}-{self.id}"
+        argv = self.command(
+            *args, rung=rung, options=options, passphrase=self.passphrase, name=name
+        )
+        return Run(name, argv, self.folder / f"{name}.log")
+
+    def host_argv(self, *args: str) -> list[str]:
+        """The host's CLI with the docker launcher, on this laboratory's folders."""
+        verb, *rest = args
+        options = ["--repo", str(self.repo), "--state", str(self.state)]
+        if verb == "trust":
+            options = ["--state", str(self.state), "--network", self.network]
+        else:
+            options += ["--passphrase-file", str(self.key.parent / "passphrase")]
+        if verb == "sshfs":
+            options += ["--ssh-key", str(self.key), "--network", self.network]
+        return [str(HOST_CLI), verb, *options, *rest]
+
+    def host(self, *args: str, timeout: float = TIMEOUT) -> Completed:
+        argv = self.host_argv(*args)
+        done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
+        return Completed(
+            done.returncode,
+            done.stdout.decode(errors="surrogateescape"),
+            done.stderr.decode(errors="surrogateescape"),
+        )
+
+    def start_host(self, *args: str) -> Run:
+        name = f"h{uuid.uuid4().hex[:8]}"
+        return Run(name, self.host_argv(*args), self.folder / f"{name}.log")
+
+    def backup(self, client: Client, *paths: str, options: Sequence[str] = ()) -> dict[str, Any]:
+        """A backup that succeeds; its result event."""
+        done = self.sidecar("sshfs", "--json", "--init", *options, client.address, *paths)
+        assert done.rc == 0, done.stdout[-2000:] + done.stderr
+        return done.result
+
+    def borg_bytes(self, client: str, *args: str) -> bytes:
+        """Stock borg on a repository, without any of our code; standard output."""
+        script = 'exec 5< /run/secrets/passphrase; export BORG_PASSPHRASE_FD=5; exec borg "$@"'
+        argv = ["docker", "run", "--rm", "--label", self.label, "-v", f"{self.repo}:/repo"]
+        argv += ["-v", f"{self.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
+        argv += ["-e", f"BORG_REPO=/repo/{client}", "-e", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes"]
+        argv += ["-e", "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes", "--entrypoint", "bash"]
+        done = subprocess.run(
+            [*argv, IMAGE, "-c", script, "borg", *args],
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        assert done.returncode in (0, 1), done.stderr.decode(errors="replace")
+        return done.stdout
+
+    def borg(self, client: str, *args: str) -> str:
+        return self.borg_bytes(client, *args).decode(errors="surrogateescape")
