@@ -20,7 +20,8 @@ Kind = Literal["phase", "progress", "note", "warning", "debug", "item", "result"
 class Event:
     """One thing that happened.
 
-    phase: {"name", "text"}; progress: {"files", "bytes", "path", "total_files"?};
+    phase: {"name", "text"}; progress: {"files", "bytes", "new_bytes", "path",
+    "total_files": number or null};
     note and warning: {"text", "path"?}; debug: {"text"};
     item: one item of an archive, as borg lists it;
     result: a `model.Result` as a dict.

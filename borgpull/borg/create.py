@@ -56,22 +56,23 @@ def create(
     alive: Callable[[], bool],
     emit: Emit,
     dry_run: bool = False,
+    total_files: int | None = None,
 ) -> Created:
     """Run borg create and watch it and the connection.
 
-    Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
+    `total_files` is what the last run saw, for the progress. Raises ConnectionLost as soon as
+    `alive()` is false, and borg's errors.
     """
     common = ["--list", *(["--dry-run"] if dry_run else ["--json", "--progress"]), *args]
     argv = borg.argv("create", *common, f"::{archive}", "--", *paths)
     with as_fd(borg.passphrase) as fd:
         fds = () if fd is None else (fd,)
         with running(argv, name="borg create", env=borg.env(fd), pass_fds=fds) as child:
-            return _watch(child, borg.client, alive, emit)
+            return _watch(child, borg.client, alive, _Progress(emit, total_files))
 
 
-def _watch(child: Running, client: str, alive: Callable[[], bool], emit: Emit) -> Created:
+def _watch(child: Running, client: str, alive: Callable[[], bool], progress: _Progress) -> Created:
     done, log, output = Created(), [], []
-    progress = _Progress(emit)
     for item in child.lines():
         if not alive():
             raise ConnectionLost(f"the connection to {client} broke during the run")
@@ -89,7 +90,7 @@ def _watch(child: Running, client: str, alive: Callable[[], bool], emit: Emit) -
         elif message["type"] == "archive_progress":
             progress.tell(message)
         elif message["type"] == "log_message":
-            _log_message(message, done, log, emit)
+            _log_message(message, done, log, progress.emit)
         del log[:-LOG_LINES]
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
@@ -115,8 +116,8 @@ def _log_message(message: dict[str, Any], done: Created, log: list[str], emit: E
 class _Progress:
     """borg's progress as events, at most five a second."""
 
-    def __init__(self, emit: Emit) -> None:
-        self._emit, self._next = emit, 0.0
+    def __init__(self, emit: Emit, total_files: int | None) -> None:
+        self.emit, self._total, self._next = emit, total_files, 0.0
 
     def tell(self, message: dict[str, Any]) -> None:
         if message.get("finished") or time.monotonic() < self._next:
@@ -127,5 +128,6 @@ class _Progress:
             "bytes": message.get("original_size", 0),
             "new_bytes": message.get("deduplicated_size", 0),
             "path": message.get("path", ""),
+            "total_files": self._total,
         }
-        self._emit(Event("progress", data))
+        self.emit(Event("progress", data))

@@ -178,11 +178,16 @@ def break_stale_locks(borg: Borg, emit: Emit) -> None:
     Only locks of our own making are broken: every run of ours holds the flock while it has one, so
     its holder is dead. A lock of somebody else's borg is left alone (borg waits for it).
     """
-    folders = [borg.repository, *(borg.base / "cache").glob("[0-9a-f]*")]
-    holders = [name for folder in folders for name in _lock_holders(folder)]
-    if holders and all(name.startswith(HOST_ID_PREFIX) for name in holders):
+    if stale_locks(borg):
         events.note(emit, "removing the lock of a run that was killed")
         borg.run("break-lock")
+
+
+def stale_locks(borg: Borg) -> bool:
+    """Are there locks of borg, all of our own making? They are stale if our flock is free."""
+    folders = [borg.repository, *(borg.base / "cache").glob("[0-9a-f]*")]
+    holders = [name for folder in folders for name in _lock_holders(folder)]
+    return bool(holders) and all(name.startswith(HOST_ID_PREFIX) for name in holders)
 
 
 def _lock_holders(folder: Path) -> list[str]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import platform
+import re
+import sys
 from typing import Annotated
 
 import typer
 
 from borgpull import __version__
 from borgpull.cli import commands, job, render
+from borgpull.cli.context import in_sidecar
+from borgpull.cli.keeper import keep
+from borgpull.cli.screen import Screen
+from borgpull.errors import InvalidHost
 from borgpull.process import CommandError, run
+
+ADDRESS_COMMANDS = ("sshfs", "trust", "doctor")
 
 app = typer.Typer(
     name="borgpull",
@@ -26,6 +34,7 @@ app.command("info")(commands.info)
 app.command("borg")(commands.borg)
 app.command("trust")(commands.trust)
 app.command("doctor")(commands.doctor)
+app.command("tidy")(commands.tidy)
 app.command("job", hidden=True)(job.job)
 app.add_typer(render.app, name="render")
 
@@ -73,4 +82,21 @@ def options(
 
 def main() -> None:
     """The entry point."""
+    reject_dash_hosts(sys.argv[1:])
+    if in_sidecar():
+        keep()
     app()
+
+
+def reject_dash_hosts(words: list[str]) -> None:
+    """A host like `-oProxyCommand=...` is an attack or a slip: say so, rather than `no such option`.
+
+    Ends the process with InvalidHost's code.
+    """
+    if words[:1] and words[0] in ADDRESS_COMMANDS:
+        options = words[1 : words.index("--") if "--" in words else None]
+        for word in options:
+            if re.fullmatch(r"-[^-].+", word):
+                error = InvalidHost(f"not a host name or address: {word!r}")
+                Screen(json_lines="--json" in options, verbose=False).error(error, words[0], "")
+                raise SystemExit(error.exit_code)

@@ -277,3 +277,25 @@ def doctor(
             verbose=verbose,
         ),
     )
+
+
+def tidy(
+    client: Annotated[
+        str | None, typer.Argument(metavar="[CLIENT]", help="Only this one [default: all].")
+    ] = None,
+    repo: opt.Repo = None,
+    state: opt.State = None,
+    launcher: opt.Launcher = None,
+    image: opt.Image = "borgpull",
+    json_lines: opt.Json = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Free what killed runs left locked. The next backup of a client does it by itself."""
+    perform(
+        lambda: JobSpec(
+            verb="tidy",
+            client=client_name(client) if client else "",
+            places=replace(places(repo, state), ssh_key="", known_hosts=""),
+        ),
+        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
+    )

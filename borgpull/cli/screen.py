@@ -88,8 +88,15 @@ class Screen:
     def _progress(self, data: dict[str, Any]) -> None:
         numbers = f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
         path = safe(data["path"])
+        if not data["files"]:
+            return
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, numbers=escape(f"{numbers}  {path[-48:]}"))
+            self._bar.update(
+                self._task,
+                completed=data["files"],
+                total=data.get("total_files"),
+                numbers=escape(f"{numbers}  {path[-48:]}"),
+            )
         elif self._bar is None and time.monotonic() >= self._next:
             self._next = time.monotonic() + LOG_SECONDS
             self._line(f"{numbers}, at {path}")
@@ -154,6 +161,8 @@ def summary(result: Result) -> list[str]:
         ] or ["no archives yet"]
     if result.verb == "info":
         return _info(result.client, data)
+    if result.verb == "tidy":
+        return [f"freed {safe(name)}" for name in data["freed"]] or ["nothing to tidy"]
     if result.verb == "doctor":
         marks = {True: "ok  ", False: "FAIL", None: "note"}
         return [line for item in data["checks"] for line in _check(marks[item["ok"]], item)]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import socket
 import struct
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -35,6 +37,8 @@ STOP_SECONDS = 60
 # The other verbs mount nothing; these let root write a repository that another user owns.
 PLAIN_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 FUSE_VERBS = ("sshfs", "doctor")
+# A sidecar that was killed in one of these leaves borg's lock behind.
+LOCKING_VERBS = ("sshfs", "init")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +60,18 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
     """
     with _client() as client, _container(client, job, options) as container:
         stream = _attach(container)
-        with contextlib.closing(stream):
+        with contextlib.closing(stream), _exit_code(container) as exit_code:
             _start(container)
             inner = replace(job, places=Places())
             stream.sendall(inner.to_json().encode() + b"\n")
             result, tail = _follow(stream, job, emit, write_raw)
-        code = int(container.wait(timeout=STOP_SECONDS)["StatusCode"])
-    if job.verb == "borg" and result is None and code != SidecarFailed.exit_code:
+            code = exit_code()
+    if job.verb == "borg":
         return Result(verb=job.verb, client=job.client, data={"returncode": code})
     if result is None:
+        if job.verb in LOCKING_VERBS:
+            with contextlib.suppress(errors.BorgpullError):
+                launch(replace(job, verb="tidy", borg_args=()), options, emit, write_raw)
         raise SidecarFailed(f"the sidecar ended with {code}: {tail or 'no message'}")
     if result.failure is not None:
         cls = errors.by_exit_code(result.failure.exit_code)
@@ -112,6 +119,31 @@ def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions
         _remove(client, name)
 
 
+@contextlib.contextmanager
+def _exit_code(container: Any) -> Iterator[Callable[[], int]]:
+    """A function that waits for the container's exit code.
+
+    The waiting begins before the start: an auto-removed container cannot be asked afterwards.
+    """
+    found: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def wait() -> None:
+        try:
+            found.put(int(container.wait(timeout=None, condition="next-exit")["StatusCode"]))
+        except (DockerException, requests.exceptions.RequestException):
+            found.put(SidecarFailed.exit_code)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+    def answer() -> int:
+        try:
+            return found.get(timeout=STOP_SECONDS)
+        except queue.Empty:
+            return SidecarFailed.exit_code
+
+    yield answer
+
+
 def _remove(client: docker.DockerClient, name: str) -> None:
     """Stop politely if it still runs, then remove; auto_remove may be ahead of us."""
     with contextlib.suppress(DockerException, requests.exceptions.RequestException):
@@ -128,7 +160,10 @@ def _privileges(job: JobSpec, options: DockerOptions) -> dict[str, Any]:
             "cap_add": PLAIN_CAPABILITIES,
             "security_opt": ["no-new-privileges"],
         }
-    common: dict[str, Any] = {"devices": ["/dev/fuse"], "security_opt": ["apparmor=unconfined", "no-new-privileges"]}
+    common: dict[str, Any] = {
+        "devices": ["/dev/fuse"],
+        "security_opt": ["apparmor=unconfined", "no-new-privileges"],
+    }
     if options.rung == "sys-admin":
         return {**common, "cap_add": ["SYS_ADMIN"]}
     return {**common, "security_opt": [*common["security_opt"], f"seccomp={seccomp.render()}"]}

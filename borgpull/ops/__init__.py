@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from borgpull.events import Emit
 from borgpull.model import JobSpec, Result
-from borgpull.ops import backup, doctor, repository, trust
+from borgpull.ops import backup, doctor, repository, tidy, trust
 
 OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "sshfs": backup.run,
@@ -16,4 +16,5 @@ OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "borg": repository.borg,
     "trust": trust.run,
     "doctor": doctor.diagnose,
+    "tidy": tidy.run,
 }

@@ -43,6 +43,7 @@ def run(job: JobSpec, emit: Emit) -> Result:
             if job.dry_run:
                 return _dry_run(job, source, name, emit)
             data = _save(job, borg, source, name, known, emit)
+    data["paths"] = list(job.paths)
     data["seconds"] = round(time.monotonic() - started, 3)
     result = Result(verb=job.verb, client=job.client, data=data)
     ledger.record(Path(job.places.state), result)
@@ -91,7 +92,15 @@ def _save(
             *exclude_args(job.exclude),
         ]
         events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
-        done = create(inner, name + mark, source.paths, args, alive=source.alive, emit=emit)
+        done = create(
+            inner,
+            name + mark,
+            source.paths,
+            args,
+            alive=source.alive,
+            emit=emit,
+            total_files=_files_last_time(job),
+        )
         allowed = judge_warnings(done, job.allow_unreadable, source.paths)
         events.phase(emit, "verify", "comparing the archive with the client")
         verdict = source.verify(done.name)
@@ -105,6 +114,16 @@ def _save(
     losses = source.losses()
     tell_findings(verdict, allowed, source, losses, emit)
     return _report(final, done, verdict, allowed, source, losses)
+
+
+def _files_last_time(job: JobSpec) -> int | None:
+    """Regular files in the last archive of the same paths, for the progress."""
+    last = ledger.entries(Path(job.places.state), job.client)[-1:]
+    return (
+        last[0].get("items", {}).get("-")
+        if last and last[0].get("paths") == list(job.paths)
+        else None
+    )
 
 
 def judge_warnings(

@@ -1,0 +1,50 @@
+"""The keeper: in the container, a parent that outlives a killed command and tidies up after it.
+
+SIGKILL leaves the command no time to free borg's lock, and tini ends the container with it. So the
+command runs as a child of this process, which passes signals on, and exits as the child did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from types import FrameType
+
+from borgpull.errors import BorgpullError
+from borgpull.events import silent
+from borgpull.model import JobSpec, Places
+from borgpull.signals import CAUGHT
+
+SIGKILLED = 128 + signal.SIGKILL
+
+
+def keep() -> None:
+    """Returns in the child, which is to do the work; the parent ends here, with its exit code."""
+    child = os.fork()
+    if child == 0:
+        return
+
+    def pass_on(signum: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signum)
+
+    for signum in CAUGHT:
+        signal.signal(signum, pass_on)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGKILL:
+        _tidy()
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _tidy() -> None:
+    from borgpull.ops import tidy
+
+    inside = Places()
+    places = Places(
+        repo=os.environ.get("BORGPULL_REPO", inside.repo),
+        state=os.environ.get("BORGPULL_STATE", inside.state),
+    )
+    with contextlib.suppress(BorgpullError):
+        tidy.run(JobSpec(verb="tidy", places=places), silent)
