@@ -6,6 +6,7 @@ out=$1
 mkdir -p "$out"
 
 gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$out/disk.so" disk.c
+gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$out/nonames.so" nonames.c
 
 # The traps have no libc: they must go off in a root where libc itself is a trap, and even as the ELF
 # interpreter of another program, before anything is set up. For the same reason nothing in them may need
