@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def reject_dash_hosts(words: list[str]) -> None:
-    """A host like `-oProxyCommand=...` is an attack or a slip: say so, rather than `no such option`.
+    """A host like `-oProxyCommand=...` is an attack or a slip: say so, not `no such option`.
 
     Ends the process with InvalidHost's code.
     """
