@@ -67,6 +67,11 @@ class Run:
     def send_signal(self, signum: int) -> None:
         self.popen.send_signal(signum)
 
+    def kill(self) -> None:
+        """SIGKILL to the whole container."""
+        docker("kill", self.name, check=False)
+        self.popen.wait(60)
+
     def output(self) -> str:
         return self._log.read_text(errors="replace")
 
