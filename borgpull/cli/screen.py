@@ -152,7 +152,9 @@ def summary(result: Result) -> list[str]:
     if result.verb == "sshfs":
         return _backup(data)
     if result.verb == "init":
-        return [f"repository {safe(data['repository'])} ({data['encryption']})"]
+        return [f"the repository of {safe(result.client)} is ready ({data['encryption']})"]
+    if result.verb == "trust":
+        return [f"pinned for {data['host']}: {safe(text)}" for text in data["pinned"]]
     if result.verb == "list" and "archives" in data:
         return [
             f"{safe(item['name']):<50} {item['time'][:19]}"

@@ -8,7 +8,7 @@ from tests.support.lab import Lab, Rung
 
 pytestmark = pytest.mark.docker
 
-TREES = ("/srv", "/etc", "/home", "/root", "/usr", "/var", "/opt")
+TREES = ("/srv", "/srv/data", "/etc", "/home", "/root", "/usr", "/var", "/opt")
 
 
 @pytest.mark.parametrize(("rung", "readonly"), [("userns", "1"), ("sys-admin", "0")])

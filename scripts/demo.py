@@ -1,0 +1,163 @@
+"""`make demo`: the main job on real parts, step by step, and nothing left of it.
+
+A client with sshd and a seeded tree comes up; the host's command, by its docker launcher, trusts
+its
+host key, makes a repository, backs it up twice, lists it and takes a file out again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from python_on_whales import DockerClient
+
+ROOT = Path(__file__).resolve().parent.parent
+BORGPULL = Path(sys.executable).with_name("borgpull")
+CLIENT = "web1"
+ADDRESS = f"root@{CLIENT}"
+PATHS = ["/srv/data", "/home", "/root"]
+NETWORK = f"borgpull-demo-{os.getpid()}"
+SAMPLE = "srv/data/files/plain.txt"
+
+
+class Demo:
+    """The demo's folder, and the product's command in it."""
+
+    def __init__(self, folder: Path, whales: DockerClient) -> None:
+        self.folder, self.whales = folder, whales
+        self.env = {
+            **os.environ,
+            "BORGPULL_REPO": str(folder / "repo"),
+            "BORGPULL_STATE": str(folder / "state"),
+            "BORGPULL_SSH_KEY": str(folder / "key"),
+            "BORGPULL_PASSPHRASE_FILE": str(folder / "passphrase"),
+            "BORGPULL_NETWORK": NETWORK,
+        }
+
+    def show(self, *args: str) -> None:
+        """Run the command for the eye; a failure ends the demo."""
+        print(f"\n$ borgpull {' '.join(args)}", flush=True)
+        done = subprocess.run([BORGPULL, *args], env=self.env, check=False)
+        if done.returncode != 0:
+            fail(f"borgpull {args[0]} ended with {done.returncode}")
+
+    def output(self, *args: str) -> bytes:
+        done = subprocess.run([BORGPULL, *args], env=self.env, capture_output=True, check=False)
+        if done.returncode != 0:
+            fail(f"borgpull {args[0]}: {done.stderr.decode(errors='replace')}")
+        return done.stdout
+
+    def on_client(self, *argv: str) -> str:
+        return str(self.whales.compose.execute(CLIENT, list(argv), tty=False))
+
+
+def main() -> None:
+    started = time.monotonic()
+    with demo() as it:
+        title("1. Trust: the fingerprint, read on the client's own console, and pinned")
+        line = it.on_client("ssh-keygen", "-lf", "/run/sshd-keys/ssh_host_ed25519_key.pub")
+        print(line)
+        it.show("trust", ADDRESS, "--fingerprint", line.split()[1])
+
+        title("2. A repository, and the first backup")
+        it.show("init", CLIENT)
+        it.show("sshfs", ADDRESS, *PATHS)
+
+        title("3. The second backup reads nothing again")
+        second = backup_again(it)
+        print(json.dumps({key: second[key] for key in ("files_unchanged", "files_read", "losses")}))
+
+        title("4. What is in it, with the client's user names")
+        it.show("list", CLIENT)
+        show_owners(it)
+
+        title("5. A file, taken out again")
+        restored = it.output(
+            "borg", CLIENT, "--", "extract", "--stdout", "::" + second["archive"], SAMPLE
+        )
+        if restored.decode() != it.on_client("cat", "/" + SAMPLE) + "\n":
+            fail(f"/{SAMPLE} differs")
+        print(f"/{SAMPLE}: the same, byte for byte")
+    title("6. Nothing is left")
+    left = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", "label=borgpull.job"], capture_output=True, check=True
+    )
+    if left.stdout.strip() or "fuse.sshfs" in Path("/proc/mounts").read_text():
+        fail("a container or a mount was left behind")
+    print(f"no container, no mount, no file; {time.monotonic() - started:.0f} s in all")
+
+
+@contextlib.contextmanager
+def demo() -> Iterator[Demo]:
+    """The client under way, and a folder; both are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="borgpull-demo-") as name:
+        folder = Path(name)
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")]
+        subprocess.run(keygen, check=True)
+        (folder / "passphrase").write_text(os.urandom(16).hex() + "\n")
+        (folder / "env").write_text(f"DEMO_KEY={folder / 'key.pub'}\nDEMO_NETWORK={NETWORK}\n")
+        whales = DockerClient(
+            compose_files=[ROOT / "compose" / "demo.yaml"],
+            compose_env_files=[folder / "env"],
+            compose_project_name=NETWORK,
+        )
+        try:
+            whales.compose.up(detach=True, quiet=True)
+            it = Demo(folder, whales)
+            await_seed(it)
+            yield it
+        finally:
+            whales.compose.down(volumes=True, timeout=2, quiet=True)
+
+
+def await_seed(it: Demo) -> None:
+    """Until sshd listens, which is once the tree is seeded."""
+    deadline = time.monotonic() + 60
+    while "yes" not in it.on_client("sh", "-c", "[ -e /run/sshd.pid ] && echo yes || echo no"):
+        if time.monotonic() > deadline:
+            fail("the demo's client does not come up")
+        time.sleep(0.2)
+
+
+def backup_again(it: Demo) -> dict[str, Any]:
+    """The second backup; nothing but empty files may have been read."""
+    lines = it.output("sshfs", "--json", ADDRESS, *PATHS).splitlines()
+    data: dict[str, Any] = json.loads(lines[-1])["data"]
+    sizes = [int(it.on_client("stat", "-c", "%s", path)) for path in data["read_paths"]]
+    if data["files_read"] > len(sizes) or any(sizes):
+        fail(f"read again: {data['read_paths']}")
+    print(f"archive {data['archive']} is verified")
+    print(f"  {data['files_unchanged']} files unchanged, 0 bytes read again")
+    for name, count in data["losses"].items():
+        print(f"  sshfs could not carry {name.replace('_', ' ')}: {count}")
+    return data
+
+
+def show_owners(it: Demo) -> None:
+    """A few lines of the archive; its owners are the client's, whom this machine does not know."""
+    lines = it.output("list", CLIENT, "latest").decode().splitlines()
+    shown = [line for line in lines if "alice" in line or "crew" in line][:6]
+    if not shown:
+        fail("the archive does not hold the client's user names")
+    print("\n".join(shown))
+
+
+def title(text: str) -> None:
+    print(f"\n== {text}", flush=True)
+
+
+def fail(text: str) -> None:
+    raise SystemExit(f"demo: {text}")
+
+
+if __name__ == "__main__":
+    main()
