@@ -32,8 +32,9 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay
             await blocks.put((clock() + delay, block))
         await blocks.put((clock() + delay, b""))
         await sender
-    except (ConnectionError, OSError):
+    except OSError:
         sender.cancel()
+        writer.close()  # the other side must learn that this one is gone
 
 
 async def serve(listen: int, host: str, port: int, delay: float) -> None:

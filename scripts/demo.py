@@ -138,7 +138,7 @@ def backup_again(it: Demo) -> dict[str, Any]:
     print(f"archive {data['archive']} is verified")
     print(f"  {data['files_unchanged']} files unchanged, 0 bytes read again")
     for name, count in data["losses"].items():
-        print(f"  sshfs could not carry {name.replace('_', ' ')}: {count}")
+        print(f"  not carried: {name.replace('_', ' ')}: {count}")
     return data
 
 

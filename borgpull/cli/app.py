@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from borgpull import __version__
-from borgpull.cli import commands, job, render
+from borgpull.cli import commands, hosts, job, render
 from borgpull.cli.context import in_sidecar
 from borgpull.cli.keeper import keep
 from borgpull.cli.screen import Screen
@@ -32,8 +32,8 @@ app.command("init")(commands.init)
 app.command("list")(commands.list_archives)
 app.command("info")(commands.info)
 app.command("borg")(commands.borg)
-app.command("trust")(commands.trust)
-app.command("doctor")(commands.doctor)
+app.command("trust")(hosts.trust)
+app.command("doctor")(hosts.doctor)
 app.command("tidy")(commands.tidy)
 app.command("job", hidden=True)(job.job)
 app.add_typer(render.app, name="render")

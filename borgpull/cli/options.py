@@ -23,6 +23,7 @@ def _option(*names: str, text: str, **more: object) -> object:
     return typer.Option(*names, help=text, envvar=variable, **more)  # type: ignore[arg-type]
 
 
+Address = Annotated[str, typer.Argument(metavar="[USER@]HOST[:PORT]", help="The client.")]
 Name = Annotated[
     str | None, _option("--name", text="The client's name [default: the host part of the address].")
 ]

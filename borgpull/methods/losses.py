@@ -10,11 +10,13 @@ from borgpull.process import CommandError, run
 from borgpull.ssh.config import SshConfig
 
 TIMEOUT = 900
+NAMES = ("hard_links", "devices", "sockets", "xattrs_and_acls")
 # One line `name count` each; a client without the tool prints none, and we say "not counted".
 _SCRIPT = r"""
 exec 2>/dev/null
 nuls() { tr -dc '\0' | wc -c | tr -d ' '; }
 echo "hard_links $(find PATHS PRUNE -type f -links +1 -print0 | nuls)"
+echo "sockets $(find PATHS PRUNE -type s -print0 | nuls)"
 echo "devices $(find PATHS PRUNE '(' -type b -o -type c ')' -print0 | nuls)"
 if command -v getfattr >/dev/null; then
   found=$(find PATHS PRUNE -print0 | xargs -0 getfattr -h -m - -- | grep -c '^# file')
@@ -24,7 +26,9 @@ fi
 
 
 def count(config: SshConfig, paths: Sequence[str], skip: Sequence[str]) -> dict[str, int]:
-    """{"hard_links", "devices", "xattrs_and_acls"}: number of files; without a key: not counted.
+    """{"hard_links", "devices", "sockets", "xattrs_and_acls"}: number of files.
+
+    A key that is missing was not counted.
 
     `skip` are the mounts that the backup left out.
     """
@@ -38,7 +42,7 @@ def count(config: SshConfig, paths: Sequence[str], skip: Sequence[str]) -> dict[
     found = {}
     for line in done.stdout.decode(errors="replace").splitlines():
         name, _, number = line.partition(" ")
-        if name in ("hard_links", "devices", "xattrs_and_acls") and number.isdigit():
+        if name in NAMES and number.isdigit():
             found[name] = int(number)
     return found
 

@@ -192,7 +192,7 @@ def tell_findings(
         events.note(emit, f"left out: {item['path']} ({item['fstype']})")
     for name, number in losses.items():
         if number:
-            events.warning(emit, f"sshfs cannot carry {name.replace('_', ' ')}: {number} file(s)")
+            events.warning(emit, f"not carried: {name.replace('_', ' ')} ({number})")
 
 
 def _report(

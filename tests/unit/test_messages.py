@@ -1,0 +1,132 @@
+"""What borg and ssh say, as errors of ours."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from borgpull import errors
+from borgpull.borg import messages
+from borgpull.borg.command import is_failure, plain_log
+from borgpull.borg.create import Created
+from borgpull.borg.messages import FileWarning
+from borgpull.model import Target
+from borgpull.ops.backup import judge_warnings
+from borgpull.ssh.diagnose import from_ssh
+
+WEB1 = Target.parse("web1")
+
+
+def warning(msgid: str, text: str) -> dict[str, str]:
+    return {"type": "log_message", "levelname": "WARNING", "msgid": msgid, "message": text}
+
+
+def test_file_warnings() -> None:
+    found = messages.file_warning(
+        warning("BackupPermissionError", "a: b/c: open: [Errno 13] Permission denied: 'c'")
+    )
+    assert found == FileWarning("BackupPermissionError", "a: b/c", 13, "Permission denied")
+    found = messages.file_warning(warning("BackupIOError", "x: [Errno 5] Input/output error"))
+    assert found is not None
+    assert (found.path, found.errno) == ("x", 5)
+    found = messages.file_warning(
+        warning("FileChangedWarning", "var/log/x: file changed while we backed it up")
+    )
+    assert found is not None
+    assert found.path == "var/log/x"
+    assert messages.file_warning({"type": "log_message", "levelname": "INFO", "msgid": "x"}) is None
+
+
+def test_parse_passes_over_what_is_no_message() -> None:
+    assert messages.parse(b"plain\n") is None
+    assert messages.parse(b"{broken\n") is None
+    assert messages.parse(b'{"a": 1}\n') is None
+    assert messages.parse(b'{"type": "x"}\n') == {"type": "x"}
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        (52, "passphrase supplied ... is incorrect.", errors.PassphraseWrong),
+        (50, "", errors.PassphraseMissing),
+        (13, "Repository /repo/x does not exist.", errors.RepositoryMissing),
+        (73, "Failed to create/acquire the lock", errors.RepositoryLocked),
+        (72, "", errors.RepositoryNotWritable),
+        (2, "OSError: [Errno 28] No space left on device", errors.DiskFull),
+        (14, "Insufficient free space", errors.DiskFull),
+        (2, "[Errno 13] Permission denied: '/repo/x'", errors.RepositoryNotWritable),
+        (2, "something else", errors.BorgFailed),
+        (-9, "", errors.BorgFailed),
+        (30, "Archive x already exists", errors.ArchiveExists),
+    ],
+)
+def test_exit_codes(code: int, text: str, expected: type[errors.BorgpullError]) -> None:
+    assert type(messages.from_exit(code, text, "web1")) is expected
+
+
+def test_failures_and_warnings() -> None:
+    assert [
+        code for code in (0, 1, 2, 52, 99, 100, 107, 127, 128, 143, -9) if is_failure(code)
+    ] == [*(2, 52, 99, 128, 143, -9)]
+
+
+def test_plain_log() -> None:
+    line = json.dumps({"type": "log_message", "message": "hello"})
+    assert plain_log(f"{line}\nplain") == "hello\nplain"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "No ED25519 host key is known for web1\nHost key verification failed.",
+            errors.UnknownHostKey,
+        ),
+        (
+            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+            errors.ChangedHostKey,
+        ),
+        ("root@web1: Permission denied (publickey).", errors.KeyRefused),
+        ("ssh: Could not resolve hostname web1: Name or service not known", errors.HostUnreachable),
+        ("ssh: connect to host web1 port 22: Connection refused", errors.HostUnreachable),
+        ("subsystem request failed on channel 0", errors.NoSftp),
+        ("", errors.HostUnreachable),
+    ],
+)
+def test_ssh(text: str, expected: type[errors.BorgpullError]) -> None:
+    assert type(from_ssh(text, WEB1)) is expected
+
+
+def judged(*found: FileWarning, code: int = 1, allow: tuple[str, ...] = ()) -> list[str]:
+    done = Created(warnings=list(found), returncode=code)
+    return judge_warnings(done, allow, ("etc",))
+
+
+def test_warnings_that_lose_nothing() -> None:
+    gone = FileWarning("BackupFileNotFoundError", "etc/x", 2, "No such file or directory")
+    changed = FileWarning("FileChangedWarning", "etc/log", 0, "changed")
+    assert judged(gone, changed) == []
+    assert judged(code=0) == []
+
+
+def test_warnings_that_lose_data() -> None:
+    denied = FileWarning("BackupPermissionError", "etc/shadow", 13, "Permission denied")
+    with pytest.raises(errors.Unreadable, match="/etc/shadow"):
+        judged(denied)
+    assert judged(denied, allow=("/etc/shadow",)) == ["/etc/shadow"]
+    assert judged(denied, allow=("/etc",)) == ["/etc/shadow"]
+    with pytest.raises(errors.Unreadable):
+        judged(denied, allow=("/etc/shad",))
+    broken = FileWarning("BackupIOError", "etc/x", 5, "Input/output error")
+    with pytest.raises(errors.LostData):
+        judged(broken, allow=("/etc",))
+    for lost in (
+        FileWarning("BackupFileNotFoundError", "etc", 2, "a root of the backup"),
+        FileWarning("BackupRaceConditionError", "etc/x", 0, "inode changed"),
+        FileWarning("BackupOSError", "etc/x", 107, "Transport endpoint is not connected"),
+    ):
+        with pytest.raises(errors.LostData):
+            judged(lost)
+    with pytest.raises(errors.LostData, match="did not say"):
+        judged(code=102)
