@@ -44,7 +44,8 @@ open('/srv/data/newest', 'w').close()
 _SSHD = """
 mkdir -p /run/sshd /root/.ssh; cp /key.pub /root/.ssh/authorized_keys; chmod 600 /root/.ssh/*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
-exec /usr/sbin/sshd -D -e -o UsePAM=no -o PermitRootLogin=yes -o MaxStartups=50
+exec /usr/sbin/sshd -D -e -o PerSourcePenalties=no -o UsePAM=no -o PermitRootLogin=yes \\
+  -o MaxStartups=50
 """
 
 # The document's recipe. The image's /usr stands for the borg binary that it copies to the client.

@@ -59,6 +59,7 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
     job ended with.
     """
     with _client() as client, _container(client, job, options) as container:
+        check = _engine_check(client) if job.verb == "doctor" else {}
         stream = _attach(container)
         with contextlib.closing(stream), _exit_code(container) as exit_code:
             _start(container)
@@ -68,6 +69,8 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
             code = exit_code()
     if job.verb == "borg":
         return Result(verb=job.verb, client=job.client, data={"returncode": code})
+    if result is not None and job.verb == "doctor":
+        result.data["checks"].insert(0, check)
     if result is None:
         if job.verb in LOCKING_VERBS:
             with contextlib.suppress(errors.BorgpullError):
@@ -90,6 +93,20 @@ def _client() -> Iterator[docker.DockerClient]:
         raise NoDocker(f"no Docker engine answers: {_first_line(error)}") from None
     with contextlib.closing(client):
         yield client
+
+
+def _engine_check(client: docker.DockerClient) -> dict[str, Any]:
+    """Doctor's line on the engine, as `ops.doctor` has them."""
+    version = client.version()
+    security = " ".join(client.info().get("SecurityOptions") or [])
+    rootless = "name=rootless" in security
+    return {
+        "name": "engine",
+        "ok": not rootless,
+        "text": f"Docker {version['Version']} (API {version['ApiVersion']}), "
+        f"{'rootless' if rootless else 'not rootless'}",
+        "hint": "a rootless engine does not see all user ids" if rootless else "",
+    }
 
 
 @contextlib.contextmanager

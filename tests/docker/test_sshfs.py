@@ -219,6 +219,12 @@ def test_by_the_host_command(lab: Lab, client: Client) -> None:
     assert lab.host("borg", "host", "--", "no-such").rc == 2
 
 
+def test_doctor_by_the_host_command(lab: Lab) -> None:
+    done = lab.host("doctor")
+    assert done.rc == 0, done.stdout
+    assert done.stdout.startswith("ok   engine: Docker ")
+
+
 def test_doctor(lab: Lab, client: Client) -> None:
     done = lab.sidecar("doctor", "--json", client.address)
     checks: list[dict[str, Any]] = done.result["data"]["checks"]

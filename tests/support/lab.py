@@ -251,7 +251,7 @@ class Lab:
         options = ["--repo", str(self.repo), "--state", str(self.state)]
         if verb == "trust":
             options = ["--state", str(self.state), "--network", self.network]
-        else:
+        elif verb != "doctor":
             options += ["--passphrase-file", str(self.key.parent / "passphrase")]
         if verb == "sshfs":
             options += ["--ssh-key", str(self.key), "--network", self.network]
