@@ -36,10 +36,3 @@ def test_each_option_of_a_backup_is_in_it() -> None:
     assert {"--init", "--lock-wait", "--allow-unreadable"} <= options
     missing = {option for option in options if option not in README}
     assert not missing
-
-
-def test_no_path_or_host_of_a_machine() -> None:
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "compose").glob("*")):
-        assert not re.search(
-            r"/root/|docker\.io/|/work/", path.read_text().replace("/root/.ssh", "")
-        )
