@@ -10,6 +10,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from borgpull.errors import BorgpullError
 from borgpull.events import Event
@@ -50,14 +51,18 @@ class Screen:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self.json_lines:
+            # The path takes what is left of the line: the other columns must not jump.
+            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
             self._bar = Progress(
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[numbers]}"),
+                BarColumn(bar_width=16),
                 TimeElapsedColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                TextColumn("{task.fields[path]}", table_column=rest),
                 console=self._console,
                 transient=True,
+                expand=True,
             )
             self._bar.start()
         return self
@@ -83,7 +88,9 @@ class Screen:
         if self._bar is not None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(escape(safe(data["name"])), total=None, numbers="")
+            self._task = self._bar.add_task(
+                escape(safe(data["name"])), total=None, numbers="", path=""
+            )
 
     def _progress(self, data: dict[str, Any]) -> None:
         numbers = f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
@@ -95,7 +102,8 @@ class Screen:
                 self._task,
                 completed=data["files"],
                 total=data.get("total_files"),
-                numbers=escape(f"{numbers}  {path[-48:]}"),
+                numbers=numbers,
+                path=escape(path),
             )
         elif self._bar is None and time.monotonic() >= self._next:
             self._next = time.monotonic() + LOG_SECONDS
