@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from borgpull import events
 from borgpull.borg import messages
 from borgpull.borg.command import Borg, is_failure
 from borgpull.borg.messages import FileWarning
@@ -110,7 +111,7 @@ def _log_message(message: dict[str, Any], done: Created, log: list[str], emit: E
         return
     text = str(message.get("message", ""))
     log.append(text)
-    emit(Event("debug", {"text": f"borg: {text}"}))
+    events.debug(emit, f"borg: {text}")
 
 
 class _Progress:

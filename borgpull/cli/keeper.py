@@ -16,8 +16,6 @@ from borgpull.events import silent
 from borgpull.model import JobSpec, Places
 from borgpull.signals import CAUGHT
 
-SIGKILLED = 128 + signal.SIGKILL
-
 
 def keep() -> None:
     """Returns in the child, which is to do the work; the parent ends here, with its exit code."""
