@@ -24,7 +24,7 @@ def test_a_second_run_does_nothing_and_is_quick() -> None:
     done = subprocess.run(
         [str(ROOT / "scripts" / "ground")], capture_output=True, text=True, timeout=300, check=True
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 5  # half a second on an idle machine
     lines = done.stdout.splitlines()
     assert lines[-1] == "ground: ready"
     for word in ("installing", "starting", "unpacking", "pulling", "making"):
@@ -32,13 +32,36 @@ def test_a_second_run_does_nothing_and_is_quick() -> None:
 
 
 def test_a_bare_debian_gets_everything() -> None:
-    """Packages, an engine of its own, plugins and the base image, from nothing but minbase."""
-    script = "cp -r /src/scripts /tmp/ && /tmp/scripts/ground && docker image inspect " + BASE
+    """Packages, an engine of its own, plugins and the base image, from nothing but minbase.
+
+    Without a volume at /var/lib/docker overlay2 often fails, and the script tries the next driver.
+    A dockerd that the script has not started must outlive that.
+    """
+    script = f"""
+        cp /bin/sleep /tmp/dockerd && /tmp/dockerd 9999 & other=$!
+        cp -r /src/scripts /tmp/ && /tmp/scripts/ground && docker image inspect {BASE} &&
+        docker buildx version && docker compose version && kill -0 $other && /tmp/scripts/ground
+    """
     out = docker(
-        *("run", "--rm", *NESTED, "-v", f"{ROOT}:/src:ro", "-v", "/var/lib/docker"),
-        *(BASE, "sh", "-c", script),
-        timeout=800,
+        *("run", "--rm", *NESTED, "-v", f"{ROOT}:/src:ro", BASE, "sh", "-c", script), timeout=800
     )
-    assert "ground: ready" in out
-    assert "installing docker.io" in out
-    assert BASE in out
+    first, again = out.split("ground: ready", 1)
+    assert "installing docker.io" in first
+    assert BASE in first
+    assert "base image: debian:trixie-slim is there" in again
+    assert again.rstrip().endswith("ground: ready")
+
+
+def test_an_engine_that_is_not_ours_is_left_alone() -> None:
+    """Elsewhere, or for other users only: the script says so, and starts none beside it."""
+    script = "cp -r /src/scripts /tmp/ && DOCKER_HOST=unix:///nothing /tmp/scripts/ground"
+    done = subprocess.run(
+        ["docker", "run", "--rm", "-v", f"{ROOT}:/src:ro", BASE, "bash", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no engine answers at DOCKER_HOST" in done.stderr
+    assert "dockerd" not in done.stdout
