@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from borgpull.borg.command import Borg
 from borgpull.events import Emit
@@ -33,7 +33,8 @@ class Source:
     left_out: tuple[dict[str, str], ...]  # mounts of the client that are not in the archive
     alive: Callable[[], bool]
     verify: Callable[[str], Verdict]  # archive's name; raises ConnectionLost
-    losses: Callable[[], dict[str, Any]]  # what this method cannot carry, counted
+    # What this method cannot carry: number of files by kind; None where it could not be counted.
+    losses: Callable[[], dict[str, int | None]]
 
 
 class SourceOpener(Protocol):

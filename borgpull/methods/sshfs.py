@@ -56,7 +56,7 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
             left_out=tuple({"path": item.path, "fstype": item.fstype} for item in left_out),
             alive=process.alive,
             verify=Verifier(borg, jail, config, time.time()),
-            losses=lambda: dict(losses.count(config, job.paths, [item.path for item in left_out])),
+            losses=lambda: losses.count(config, job.paths, [item.path for item in left_out]),
         )
 
 

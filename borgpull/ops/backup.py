@@ -182,7 +182,11 @@ def _sweep_unverified(borg: Borg, known: Sequence[str], emit: Emit) -> None:
 
 
 def tell_findings(
-    verdict: Verdict, allowed: Sequence[str], source: Source, losses: dict[str, Any], emit: Emit
+    verdict: Verdict,
+    allowed: Sequence[str],
+    source: Source,
+    losses: dict[str, int | None],
+    emit: Emit,
 ) -> None:
     for path in verdict.changed:
         events.warning(emit, "changed while it was saved", path="/" + path)
@@ -193,6 +197,8 @@ def tell_findings(
     for name, number in losses.items():
         if number:
             events.warning(emit, f"not carried: {name.replace('_', ' ')} ({number})")
+    if unknown := [name.replace("_", " ") for name, number in losses.items() if number is None]:
+        events.note(emit, f"not counted on the client, and not carried: {', '.join(unknown)}")
 
 
 def _report(
@@ -201,7 +207,7 @@ def _report(
     verdict: Verdict,
     allowed: Sequence[str],
     source: Source,
-    losses: dict[str, Any],
+    losses: dict[str, int | None],
 ) -> dict[str, Any]:
     stats = done.stats.get("archive", {}).get("stats", {})
     return {

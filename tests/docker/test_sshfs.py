@@ -236,3 +236,14 @@ def test_doctor(lab: Lab, client: Client) -> None:
     failed = {check["name"] for check in broken.result["data"]["checks"] if check["ok"] is False}
     assert broken.rc == 1
     assert failed == {"fuse", "privilege"}
+
+
+def test_a_key_that_may_only_read_by_sftp(lab: Lab) -> None:
+    """The README's authorized_keys line: no shell, so losses are not counted, and that is said."""
+    client = lab.client(MANY="5")
+    keys = "/etc/ssh/authorized_keys/root"
+    line = 'restrict,command="/usr/lib/openssh/sftp-server -R" '
+    client.exec("sed", "-i", f"s|^|{line}|", keys)
+    done = lab.sidecar("sshfs", "--init", client.address, "/etc")
+    assert done.rc == 0, done.stderr
+    assert "note: not counted on the client, and not carried: hard links" in done.stderr
