@@ -39,6 +39,8 @@ PLAIN_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 FUSE_VERBS = ("sshfs", "doctor")
 # A sidecar that was killed in one of these leaves borg's lock behind.
 LOCKING_VERBS = ("sshfs", "init")
+# These may make the folders of repositories and state; the others only look.
+MAKING_VERBS = ("sshfs", "init", "trust", "doctor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,21 +192,26 @@ def _mounts(job: JobSpec) -> Iterator[Mount]:
     inside = Places()
     for source, target in ((job.places.repo, inside.repo), (job.places.state, inside.state)):
         if source.startswith("/"):
-            _make_folder(Path(source))
+            if job.verb in MAKING_VERBS:
+                _make_folder(Path(source))
+            elif not Path(source).is_dir():
+                raise ConfigError(f"there is no folder {source}", hint="name it by --repo, --state")
             yield Mount(target, source, type="bind")
         else:
             yield Mount(target, source, type="volume")
-    for source, target in (
-        (job.places.ssh_key, inside.ssh_key),
-        (job.places.known_hosts, inside.known_hosts),
-        (job.places.passphrase, inside.passphrase),
-    ):
+    secrets = [(job.places.passphrase, inside.passphrase)]
+    if job.verb in FUSE_VERBS:  # the others log in nowhere
+        secrets += [
+            (job.places.ssh_key, inside.ssh_key),
+            (job.places.known_hosts, inside.known_hosts),
+        ]
+    for source, target in secrets:
         if source:
             path = Path(source).absolute()
             if not path.is_file():
                 raise ConfigError(f"there is no file {path}")
             yield Mount(target, str(path), type="bind", read_only=True)
-    if agent := _agent(job):
+    if job.verb in FUSE_VERBS and (agent := _agent(job)):
         yield Mount("/run/ssh-agent", agent, type="bind")
 
 
@@ -222,7 +229,8 @@ def _agent(job: JobSpec) -> str | None:
 
 
 def _agent_env(job: JobSpec) -> dict[str, str]:
-    return {"SSH_AUTH_SOCK": "/run/ssh-agent"} if _agent(job) else {}
+    wanted = job.verb in FUSE_VERBS and _agent(job)
+    return {"SSH_AUTH_SOCK": "/run/ssh-agent"} if wanted else {}
 
 
 def _attach(container: Any) -> socket.socket:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.lab import Client, Completed, Lab, docker
+from tests.support.lab import HOST_CLI, Client, Completed, Lab, docker
 
 pytestmark = pytest.mark.docker
 
@@ -259,3 +259,11 @@ def test_no_image(lab: Lab, client: Client) -> None:
 def test_a_missing_secret_file(lab: Lab, client: Client) -> None:
     done = lab.host("sshfs", "--known-hosts", "/no/such", client.address, "/etc")
     assert_error(done, 10, "/no/such")
+
+
+def test_looking_makes_no_folders(lab: Lab) -> None:
+    missing = lab.folder / "missing"
+    argv = [str(HOST_CLI), "list", "--repo", str(missing), "--state", str(lab.state), "web1"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert_error(Completed(done.returncode, done.stdout, done.stderr), 10, str(missing))
+    assert not missing.exists()
