@@ -61,7 +61,9 @@ def _first_line(argv: list[str]) -> str:
     except CommandError:
         return "not here"
     lines = (done.stdout.decode(errors="replace") + done.stderr).strip().splitlines()
-    return lines[0] if lines else "unknown"
+    # sshfs names fusermount3 first.
+    own = [line for line in lines if argv[0] in line.lower()]
+    return (own or lines or ["unknown"])[0]
 
 
 def _show_version(value: bool) -> None:
