@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -37,15 +38,24 @@ def client(lab: Lab) -> Client:
 
 def on_client(client: Client) -> dict[str, tuple[str, ...]]:
     """Path, as borg lists it, to type, mode, user, group, size (files only), target."""
-    import base64
-
     found: dict[str, tuple[str, ...]] = {}
     for record in base64.b64decode(client.exec("sh", "-c", _FIND)).split(b"\0")[:-1]:
         facts, _, path = record.partition(b"\t")
-        kind, mode, user, group, size, target = facts.decode(errors="replace").split(" ", 5)
-        name = path.decode(errors="surrogateescape").encode(errors="replace").decode()
-        found[name] = (kind, mode.zfill(4), user, group, size if kind == "f" else "", target)
+        kind, mode, user, group, size, target = as_listed(facts).split(" ", 5)
+        found[as_listed(path)] = (
+            kind,
+            mode.zfill(4),
+            user,
+            group,
+            size if kind == "f" else "",
+            target,
+        )
     return found
+
+
+def as_listed(name: bytes) -> str:
+    """As borg's listing shows it: a question mark for each byte that is no UTF-8."""
+    return name.decode(errors="surrogateescape").encode(errors="replace").decode()
 
 
 def in_archive(lab: Lab, client: Client, archive: str) -> dict[str, tuple[str, ...]]:
