@@ -98,6 +98,20 @@ def client_path(path: str) -> str:
     return "/" + "/".join(part for part in pure.parts if part.strip("/"))
 
 
+def archive_name(name: str) -> str:
+    """A name for an archive, borg's placeholders in it or not. Raises UsageError.
+
+    `.unverified-` and `.checkpoint` mark what is no backup (yet): ours and borg's.
+    """
+    if not name or set(name) & set("/\0\n") or name != name.strip():
+        raise UsageError(
+            f"not a name for an archive: {name!r}", hint="use no '/', no blank at its ends"
+        )
+    if ".unverified-" in name or ".checkpoint" in name:
+        raise UsageError(f"that name would never count as a backup: {name!r}", hint="use another")
+    return name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """Where things are, as the job sees them: in the container, unless `--launcher here` on a host.

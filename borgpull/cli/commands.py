@@ -9,7 +9,14 @@ import typer
 
 from borgpull.cli import options as opt
 from borgpull.cli.context import Launch, exclude_lines, perform, places
-from borgpull.model import JobSpec, Target, client_name, client_path, default_client_name
+from borgpull.model import (
+    JobSpec,
+    Target,
+    archive_name,
+    client_name,
+    client_path,
+    default_client_name,
+)
 
 Client = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's name.")]
 
@@ -57,7 +64,7 @@ def sshfs(
                 ssh_key=ssh_key,
                 known_hosts=known_hosts,
             ),
-            archive=archive,
+            archive=archive_name(archive) if archive is not None else None,
             init=init,
             encryption=encryption,
             compression=compression,

@@ -11,6 +11,7 @@ from borgpull.model import (
     Places,
     Result,
     Target,
+    archive_name,
     client_name,
     client_path,
     default_client_name,
@@ -88,6 +89,14 @@ def test_paths() -> None:
     for bad in ("", "etc", "/etc/../x", "/a\0b", "~"):
         with pytest.raises(UsageError):
             client_path(bad)
+
+
+def test_archive_names() -> None:
+    for good in ("web1-{now}", "a b", "x:y", "{hostname}"):
+        assert archive_name(good) == good
+    for bad in ("", "a/b", " a", "a\n", "x.unverified-1", "x.checkpoint", "a\0"):
+        with pytest.raises(UsageError):
+            archive_name(bad)
 
 
 def test_jobs_to_json_and_back() -> None:
