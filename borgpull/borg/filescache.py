@@ -37,8 +37,8 @@ class Generation:
 
 
 @contextmanager
-def generation(base: Path, *, keep: bool) -> Iterator[Generation]:
-    """A new generation, copied from the last verified one (or empty, with `keep` false).
+def generation(base: Path) -> Iterator[Generation]:
+    """A new generation, copied from the last verified one (empty if there is none).
 
     Raises DiskFull, ConfigError.
     """
@@ -49,7 +49,7 @@ def generation(base: Path, *, keep: bool) -> Iterator[Generation]:
         for folder in _caches(base):
             _sweep(folder, {f"files.{verified}"})
             source, target = folder / f"files.{verified}", folder / f"files.{run.suffix}"
-            if keep and source.is_file():
+            if source.is_file():
                 shutil.copyfile(source, target)
             else:
                 target.touch()

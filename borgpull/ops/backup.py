@@ -16,6 +16,7 @@ from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, create
 from borgpull.errors import (
     ArchiveExists,
+    BorgpullError,
     ConnectionLost,
     LostData,
     Unreadable,
@@ -83,7 +84,7 @@ def _save(
 ) -> dict[str, Any]:
     """Create under a temporary name, verify, rename; what the result says of it."""
     mark = f"{repository.UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    with filescache.generation(borg.base, keep=True) as cache:
+    with filescache.generation(borg.base) as cache:
         env = {**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix}
         inner = replace(source.borg, extra_env=env)
         args = [
@@ -173,12 +174,19 @@ def _some(paths: Sequence[str]) -> str:
 
 
 def _sweep_unverified(borg: Borg, known: Sequence[str], emit: Emit) -> None:
-    """Delete what earlier failed runs left, now that there is a verified archive."""
+    """Delete what earlier failed runs left, now that there is a verified archive.
+
+    A failure here is only told: the archive of this run is good.
+    """
     old = [name for name in known if repository.UNVERIFIED in name]
-    if old:
-        events.note(emit, f"deleting {len(old)} unverified archive(s) of earlier runs")
+    if not old:
+        return
+    events.note(emit, f"deleting {len(old)} unverified archive(s) of earlier runs")
+    try:
         for name in old:
             borg.run("delete", f"::{name}")
+    except BorgpullError as error:
+        events.warning(emit, f"unverified archives could not be deleted: {error.message}")
 
 
 def tell_findings(
