@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from borgpull.cli.app import app
@@ -15,8 +17,40 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+def command_lines() -> list[list[str]]:
+    """The words after `borgpull` (or its alias) in each command line of the README."""
+    blocks = "\n".join(line for line in README.splitlines() if re.match(r" {4,}\S", line))
+    found = []
+    for line in blocks.replace("\\\n", " ").splitlines():
+        try:
+            words = shlex.split(line)
+        except ValueError:  # a picture or a table, or the authorized_keys line's quotes
+            continue
+        starts = [at for at, word in enumerate(words) if re.fullmatch(r"(.*/)?borgpull|bp", word)]
+        # by docker, by the alias, from cron (which begins with a time), on the host
+        if starts and re.fullmatch(r"docker|bp|[0-9]+|.*/borgpull", words[0]):
+            rest = words[starts[0] + 1 :]
+            found.append(rest[: rest.index(">")] if ">" in rest else rest)
+    return found
+
+
 def test_the_table_of_exit_codes_is_the_codes() -> None:
     assert exit_codes() in README, "make the table anew: borgpull render exit-codes"
+
+
+def test_enough_command_lines_are_found() -> None:
+    verbs = {words[0] for words in command_lines()}
+    assert {"sshfs", "trust", "list", "borg", "render"} <= verbs
+
+
+@pytest.mark.parametrize("words", command_lines(), ids=" ".join)
+def test_each_command_line_can_be_parsed(words: list[str]) -> None:
+    """Only parsed: unknown commands and options, missing arguments and bad values raise."""
+    command = get_command(app)
+    while (commands := getattr(command, "commands", None)) is not None:
+        name, *words = words
+        command = commands[name]
+    assert command.make_context(command.name, words)
 
 
 @pytest.mark.parametrize(
