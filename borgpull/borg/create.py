@@ -42,75 +42,109 @@ class Created:
         """Number of regular files whose content was read."""
         return sum(self.statuses[status] for status in READ)
 
+    def unchanged_files(self) -> int:
+        """Number of regular files that the files cache knew; by borg's own count of files."""
+        total = int(self.stats.get("archive", {}).get("stats", {}).get("nfiles", 0))
+        return max(0, total - self.read_files() - self.statuses["h"])
+
     def count(self, status: str, path: str) -> None:
         self.statuses[status] += 1
         if status in READ and len(self.read) < KEPT_PATHS:
             self.read.append(path)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What `borg create` is to do. `total_files` is what the last run saw, for the progress."""
+
+    archive: str
+    args: tuple[str, ...] = ()  # options: compression, patterns
+    dry_run: bool = False
+    total_files: int | None = None
+
+    def words(self, *options: str, paths: Sequence[str]) -> list[str]:
+        """The words after `borg create`; `options` are the method's own."""
+        common = ["--list", *(["--dry-run"] if self.dry_run else ["--json", "--progress"])]
+        return [*common, *options, *self.args, f"::{self.archive}", "--", *paths]
+
+
 def create(
-    borg: Borg,
-    archive: str,
-    paths: Sequence[str],
-    args: Sequence[str],
-    *,
-    alive: Callable[[], bool],
-    emit: Emit,
-    dry_run: bool = False,
-    total_files: int | None = None,
+    borg: Borg, order: Order, words: Sequence[str], *, alive: Callable[[], bool], emit: Emit
 ) -> Created:
     """Run borg create and watch it and the connection.
 
-    `total_files` is what the last run saw, for the progress. Raises ConnectionLost as soon as
-    `alive()` is false, and borg's errors.
+    Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
     """
-    common = ["--list", *(["--dry-run"] if dry_run else ["--json", "--progress"]), *args]
-    argv = borg.argv("create", *common, f"::{archive}", "--", *paths)
     with as_fd(borg.passphrase) as fd:
         fds = () if fd is None else (fd,)
+        argv = borg.argv("create", *words)
         with running(argv, name="borg create", env=borg.env(fd), pass_fds=fds) as child:
-            return _watch(child, borg.client, alive, _Progress(emit, total_files))
+            return watch(child, borg.client, order, alive=alive, emit=emit)
 
 
-def _watch(child: Running, client: str, alive: Callable[[], bool], progress: _Progress) -> Created:
-    done, log, output = Created(), [], []
+def watch(
+    child: Running, client: str, order: Order, *, alive: Callable[[], bool], emit: Emit
+) -> Created:
+    """Read a `borg create` to its end, whether its JSON comes by standard output or error.
+
+    Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
+    """
+    progress = _Progress(emit, order.total_files)
+    done, log, output = Created(), _Log(), []
     for item in child.lines():
         if not alive():
             raise ConnectionLost(f"the connection to {client} broke during the run")
         if item is None:
             continue
         stream, line = item
+        message = messages.parse(line) if stream == "stderr" else None
         if stream == "stdout":
             output.append(line)
-            continue
-        message = messages.parse(line)
-        if message is None:
-            log.append(line.decode(errors="replace").rstrip())
+        elif message is None:
+            log.add(line)
         elif message["type"] == "file_status":
             done.count(str(message.get("status")), str(message.get("path")))
         elif message["type"] == "archive_progress":
             progress.tell(message)
         elif message["type"] == "log_message":
-            _log_message(message, done, log, progress.emit)
-        del log[:-LOG_LINES]
+            _log_message(message, done, log, emit)
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
         if not alive():
             raise ConnectionLost(f"the connection to {client} broke during the run")
-        raise messages.from_exit(done.returncode, "\n".join(log), client)
+        raise messages.from_exit(done.returncode, "\n".join(log.lines), client)
     with contextlib.suppress(ValueError, KeyError):
-        done.stats = json.loads(b"".join(output))
+        done.stats = json.loads(b"".join(output or log.json))
         done.name = str(done.stats["archive"]["name"])
     return done
 
 
-def _log_message(message: dict[str, Any], done: Created, log: list[str], emit: Emit) -> None:
+class _Log:
+    """The last lines of plain text, and borg's own JSON where it came among them."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.json: list[bytes] = []  # borg indents it: a `{` alone begins it, a `}` alone ends it
+
+    def add(self, line: bytes) -> None:
+        bare = line.rstrip()
+        if bare == b"{" or (self.json and self.json[-1].rstrip() != b"}"):
+            self.json = [line] if bare == b"{" else [*self.json, line]
+        else:
+            self.text(line.decode(errors="replace").rstrip())
+
+    def text(self, text: str) -> None:
+        self.lines.append(text)
+        del self.lines[:-LOG_LINES]
+
+
+def _log_message(message: dict[str, Any], done: Created, log: _Log, emit: Emit) -> None:
     found = messages.file_warning(message)
     if found is not None:
         done.warnings.append(found)
         return
     text = str(message.get("message", ""))
-    log.append(text)
+    log.text(text)
     events.debug(emit, f"borg: {text}")
 
 

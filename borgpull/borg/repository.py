@@ -101,6 +101,11 @@ def stock(borg: Borg, args: Sequence[str]) -> int:
         return passthrough(["borg", *args], env=env, pass_fds=() if fd is None else (fd,))
 
 
+def rename(borg: Borg, old: str, new: str) -> None:
+    """`borg rename`. Raises borg's errors."""
+    borg.run("rename", f"::{old}", new)
+
+
 def is_verified(name: str) -> bool:
     """False for our temporary names and borg's checkpoints."""
     return UNVERIFIED not in name and ".checkpoint" not in name

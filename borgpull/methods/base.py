@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from borgpull.borg.command import Borg
+from borgpull.borg.create import Created, Order
 from borgpull.events import Emit
 from borgpull.model import JobSpec
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the comparison of a new archive with the client found; paths as in the archive."""
+    """What the verification of a new archive found; paths as in the archive."""
 
     cut: tuple[str, ...] = ()  # shorter in the archive than on the client
     changed: tuple[str, ...] = ()  # written to during the run
@@ -25,14 +26,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Source:
-    """An open client: where and how `borg create` runs."""
+    """An open client: what a backup can do with it, in this order."""
 
-    borg: Borg  # with the prefix that makes it see the client's tree
-    paths: tuple[str, ...]  # for borg's command line
-    create_args: tuple[str, ...]
     left_out: tuple[dict[str, str], ...]  # mounts of the client that are not in the archive
     alive: Callable[[], bool]
-    verify: Callable[[str], Verdict]  # archive's name; raises ConnectionLost
+    create: Callable[[Order], Created]  # raises ConnectionLost, borg's errors
+    verify: Callable[[Created], Verdict]  # raises ConnectionLost, VerificationFailed
+    rename: Callable[[str, str], None]  # from the temporary name to the final one
+    accept: Callable[[], None]  # what the run has learnt is believed by the next
     # What this method cannot carry: number of files by kind; None where it could not be counted.
     losses: Callable[[], dict[str, int | None]]
 

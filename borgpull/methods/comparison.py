@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from borgpull.borg.command import Borg
+from borgpull.borg.create import Created
 from borgpull.errors import ConnectionLost, VerificationFailed
 from borgpull.methods.base import Verdict
 from borgpull.process import Running, running
@@ -38,16 +39,16 @@ class Verifier:
     config: SshConfig
     started: float  # Unix time, our clock
 
-    def __call__(self, archive: str) -> Verdict:
+    def __call__(self, done: Created) -> Verdict:
         """What was cut short, what changed meanwhile. Raises ConnectionLost, VerificationFailed.
 
         The tree is mounted afresh each time: the kernel takes a file's early end for its new size,
         and sshfs answers from its cache for 20 s. A size that differs is looked at again by
         reading the file to its end.
         """
-        first, counts = self._compare(archive, None)
+        first, counts = self._compare(done.name, None)
         suspects = [entry["path"] for entry in first]
-        second = self._compare(archive, suspects)[0] if suspects else []
+        second = self._compare(done.name, suspects)[0] if suspects else []
         cut = tuple(entry["path"] for entry in second if is_cut(entry, self.started))
         changed = tuple(path for path in suspects if path not in cut)
         return Verdict(cut=cut, changed=changed, counts=counts["counts"], size=counts["bytes"])

@@ -13,7 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from borgpull import events
+from borgpull.borg import filescache, repository
 from borgpull.borg.command import Borg, exclude_args
+from borgpull.borg.create import Created, Order, create
 from borgpull.errors import PathMissing
 from borgpull.events import Emit
 from borgpull.methods import clientmounts, losses
@@ -41,6 +43,7 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
     mountinfo = sftp.fetch(config, "/proc/self/mountinfo", folder / "mountinfo")
     left_out = clientmounts.to_leave_out(mountinfo, job.paths)
     with contextlib.ExitStack() as stack:
+        cache = stack.enter_context(filescache.generation(borg.base))
         namespace = stack.enter_context(namespaces.namespace())
         root = folder / "jail"
         root.mkdir()
@@ -48,14 +51,25 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
         jail = jails.build(namespace, jails.JailSpec(str(root), job.client, writable))
         process = stack.enter_context(sshfs.mounted(jail, config, jail.spec.tree))
         _look_at_client(jail, job, emit)
-        inner = replace(borg, prefix=jail.prefix(jail.spec.tree))
+        inner = replace(
+            borg,
+            prefix=jail.prefix(jail.spec.tree),
+            extra_env={**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix},
+        )
+        options = [*CREATE_ARGS, *exclude_args([item.pattern() for item in left_out])]
+        paths = [path.lstrip("/") or "." for path in job.paths]
+
+        def save(order: Order) -> Created:
+            words = order.words(*options, paths=paths)
+            return create(inner, order, words, alive=process.alive, emit=emit)
+
         yield Source(
-            borg=inner,
-            paths=tuple(path.lstrip("/") or "." for path in job.paths),
-            create_args=(*CREATE_ARGS, *exclude_args([item.pattern() for item in left_out])),
             left_out=tuple({"path": item.path, "fstype": item.fstype} for item in left_out),
             alive=process.alive,
+            create=save,
             verify=Verifier(borg, jail, config, time.time()),
+            rename=lambda old, new: repository.rename(borg, old, new),
+            accept=cache.promote,
             losses=lambda: losses.count(config, job.paths, [item.path for item in left_out]),
         )
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from borgpull import events
-from borgpull.borg import filescache, messages, repository
+from borgpull.borg import messages, repository
 from borgpull.borg.command import Borg, exclude_args
-from borgpull.borg.create import Created, create
+from borgpull.borg.create import Created, Order
 from borgpull.errors import (
     ArchiveExists,
     BorgpullError,
@@ -43,7 +42,8 @@ def run(job: JobSpec, emit: Emit) -> Result:
         with METHODS[job.verb](job, borg, folder, emit) as source:
             if job.dry_run:
                 return _dry_run(job, source, name, emit)
-            data = _save(job, borg, source, name, known, emit)
+            data = _save(job, source, name, emit)
+        _sweep_unverified(borg, known, emit)
     data["paths"] = list(job.paths)
     data["seconds"] = round(time.monotonic() - started, 3)
     result = Result(verb=job.verb, client=job.client, data=data)
@@ -71,47 +71,27 @@ def _prepare(job: JobSpec, borg: Borg, emit: Emit) -> list[str]:
 
 def _dry_run(job: JobSpec, source: Source, name: str, emit: Emit) -> Result:
     events.phase(emit, "create", f"dry run: nothing is written for {job.client}")
-    args = [*source.create_args, *exclude_args(job.exclude)]
-    done = create(
-        source.borg, name, source.paths, args, alive=source.alive, emit=emit, dry_run=True
-    )
+    args = tuple(exclude_args(job.exclude))
+    done = source.create(Order(archive=name, args=args, dry_run=True))
     data = {"dry_run": True, "items": done.statuses["-"], "left_out": list(source.left_out)}
     return Result(verb=job.verb, client=job.client, data=data)
 
 
-def _save(
-    job: JobSpec, borg: Borg, source: Source, name: str, known: Sequence[str], emit: Emit
-) -> dict[str, Any]:
+def _save(job: JobSpec, source: Source, name: str, emit: Emit) -> dict[str, Any]:
     """Create under a temporary name, verify, rename; what the result says of it."""
     mark = f"{repository.UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    with filescache.generation(borg.base) as cache:
-        env = {**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix}
-        inner = replace(source.borg, extra_env=env)
-        args = [
-            *source.create_args,
-            *("--compression", job.compression),
-            *exclude_args(job.exclude),
-        ]
-        events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
-        done = create(
-            inner,
-            name + mark,
-            source.paths,
-            args,
-            alive=source.alive,
-            emit=emit,
-            total_files=_files_last_time(job),
-        )
-        allowed = judge_warnings(done, job.allow_unreadable, source.paths)
-        events.phase(emit, "verify", "comparing the archive with the client")
-        verdict = source.verify(done.name)
-        judge_verdict(verdict)
-        if not source.alive():
-            raise ConnectionLost(f"the connection to {job.client} broke during the run")
-        final = done.name.removesuffix(mark)
-        borg.run("rename", f"::{done.name}", final)
-        cache.promote()
-    _sweep_unverified(borg, known, emit)
+    args = ("--compression", job.compression, *exclude_args(job.exclude))
+    events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
+    done = source.create(Order(archive=name + mark, args=args, total_files=_files_last_time(job)))
+    allowed = judge_warnings(done, job.allow_unreadable, job.paths)
+    events.phase(emit, "verify", "comparing the archive with the client")
+    verdict = source.verify(done)
+    judge_verdict(verdict)
+    if not source.alive():
+        raise ConnectionLost(f"the connection to {job.client} broke during the run")
+    final = done.name.removesuffix(mark)
+    source.rename(done.name, final)
+    source.accept()
     losses = source.losses()
     tell_findings(verdict, allowed, source, losses, emit)
     return _report(final, done, verdict, allowed, source, losses)
@@ -139,7 +119,7 @@ def judge_warnings(
         path = "/" + found.path.strip("/")
         if found.kind == messages.CHANGED:
             continue  # in the archive; the verification looks at its size
-        if found.kind == messages.VANISHED and found.path not in roots:
+        if found.kind == messages.VANISHED and path not in roots:
             continue  # deleted on the client between the listing and the reading
         if found.errno in messages.DEAD_LINK:
             lost.append(f"{path} ({found.text})")
@@ -225,7 +205,7 @@ def _report(
         "bytes": verdict.size,
         "files_read": done.read_files(),
         "read_paths": ["/" + path for path in done.read],
-        "files_unchanged": done.statuses["U"],
+        "files_unchanged": done.unchanged_files(),
         "new_bytes": stats.get("deduplicated_size", 0),
         "changed": ["/" + path for path in verdict.changed],
         "allowed_unreadable": list(allowed),

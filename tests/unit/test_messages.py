@@ -100,7 +100,7 @@ def test_ssh(text: str, expected: type[errors.BorgpullError]) -> None:
 
 def judged(*found: FileWarning, code: int = 1, allow: tuple[str, ...] = ()) -> list[str]:
     done = Created(warnings=list(found), returncode=code)
-    return judge_warnings(done, allow, ("etc",))
+    return judge_warnings(done, allow, ("/etc",))
 
 
 def test_warnings_that_lose_nothing() -> None:
