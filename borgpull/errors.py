@@ -116,6 +116,18 @@ class HostileClient(BorgpullError):
     hint = "look at that file on the client: this does not happen on a healthy machine"
 
 
+class ClientUnsuitable(BorgpullError):
+    exit_code = 38
+    summary = "borg cannot run on the client (another CPU, no room, no tools, no shell)"
+    hint = "install borg there and name it by --client-borg, or use sshfs"
+
+
+class SudoRefused(BorgpullError):
+    exit_code = 39
+    summary = "sudo on the client does not let us run as root without a password"
+    hint = "see the line for sudoers in the README"
+
+
 class PassphraseWrong(BorgpullError):
     exit_code = 40
     summary = "the passphrase of the repository is wrong"

@@ -13,7 +13,20 @@ from borgpull.errors import InvalidClientName, InvalidHost, UsageError
 
 JOB_VERSION = 1
 
-Verb = Literal["sshfs", "init", "list", "info", "borg", "trust", "doctor", "tidy"]
+Verb = Literal[
+    "sshfs",
+    "pipe",
+    "socat",
+    "agent",
+    "forward",
+    "init",
+    "list",
+    "info",
+    "borg",
+    "trust",
+    "doctor",
+    "tidy",
+]
 
 # RFC 1123 labels, and the underscore that Docker Compose and many homelabs use in host names.
 _HOST = re.compile(
@@ -146,6 +159,13 @@ class JobSpec:
     fingerprint: str | None = None
     replace: bool = False
     borg_args: tuple[str, ...] = ()
+    # Of the methods with borg on the client:
+    client_borg: str | None = None  # its path there
+    keep_runtime: bool = False
+    sudo: bool = False
+    connect_back: str | None = None  # HOST:PORT, as the client reaches us
+    via: Target | None = None
+    checkpoint_interval: int = 1800  # seconds, as borg has it
 
     def to_json(self) -> str:
         return json.dumps({"version": JOB_VERSION, **asdict(self)})
@@ -160,8 +180,9 @@ class JobSpec:
                     "this job was made by another version of borgpull",
                     hint="use the same version of the command and of the image",
                 )
-            if data["target"] is not None:
-                data["target"] = Target(**data["target"])
+            for name in ("target", "via"):
+                if data[name] is not None:
+                    data[name] = Target(**data[name])
             data["places"] = Places(**data["places"])
             for item in fields(cls):
                 if isinstance(data.get(item.name), list):

@@ -11,14 +11,14 @@ from typing import Annotated
 import typer
 
 from borgpull import __version__
-from borgpull.cli import commands, hosts, job, render
+from borgpull.cli import backups, commands, hosts, job, render
 from borgpull.cli.context import in_sidecar
 from borgpull.cli.keeper import keep
 from borgpull.cli.screen import Screen
 from borgpull.errors import InvalidHost
 from borgpull.process import CommandError, run
 
-ADDRESS_COMMANDS = ("sshfs", "trust", "doctor")
+ADDRESS_COMMANDS = (*backups.METHOD_OPTIONS, "trust", "doctor")
 
 app = typer.Typer(
     name="borgpull",
@@ -27,7 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("sshfs")(commands.sshfs)
+for verb in backups.METHOD_OPTIONS:
+    app.command(verb)(backups.command(verb))
 app.command("init")(commands.init)
 app.command("list")(commands.list_archives)
 app.command("info")(commands.info)

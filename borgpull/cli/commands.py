@@ -8,83 +8,10 @@ from typing import Annotated
 import typer
 
 from borgpull.cli import options as opt
-from borgpull.cli.context import Launch, exclude_lines, perform, places
-from borgpull.model import (
-    JobSpec,
-    Target,
-    archive_name,
-    client_name,
-    client_path,
-    default_client_name,
-)
+from borgpull.cli.context import Launch, perform, places
+from borgpull.model import JobSpec, client_name
 
 Client = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's name.")]
-
-
-def sshfs(
-    address: opt.Address,
-    paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH]...", help="Absolute paths [default: /].")
-    ] = None,
-    name: opt.Name = None,
-    init: opt.Init = False,
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    archive: opt.ArchiveName = None,
-    exclude: opt.Exclude = None,
-    exclude_from: opt.ExcludeFrom = None,
-    allow_unreadable: opt.AllowUnreadable = None,
-    compression: opt.Compression = "lz4",
-    encryption: opt.Encryption = "repokey-blake2",
-    passphrase_file: opt.PassphraseFile = None,
-    ssh_key: opt.SshKey = None,
-    known_hosts: opt.KnownHosts = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    network: opt.Network = None,
-    rung: opt.Rung = opt.RungName.userns,
-    lock_wait: opt.LockWait = 300,
-    dry_run: opt.DryRun = False,
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
-) -> None:
-    """Back a client up over sshfs: nothing is needed there but SFTP, nothing is written there."""
-
-    def job() -> JobSpec:
-        target = Target.parse(address)
-        return JobSpec(
-            verb="sshfs",
-            client=client_name(name) if name else default_client_name(target),
-            target=target,
-            paths=tuple(client_path(path) for path in paths or ["/"]),
-            places=places(
-                repo,
-                state,
-                passphrase_file=passphrase_file,
-                ssh_key=ssh_key,
-                known_hosts=known_hosts,
-            ),
-            archive=archive_name(archive) if archive is not None else None,
-            init=init,
-            encryption=encryption,
-            compression=compression,
-            exclude=(*(exclude or ()), *exclude_lines(exclude_from or ())),
-            allow_unreadable=tuple(client_path(path) for path in allow_unreadable or ()),
-            dry_run=dry_run,
-            lock_wait=lock_wait,
-        )
-
-    perform(
-        job,
-        Launch(
-            launcher=launcher,
-            image=image,
-            network=network,
-            rung=rung,
-            json_lines=json_lines,
-            verbose=verbose,
-        ),
-    )
 
 
 def init(

@@ -71,6 +71,23 @@ Rung = Annotated[
     RungName,
     _option("--rung", text="Privilege of the sidecar: a user namespace of its own, or SYS_ADMIN."),
 ]
+ClientBorg = Annotated[
+    str | None, _option("--client-borg", text="Use this borg of the client (its path there).")
+]
+KeepRuntime = Annotated[
+    bool,
+    _option("--keep-runtime", text="Leave our programs and borg's cache there for the next run."),
+]
+Sudo = Annotated[bool, _option("--sudo", text="Read the files as root, by sudo on the client.")]
+ConnectBack = Annotated[
+    str | None,
+    _option("--connect-back", text="HOST:PORT by which the client reaches us [default: found]."),
+]
+Via = Annotated[str | None, _option("--via", text="[USER@]HOST[:PORT] of a machine to go through.")]
+CheckpointInterval = Annotated[
+    int,
+    _option("--checkpoint-interval", text="Seconds between borg's checkpoints.", min=1),
+]
 LockWait = Annotated[
     int, _option("--lock-wait", text="Seconds to wait for another run on the client.", min=0)
 ]

@@ -155,9 +155,9 @@ def _path(data: dict[str, Any]) -> str:
 def summary(result: Result) -> list[str]:
     """The last lines of a verb, for people."""
     data = result.data
-    if result.verb == "sshfs" and data.get("dry_run"):
+    if data.get("dry_run"):
         return [f"dry run: {data['items']} items would be saved; nothing was written"]
-    if result.verb == "sshfs":
+    if "files_read" in data:
         return _backup(data)
     if result.verb == "init":
         return [f"the repository of {safe(result.client)} is ready ({data['encryption']})"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from borgpull.events import Emit
+from borgpull.methods import METHODS
 from borgpull.model import JobSpec, Result
 from borgpull.ops import backup, doctor, repository, tidy, trust
 
 OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
-    "sshfs": backup.run,
+    **dict.fromkeys(METHODS, backup.run),
     "init": repository.init,
     "list": repository.list_archives,
     "info": repository.info,

@@ -14,6 +14,7 @@ from borgpull.errors import ConfigError
 from borgpull.model import Places, Target
 
 ALIAS = "borgpull-client"
+VIA = "borgpull-via"
 PINNED = "known_hosts"  # below /state: what `borgpull trust` has pinned
 
 
@@ -30,7 +31,14 @@ class SshConfig:
         return ["ssh", "-F", str(self.path), ALIAS, *words]
 
 
-def write(folder: Path, target: Target, places: Places) -> SshConfig:
+def write(
+    folder: Path,
+    target: Target,
+    places: Places,
+    *,
+    via: Target | None = None,
+    forwarding: bool = False,
+) -> SshConfig:
     """Write the configuration and a private copy of the key into `folder` (0700, temporary).
 
     The key is copied because ssh refuses one whose file others may read, and a bind-mounted or
@@ -41,9 +49,9 @@ def write(folder: Path, target: Target, places: Places) -> SshConfig:
     hosts = " ".join(quote(name) for name in known_hosts_files(places))
     lines = [
         f"Host {ALIAS}",
-        f"  HostName {target.host}",
-        f"  User {target.user}",
-        f"  Port {target.port}",
+        *_host(target),
+        *([f"  ProxyJump {VIA}", f"Host {VIA}", *_host(via)] if via else []),
+        "Host *",
         "  BatchMode yes",
         "  StrictHostKeyChecking yes",
         "  CheckHostIP no",
@@ -60,7 +68,7 @@ def write(folder: Path, target: Target, places: Places) -> SshConfig:
         "  Compression no",
         "  ForwardAgent no",
         "  ForwardX11 no",
-        "  ClearAllForwardings yes",
+        f"  ClearAllForwardings {'no' if forwarding else 'yes'}",
         "  PermitLocalCommand no",
         "  ControlMaster no",
         "  ControlPath none",
@@ -71,6 +79,10 @@ def write(folder: Path, target: Target, places: Places) -> SshConfig:
     path = folder / "ssh_config"
     path.write_text("\n".join(lines) + "\n")
     return SshConfig(path, target, has_key)
+
+
+def _host(target: Target) -> list[str]:
+    return [f"  HostName {target.host}", f"  User {target.user}", f"  Port {target.port}"]
 
 
 def copy_key(source: Path, target: Path) -> bool:

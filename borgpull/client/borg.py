@@ -1,0 +1,89 @@
+"""borg on the client: which one, its words, and how it is started there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from borgpull.borg.command import Borg
+from borgpull.client.place import Place
+from borgpull.errors import ClientUnsuitable
+from borgpull.process import Running, running
+
+# The first that ends as BORG_EXIT_CODES=modern says even where the error is the server's
+# (borgbackup/borg#8631). An older one is used only if it is named.
+OWN_BORG = (1, 4, 1)
+# The oldest that can be named: BORG_PASSPHRASE_FD, `create --json`, `--files-cache`.
+OLDEST = (1, 1, 0)
+
+
+@dataclass(frozen=True)
+class ClientBorg:
+    """borg on a client, for one repository of the server."""
+
+    place: Place
+    program: str  # on the client
+    server: Borg
+    url: str  # the repository, as borg on the client names it
+    env: dict[str, str] = field(default_factory=dict)
+
+    def words(self, way: str, rsh: str, command: str, *args: str) -> str:
+        """The line that the script `run` takes: quoted for sh, without a newline in it."""
+        env = {"BORG_REPO": self.url, "BORG_HOSTNAME": self.server.client, **self.env}
+        assigned = [f"{name}={value}" for name, value in env.items()]
+        common = ["--log-json", "--lock-wait", str(self.server.lock_wait)]
+        return quoted([way, rsh, "env", *assigned, self.program, *common, command, *args])
+
+    def header(self, words: str) -> bytes:
+        secret = self.server.passphrase
+        return f"{secret.reveal() if secret else ''}\n{words}\n".encode(errors="surrogateescape")
+
+    @contextlib.contextmanager
+    def through(
+        self, way: str, rsh: str, command: str, *args: str, stdout: int | IO[bytes]
+    ) -> Iterator[tuple[Running, IO[bytes]]]:
+        """Start borg; yields the ssh that runs it, and its standard input, the header sent."""
+        read_end, write_end = os.pipe()
+        with os.fdopen(read_end, "rb") as source, os.fdopen(write_end, "wb", 0) as sink:
+            argv = self.place.command("run")
+            with running(argv, name="borg on the client", stdin=source, stdout=stdout) as child:
+                source.close()
+                sink.write(self.header(self.words(way, rsh, command, *args)))
+                yield child, sink
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Words for `eval "set -- …"` in one line: `$nl` stands for a newline."""
+    return " ".join(shlex.quote(word).replace("\n", "'\"$nl\"'") for word in words)
+
+
+def choose(place: Place, named: str | None) -> str:
+    """The borg to use on the client; the runtime is sent where it has none that is suitable.
+
+    Raises ClientUnsuitable.
+    """
+    facts = place.facts
+    if named is not None:
+        if facts.borg is None:
+            raise ClientUnsuitable(f"{named} on the client is no borg that runs")
+        if not OLDEST <= facts.borg < (2, 0, 0):
+            version = ".".join(map(str, facts.borg))
+            raise ClientUnsuitable(
+                f"{named} on the client is borg {version}: 1.1 to 1.4 work with this repository",
+                hint="leave --client-borg out, and the sidecar sends its own",
+            )
+        return facts.borg_path
+    if facts.borg is not None and OWN_BORG <= facts.borg < (2, 0, 0):
+        return facts.borg_path
+    place.stream_runtime()
+    return f"{place.folder}/runtime/borg"
+
+
+def serve(server: Borg) -> list[str]:
+    """`borg serve` for this one repository, where nothing can be deleted for good."""
+    repository = str(server.repository)
+    return ["borg", "serve", "--append-only", "--restrict-to-repository", repository]

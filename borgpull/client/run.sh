@@ -1,0 +1,53 @@
+#!/bin/sh
+# borgpull run: borg on this machine. Two lines come on standard input: the passphrase, and borg's
+# words quoted for this shell; nothing of them is in an argument list or environment of this script.
+#
+# `channel`: the rest of standard input and output is borg's own protocol, which `rsh` beside this
+# script connects to borg. Else: the input only tells, by its end, that the server is gone.
+folder=${0%/*}
+IFS= read -r passphrase
+IFS= read -r words
+nl='
+'
+exec 3<&0 4>&1 </dev/null
+eval "set -- $words"
+way=$1 BORG_RSH=$2
+shift 2
+umask 077
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+cd / || exit 1
+if [ "$way" = channel ]; then
+  exec 1>&2 # the protocol has standard output for itself
+  BORGPULL_IN=/proc/$$/fd/3 BORGPULL_OUT=/proc/$$/fd/4
+  if ! [ -p "$BORGPULL_IN" ] || ! [ -p "$BORGPULL_OUT" ]; then # sockets cannot be opened anew
+    BORGPULL_IN=$folder/in BORGPULL_OUT=$folder/out
+    mkfifo "$BORGPULL_IN" "$BORGPULL_OUT" || exit 1
+    cat <&3 >"$BORGPULL_IN" 2>/dev/null 4>&- &
+    cat <"$BORGPULL_OUT" >&4 2>/dev/null &
+  fi
+  export BORGPULL_IN BORGPULL_OUT
+fi
+export PATH BORG_RSH LC_ALL=C.UTF-8 TZ=UTC TMPDIR="$folder"
+export BORG_BASE_DIR="$folder/home" BORG_CACHE_DIR="$folder/home/cache"
+export BORG_CONFIG_DIR="$folder/home/config" BORG_SECURITY_DIR="$folder/home/security"
+export BORG_EXIT_CODES=modern BORG_DISPLAY_PASSPHRASE=no
+export BORG_RELOCATED_REPO_ACCESS_IS_OK=yes BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
+[ -z "$passphrase" ] || export BORG_PASSPHRASE_FD=5
+printf '%s\n' "$passphrase" | "$@" 5<&0 </dev/null &
+child=$!
+passphrase=
+trap 'kill "$child" 2>/dev/null' TERM HUP INT
+guard=
+if [ "$way" != channel ]; then
+  # It must not hold ssh's output open, or the connection would wait for it.
+  { cat <&3 >/dev/null; kill "$child"; } >/dev/null 2>&1 4>&- &
+  guard=$!
+fi
+wait "$child"
+code=$?
+while [ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null; do
+  wait "$child"
+  code=$?
+done
+[ -z "$guard" ] || kill "$guard" 2>/dev/null
+exit "$code"

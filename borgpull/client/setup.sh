@@ -1,0 +1,88 @@
+# borgpull setup: `sh -s ID KEEP RUNTIME BORG [PATH…]`; answers lines `borgpull-WORD TEXT`.
+#
+# Looks at this machine and readies the one folder that is ours: 0700, named by a random ID that
+# only this server and this client have. What a killed run has left in it is ended first. Plain
+# POSIX sh: it must run in dash, bash and busybox alike.
+id=$1 keep=$2 runtime=$3 borg=$4
+shift 4
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+umask 077
+say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
+
+say user "$(id -u) $(id -un 2>/dev/null)"
+say machine "$(uname -s) $(uname -m)"
+for tool in tar gzip sha256sum; do
+  command -v "$tool" >/dev/null 2>&1 && say has "$tool"
+done
+say connection "${SSH_CONNECTION:-}"
+
+# A named borg is used as it is; else one of the right series on this machine's PATH.
+[ "$borg" = - ] && borg=$(command -v borg 2>/dev/null)
+[ -n "$borg" ] && [ -x "$borg" ] && say borg "$("$borg" --version </dev/null 2>/dev/null | head -n 1) $borg"
+
+count=0
+for path; do
+  count=$((count + 1))
+  [ -e "$path" ] || [ -L "$path" ] || say missing "$count"
+done
+
+if [ "$keep" = yes ]; then # what is to last over a restart
+  set -- /var/cache "${XDG_CACHE_HOME:-$HOME/.cache}" /var/tmp
+else
+  set -- "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm /run "${XDG_CACHE_HOME:-$HOME/.cache}"
+fi
+
+# end PATTERN: end every process of this user whose command line has it. grep's own has brackets.
+end() {
+  for signal in TERM TERM KILL; do
+    found=
+    for process in /proc/[0-9]*; do
+      grep -q "[b]orgpull-$id/" "$process/cmdline" 2>/dev/null || continue
+      found=1
+      kill -"$signal" "${process#/proc/}" 2>/dev/null
+    done
+    [ -n "$found" ] || return 0
+    sleep 1
+  done
+}
+
+ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
+
+# good FOLDER: may programs run in it, and is there room for a runtime and a cache?
+good() {
+  if [ "$runtime" = yes ]; then
+    printf '#!/bin/sh\nexit 0\n' >"$1/probe" 2>/dev/null && chmod 700 "$1/probe" || return 1
+    "$1/probe" </dev/null 2>/dev/null
+    code=$?
+    rm -f "$1/probe"
+    [ "$code" = 0 ] || return 1
+    [ -e "$1/runtime/MANIFEST" ] && return 0
+    room=$(df -Pk "$1" 2>/dev/null | tail -n 1 | { read -r _ _ _ free _; echo "$free"; })
+    case $room in '' | *[!0-9]*) ;; *) [ "$room" -gt 70000 ] || return 1 ;; esac
+  fi
+  : >"$1/busy" 2>/dev/null
+}
+
+chosen=
+for base in /var/cache "$@"; do # /var/cache: a kept one is found without --keep-runtime too
+  folder=$base/borgpull-$id
+  { [ "$folder" != "$chosen" ] && ours "$folder"; } || continue
+  [ ! -e "$folder/busy" ] || end
+  rm -rf "$folder"/*.sock "$folder/in" "$folder/out" "$folder/runtime.new" "$folder/key"
+  if [ -z "$chosen" ] && good "$folder"; then chosen=$folder; else rm -rf "$folder"; fi
+done
+for base; do
+  [ -z "$chosen" ] || break
+  folder=$base/borgpull-$id
+  [ "$keep" != yes ] || mkdir -p "$base" 2>/dev/null
+  mkdir "$folder" 2>/dev/null || continue
+  if good "$folder"; then chosen=$folder; else rm -rf "$folder"; fi
+done
+[ -n "$chosen" ] || { say nowhere "$*"; exit 0; }
+say folder "$chosen"
+[ -d "$chosen/home/cache" ] && say cache yes
+if [ -e "$chosen/runtime/MANIFEST" ]; then
+  (cd "$chosen/runtime" && sha256sum -c MANIFEST >/dev/null 2>&1) \
+    && say runtime "$(sha256sum <"$chosen/runtime/MANIFEST" | cut -d ' ' -f 1)"
+fi

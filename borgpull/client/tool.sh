@@ -1,0 +1,28 @@
+#!/bin/sh
+# borgpull tool: what is done with the folder that this script lies in. Simple words only come as
+# arguments, so that every login shell passes them on alike.
+folder=${0%/*}
+umask 077
+PATH=$PATH:/usr/local/bin:/usr/bin:/bin
+cd "$folder" || exit 1
+case $1 in
+unpack) # unpack HASH PROGRAM…: the runtime comes as a tar; it counts once every file was checked
+  hash=$2
+  shift 2
+  set -e
+  rm -rf runtime runtime.new
+  mkdir runtime.new
+  cd runtime.new
+  "$@" | tar -xf -
+  [ "$(sha256sum <MANIFEST | cut -d ' ' -f 1)" = "$hash" ]
+  sha256sum -c MANIFEST >/dev/null
+  cd ..
+  mv runtime.new runtime
+  ;;
+take) mkdir -p home && exec tar -xf - -C home ;; # borg's cache comes
+give) exec tar -cf - -C home . ;;                # borg's cache goes
+put) cat >"$2.new" && chmod 600 "$2.new" && mv "$2.new" "$2" ;;
+keep) rm -rf ./*.sock in out key known_hosts run rsh tool busy ;;
+leave) cd / && exec rm -rf "$folder" ;;
+*) exit 2 ;;
+esac

@@ -1,0 +1,167 @@
+"""What the methods with borg on the client share: a place there, a borg, and its three commands.
+
+Each method adds a `Link`: how that borg reaches `borg serve` on this side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from borgpull import events
+from borgpull.borg import messages, repository
+from borgpull.borg.command import Borg, exclude_args, is_failure, plain_log
+from borgpull.borg.create import Created, Order, watch
+from borgpull.client.borg import ClientBorg, choose
+from borgpull.client.place import Place
+from borgpull.client.setup import Facts, setup
+from borgpull.errors import ConfigError, ConnectionLost, PathMissing, VerificationFailed
+from borgpull.events import Emit
+from borgpull.methods import clientmounts
+from borgpull.methods.base import Source, Verdict
+from borgpull.model import JobSpec
+from borgpull.process import Running
+from borgpull.ssh import config as ssh_config
+from borgpull.ssh.session import Session, connected
+
+# borg's status letters that are worth a line: all but unchanged files and excluded paths. With
+# those, an unchanged tree of 100,000 files would send 100,000 lines over the link.
+FILTER = "AMCEhdsfbci?"
+# borg's status letter to its type letter, as `borg list` has it.
+KINDS = {"d": "d", "s": "l", "f": "p", "b": "b", "c": "c"}
+
+# A command of borg on the client under way: (command, *words).
+Start = Callable[..., AbstractContextManager[Running]]
+# Opens the way from that borg to this side's `borg serve`.
+Link = Callable[[JobSpec, ClientBorg, Path], AbstractContextManager[Start]]
+
+
+@contextlib.contextmanager
+def open_source(
+    job: JobSpec, borg: Borg, folder: Path, emit: Emit, *, link: Link, forwarding: bool = False
+) -> Iterator[Source]:
+    """Ready the client and yield what a backup can do. Raises the errors of ssh and the client."""
+    assert job.target is not None
+    config = ssh_config.write(folder, job.target, job.places, via=job.via, forwarding=forwarding)
+    events.phase(emit, "connect", f"connecting to {job.target}")
+    with (
+        connected(config, folder) as session,
+        placed(session, job, identity(borg)) as place,
+    ):
+        program = choose(place, job.client_borg)
+        saved = borg.base.parent / "client-cache.tar"
+        place.bring_cache(saved)
+        url = f"ssh://borgpull{borg.repository}"
+        there = ClientBorg(place, program, borg, url)
+        with link(job, there, folder) as start:
+            yield source(job, there, start, saved, emit)
+
+
+def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emit) -> Source:
+    place, client = there.place, there.server.client
+    left_out = clientmounts.to_leave_out(place.facts.mounts or None, job.paths)
+    patterns = [*(item.pattern() for item in left_out), f"pp:{place.folder}"]
+    paths = [path.lstrip("/") or "." for path in job.paths]
+    options = ["--filter", FILTER, *exclude_args(patterns)]
+    options += ["--checkpoint-interval", str(job.checkpoint_interval)]
+
+    def create(order: Order) -> Created:
+        with start("create", *order.words(*options, paths=paths)) as child:
+            return watch(child, client, order, alive=place.session.alive, emit=emit)
+
+    def rename(old: str, new: str) -> None:
+        with start("rename", f"::{old}", new) as child:
+            finish(child, client, place.session)
+
+    def accept() -> None:
+        if not job.keep_runtime:
+            place.fetch_cache(saved)
+
+    return Source(
+        left_out=tuple({"path": item.path, "fstype": item.fstype} for item in left_out),
+        alive=place.session.alive,
+        create=create,
+        verify=lambda done: verify(there.server, done),
+        rename=rename,
+        accept=accept,
+        losses=dict,
+    )
+
+
+@contextlib.contextmanager
+def placed(session: Session, job: JobSpec, identity: str) -> Iterator[Place]:
+    """Our folder on the client, gone afterwards (or all of it but what is to be kept).
+
+    Raises as `setup`, and PathMissing.
+    """
+    facts = setup(
+        session,
+        identity,
+        paths=job.paths,
+        keep=job.keep_runtime,
+        runtime=job.client_borg is None,
+        borg=job.client_borg,
+        sudo=job.sudo,
+    )
+    place = Place(session, facts, job.sudo)
+    try:
+        if facts.missing:
+            _raise_missing(job, facts)
+        yield place
+    finally:
+        place.leave(keep=job.keep_runtime)
+
+
+def _raise_missing(job: JobSpec, facts: Facts) -> None:
+    names = [job.paths[number - 1] for number in facts.missing if number <= len(job.paths)]
+    raise PathMissing(f"not on {job.target}: {', '.join(names)}")
+
+
+def identity(borg: Borg) -> str:
+    """What the folder on the client is named by: random, once for each client of this server.
+
+    Raises ConfigError.
+    """
+    path = borg.base.parent / "client-id"
+    try:
+        if not path.exists():
+            fresh = path.with_name(path.name + ".new")
+            fresh.write_text(os.urandom(8).hex())
+            fresh.replace(path)
+        return path.read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"cannot use {path}: {error.strerror}") from None
+
+
+def finish(child: Running, client: str, session: Session) -> None:
+    """A command of borg to its end. Raises ConnectionLost, borg's errors."""
+    log = [item[1].decode(errors="replace") for item in child.lines() if item is not None]
+    code = child.wait(60)
+    if not session.alive():
+        raise ConnectionLost(f"the connection to {client} broke during the run")
+    if is_failure(code):
+        raise messages.from_exit(code, plain_log("".join(log)), client)
+
+
+def verify(borg: Borg, done: Created) -> Verdict:
+    """Has this side's repository the archive that the client says it made?
+
+    borg on the client has read the files itself, so that read errors are among its warnings, and
+    `borg serve` has written what it acknowledged; here our own borg, with our own key, must find
+    that very archive. Raises VerificationFailed.
+    """
+    made = str(done.stats.get("archive", {}).get("id"))
+    found = {item["name"]: item["id"] for item in repository.archives(borg)}
+    if not done.name or found.get(done.name) != made:
+        raise VerificationFailed(
+            f"the repository does not have the archive {done.name or '(no name)'} of the client",
+            hint="run again; if it stays, look at the client",
+        )
+    stats = done.stats["archive"]["stats"]
+    counts = {KINDS[letter]: done.statuses[letter] for letter in KINDS if done.statuses[letter]}
+    counts["-"] = int(stats.get("nfiles", 0))
+    changed = tuple(item.path for item in done.warnings if item.kind == messages.CHANGED)
+    return Verdict(changed=changed, counts=counts, size=int(stats.get("original_size", 0)))

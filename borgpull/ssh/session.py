@@ -1,0 +1,65 @@
+"""One connection to a client that several commands share (ssh_config(5): ControlMaster).
+
+Over a slow link a new connection costs some ten round trips, a command on a shared one two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from borgpull.errors import ConnectionLost
+from borgpull.process import CommandError, Completed, Running, run, running
+from borgpull.ssh.config import ALIAS, SshConfig
+from borgpull.ssh.diagnose import from_ssh
+
+CONNECT_SECONDS = 60.0
+TICK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Session:
+    """A live connection; `alive()` is false once it has ended, for whatever reason."""
+
+    config: SshConfig
+    socket: Path
+    master: Running
+
+    def alive(self) -> bool:
+        return self.master.alive()
+
+    def command(self, *words: str) -> list[str]:
+        """The command line that runs `words` on the client, by its login shell."""
+        return ["ssh", "-F", str(self.config.path), "-S", str(self.socket), ALIAS, *words]
+
+    def run(self, *words: str, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
+        """Run `words` to their end; the caller looks at the exit code. Raises ConnectionLost."""
+        try:
+            done = run(self.command(*words), timeout=timeout, stdin=stdin, check=False)
+        except CommandError as error:
+            raise ConnectionLost(f"{self.config.target} does not answer: {error}") from None
+        if done.returncode == 255 and not self.alive():
+            raise ConnectionLost(f"the connection to {self.config.target} broke during the run")
+        return done
+
+    def control(self, action: str, *options: str) -> Completed:
+        """Have the connection's master do something: `ssh -O ACTION OPTIONS` (ssh(1))."""
+        argv = ["ssh", "-F", str(self.config.path), "-S", str(self.socket), "-O", action]
+        return run([*argv, *options, ALIAS], timeout=CONNECT_SECONDS, check=False)
+
+
+@contextlib.contextmanager
+def connected(config: SshConfig, folder: Path) -> Iterator[Session]:
+    """Connect and keep the connection until the end. Raises what `diagnose.from_ssh` finds."""
+    socket = folder / "mux"
+    argv = ["ssh", "-F", str(config.path), "-M", "-S", str(socket), "-N", ALIAS]
+    with running(argv, name="ssh", grace=5) as master:
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while not socket.exists():
+            if not master.alive() or time.monotonic() > deadline:
+                raise from_ssh(master.stderr(), config.target)
+            time.sleep(TICK_SECONDS)
+        yield Session(config, socket, master)
