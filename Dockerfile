@@ -27,7 +27,7 @@ RUN rm -rf /out/local/share \
  && sed -i '1s|.*|#!/usr/bin/python3|' /out/local/bin/borg \
  && python3 -m compileall -q -j 2 /out/local/lib
 
-FROM $BASE
+FROM $BASE AS system
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates- fuse3 libacl1 liblz4-1 libssl3t64 \
       libxxhash0 libzstd1 openssh-client openssh-server python3 socat sshfs tini \
@@ -38,6 +38,17 @@ RUN apt-get update \
  && mkdir -m 0755 /repo /state && mkdir -p -m 0755 /run/secrets
 # ssh refuses to run for a user id without a name: 1000 is the one for containers without root.
 COPY --from=build /out/local /usr/local
+
+# What methods that run borg on the client send there. Apart, so that it does not depend on the package.
+FROM system AS runtime
+COPY images/sidecar/pack_runtime.py /build/
+RUN python3 /build/pack_runtime.py /out \
+ && mkdir /build/runtime \
+ && tar -xzf /out/runtime.tar.gz -C /build/runtime \
+ && env -i /build/runtime/borg --version
+
+FROM system
+COPY --from=runtime /out /usr/local/share/borgpull
 COPY images/sidecar/borgpull /usr/local/bin/borgpull
 COPY borgpull /usr/local/lib/python3.13/dist-packages/borgpull
 RUN python3 -m compileall -q /usr/local/lib/python3.13/dist-packages/borgpull
