@@ -34,6 +34,15 @@ _FILE_WARNING = re.compile(
 )
 
 
+_CHANGED_TEXT = ": file changed while we backed it up"
+_BY_ERRNO = {
+    errno.ENOENT: VANISHED,
+    errno.EPERM: PERMISSION,
+    errno.EACCES: PERMISSION,
+    errno.EBUSY: PERMISSION,
+}
+
+
 @dataclass(frozen=True)
 class FileWarning:
     """One file that borg could not save as it should: relative path as borg has it."""
@@ -56,18 +65,24 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 
 def file_warning(message: dict[str, Any]) -> FileWarning | None:
-    """The file that a warning of `borg create` is about; None if it is about none."""
-    if message.get("levelname") != "WARNING" or not message.get("msgid"):
+    """The file that a warning of `borg create` is about; None if it is about none.
+
+    borg before 1.4 (a client's own may be that old) gives no msgid: its text tells the same.
+    """
+    if message.get("levelname") != "WARNING":
         return None
-    kind, text = str(message["msgid"]), str(message.get("message", ""))
+    kind, text = str(message.get("msgid") or ""), str(message.get("message", ""))
     if kind in HARMLESS:
         return None
-    if kind == CHANGED:
-        return FileWarning(
-            kind, text.partition(": file changed")[0], 0, "changed while it was read"
-        )
+    if kind == CHANGED or (not kind and _CHANGED_TEXT in text):
+        path = text.partition(_CHANGED_TEXT)[0]
+        return FileWarning(CHANGED, path, 0, "changed while it was read")
     if match := _FILE_WARNING.match(text):
-        return FileWarning(kind, match["path"], int(match["errno"]), match["text"].strip())
+        number = int(match["errno"])
+        kind = kind or _BY_ERRNO.get(number, "BackupOSError")
+        return FileWarning(kind, match["path"], number, match["text"].strip())
+    if not kind:
+        return None
     path, _, rest = text.partition(": ")
     return FileWarning(kind, path, 0, rest)
 
