@@ -128,6 +128,12 @@ class SudoRefused(BorgpullError):
     hint = "see the line for sudoers in the README"
 
 
+class ForwardingRefused(BorgpullError):
+    exit_code = 71
+    summary = "the client's sshd refuses to forward"
+    hint = "use pipe, which needs no forwarding"
+
+
 class PassphraseWrong(BorgpullError):
     exit_code = 40
     summary = "the passphrase of the repository is wrong"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
@@ -44,7 +45,12 @@ class ClientBorg:
 
     @contextlib.contextmanager
     def through(
-        self, way: str, rsh: str, command: str, *args: str, stdout: int | IO[bytes]
+        self,
+        way: str,
+        rsh: str,
+        command: str,
+        *args: str,
+        stdout: int | IO[bytes] = subprocess.PIPE,
     ) -> Iterator[tuple[Running, IO[bytes]]]:
         """Start borg; yields the ssh that runs it, and its standard input, the header sent."""
         read_end, write_end = os.pipe()
@@ -81,6 +87,14 @@ def choose(place: Place, named: str | None) -> str:
         return facts.borg_path
     place.stream_runtime()
     return f"{place.folder}/runtime/borg"
+
+
+def relay(place: Place) -> str:
+    """The socat to use on the client: its own, or our runtime's. Raises ClientUnsuitable."""
+    if "socat" in place.facts.has:
+        return "socat"
+    place.stream_runtime()
+    return f"{place.folder}/runtime/socat"
 
 
 def serve(server: Borg) -> list[str]:

@@ -26,13 +26,14 @@ STREAM_SECONDS = 3600.0
 MAX_CACHE = 16 << 30
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
     """The folder `facts.folder` of a client, for as long as the run lasts."""
 
     session: Session
     facts: Facts
     sudo: bool
+    runtime_is_there: bool = False
 
     @property
     def folder(self) -> str:
@@ -47,10 +48,15 @@ class Place:
 
     def stream_runtime(self) -> None:
         """Send the runtime, unless the same is there. Raises ClientUnsuitable, ConnectionLost."""
+        if self.runtime_is_there:
+            return
         about = runtime_facts()
         self._fits(about)
-        if self.facts.runtime == about["files_sha256"]:
-            return
+        if self.facts.runtime != about["files_sha256"]:
+            self._send_runtime(about)
+        self.runtime_is_there = True
+
+    def _send_runtime(self, about: dict[str, Any]) -> None:
         packed = "gzip" in self.facts.has
         filter_ = ("gzip", "-dc") if packed else ("cat",)
         argv = self.command("tool", "unpack", str(about["files_sha256"]), *filter_)

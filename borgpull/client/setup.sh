@@ -12,7 +12,7 @@ say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
 
 say user "$(id -u) $(id -un 2>/dev/null)"
 say machine "$(uname -s) $(uname -m)"
-for tool in tar gzip sha256sum; do
+for tool in tar gzip sha256sum socat ssh; do
   command -v "$tool" >/dev/null 2>&1 && say has "$tool"
 done
 say connection "${SSH_CONNECTION:-}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from borgpull.methods import pipe, sshfs
+from borgpull.methods import pipe, socat, sshfs
 from borgpull.methods.base import Source, SourceOpener
 
-METHODS: dict[str, SourceOpener] = {"sshfs": sshfs.open_source, "pipe": pipe.open_source}
+METHODS: dict[str, SourceOpener] = {
+    "sshfs": sshfs.open_source,
+    "pipe": pipe.open_source,
+    "socat": socat.open_source,
+}
 
 __all__ = ["METHODS", "Source"]

@@ -1,0 +1,80 @@
+"""socat: borg on the client reaches `borg serve` here through a unix socket that ssh forwards.
+
+The chapter of borg's documentation, with a random name in a 0700 folder on both sides, and gone
+in every case. Needs an sshd on the client that forwards unix sockets (OpenSSH).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from borgpull.borg.command import Borg
+from borgpull.client.borg import ClientBorg, relay, serve
+from borgpull.errors import BorgFailed, ForwardingRefused, UsageError
+from borgpull.events import Emit
+from borgpull.methods import onclient
+from borgpull.methods.base import Source
+from borgpull.model import JobSpec
+from borgpull.process import Running, running
+
+LISTEN_SECONDS = 10.0
+# socat copies 8 KiB at a time by default; borg's messages are megabytes.
+BUFFER = "131072"
+
+
+@contextlib.contextmanager
+def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Source]:
+    if job.sudo:
+        raise UsageError(
+            "the forwarded socket belongs to the user who logs in, root's folder is closed to it",
+            hint="use pipe --sudo",
+        )
+    with onclient.open_source(job, borg, folder, emit, link=link, forwarding=True) as source:
+        yield source
+
+
+@contextlib.contextmanager
+def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Start]:
+    session, place = there.place.session, there.place
+    local = folder / "serve.sock"
+    remote = f"{place.folder}/{os.urandom(8).hex()}.sock"
+    forward = ("-R", f"{remote}:{local}")
+    done = session.control("forward", *forward)
+    if done.returncode != 0:
+        raise ForwardingRefused(f"{session.config.target} refuses to forward a unix socket")
+    # A program of its own: borg adds words to its command, which socat would take for addresses.
+    rsh = f"sh -c {shlex.quote(f'exec {relay(place)} STDIO UNIX-CONNECT:{remote}')}"
+
+    @contextlib.contextmanager
+    def start(command: str, *words: str) -> Iterator[Running]:
+        with (
+            listening(there.server, folder, local),
+            there.through("forward", rsh, command, *words) as (child, _lifeline),
+        ):
+            yield child
+
+    try:
+        yield start
+    finally:
+        session.control("cancel", *forward)
+
+
+@contextlib.contextmanager
+def listening(server: Borg, folder: Path, socket: Path) -> Iterator[Running]:
+    """One `borg serve` for the first who connects. Raises BorgFailed."""
+    script = folder / "serve.sh"  # socat's EXEC splits at blanks and knows no quotes
+    script.write_text(f"exec {shlex.join(serve(server))}\n")
+    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600,unlink-early"]
+    argv.append(f"EXEC:sh {script}")
+    with running(argv, name="socat", env=server.env(None)) as child:
+        deadline = time.monotonic() + LISTEN_SECONDS
+        while not socket.exists():
+            if not child.alive() or time.monotonic() > deadline:
+                raise BorgFailed(f"socat does not listen: {child.stderr()[-300:]}")
+            time.sleep(0.01)
+        yield child
