@@ -28,6 +28,9 @@ Verb = Literal[
     "tidy",
 ]
 
+# The verbs that make an archive, one a method.
+BACKUP_VERBS: tuple[Verb, ...] = ("sshfs", "pipe", "socat", "agent", "forward")
+
 # RFC 1123 labels, and the underscore that Docker Compose and many homelabs use in host names.
 _HOST = re.compile(
     r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
@@ -123,6 +126,16 @@ def archive_name(name: str) -> str:
     if ".unverified-" in name or ".checkpoint" in name:
         raise UsageError(f"that name would never count as a backup: {name!r}", hint="use another")
     return name
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, as the client reaches us. Raises InvalidHost."""
+    target = Target.parse(text)
+    if "@" in text or not re.search(r":\d+$", text) or (text.count(":") > 1 and "]" not in text):
+        raise InvalidHost(
+            f"not HOST:PORT: {text!r}", hint="write it like backup:2222 or [2001:db8::7]:2222"
+        )
+    return target.host, target.port
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from borgpull import __version__
-from borgpull.cli import backups, commands, hosts, job, render
+from borgpull.cli import authorize, backups, commands, hosts, job, render
 from borgpull.cli.context import in_sidecar
 from borgpull.cli.keeper import keep
 from borgpull.cli.screen import Screen
@@ -34,6 +34,7 @@ app.command("list")(commands.list_archives)
 app.command("info")(commands.info)
 app.command("borg")(commands.borg)
 app.command("trust")(hosts.trust)
+app.command("authorize")(authorize.authorize)
 app.command("doctor")(hosts.doctor)
 app.command("tidy")(commands.tidy)
 app.command("job", hidden=True)(job.job)

@@ -19,6 +19,7 @@ from borgpull.model import (
     client_name,
     client_path,
     default_client_name,
+    host_and_port,
 )
 
 # What each method is, and the options it has beside the common ones.
@@ -121,7 +122,7 @@ def backup(
             client_borg=client_path(client_borg) if client_borg else None,
             keep_runtime=keep_runtime,
             sudo=sudo,
-            connect_back=connect_back,
+            connect_back=connect_back if connect_back and host_and_port(connect_back) else None,
             via=Target.parse(via) if via else None,
             checkpoint_interval=checkpoint_interval,
         )

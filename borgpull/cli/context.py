@@ -131,8 +131,9 @@ def run(job: JobSpec, launch: Launch, screen: Screen) -> Result:
     where = launch.launcher or (LauncherName.here if in_sidecar() else LauncherName.docker)
     if where is LauncherName.docker:
         from borgpull.launchers import docker
+        from borgpull.launchers.container import Rung
 
-        rung: docker.Rung = "sys-admin" if launch.rung is RungName.sys_admin else "userns"
+        rung: Rung = "sys-admin" if launch.rung is RungName.sys_admin else "userns"
         options = docker.DockerOptions(image=launch.image, network=launch.network, rung=rung)
         return docker.launch(job, options, screen, write_raw)
     from borgpull.ops import OPS

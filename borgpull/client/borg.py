@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from borgpull.borg.command import Borg
+from borgpull.client.authorized import url
 from borgpull.client.place import Place
 from borgpull.errors import ClientUnsuitable
 from borgpull.process import Running, running
@@ -29,37 +30,74 @@ class ClientBorg:
     place: Place
     program: str  # on the client
     server: Borg
-    url: str  # the repository, as borg on the client names it
     env: dict[str, str] = field(default_factory=dict)
 
     def words(self, way: str, rsh: str, command: str, *args: str) -> str:
         """The line that the script `run` takes: quoted for sh, without a newline in it."""
-        env = {"BORG_REPO": self.url, "BORG_HOSTNAME": self.server.client, **self.env}
+        env = {
+            "BORG_REPO": url(str(self.server.repository)),
+            "BORG_HOSTNAME": self.server.client,
+            **self.env,
+        }
         assigned = [f"{name}={value}" for name, value in env.items()]
         common = ["--log-json", "--lock-wait", str(self.server.lock_wait)]
         return quoted([way, rsh, "env", *assigned, self.program, *common, command, *args])
 
     def header(self, words: str) -> bytes:
-        secret = self.server.passphrase
-        return f"{secret.reveal() if secret else ''}\n{words}\n".encode(errors="surrogateescape")
+        return f"{passphrase(self.server)}\n{words}\n".encode(errors="surrogateescape")
 
     @contextlib.contextmanager
-    def through(
-        self,
-        way: str,
-        rsh: str,
-        command: str,
-        *args: str,
-        stdout: int | IO[bytes] = subprocess.PIPE,
-    ) -> Iterator[tuple[Running, IO[bytes]]]:
-        """Start borg; yields the ssh that runs it, and its standard input, the header sent."""
-        read_end, write_end = os.pipe()
-        with os.fdopen(read_end, "rb") as source, os.fdopen(write_end, "wb", 0) as sink:
-            argv = self.place.command("run")
-            with running(argv, name="borg on the client", stdin=source, stdout=stdout) as child:
-                source.close()
-                sink.write(self.header(self.words(way, rsh, command, *args)))
-                yield child, sink
+    def through(self, rsh: str, command: str, *args: str) -> Iterator[Running]:
+        """borg under way, which reaches `borg serve` by `rsh`; it ends when we do."""
+        words = self.words("apart", rsh, command, *args)
+        with told(self.place.command("run"), self.header(words)) as (child, _lifeline):
+            yield child
+
+    @contextlib.contextmanager
+    def joined(self, command: str, *args: str) -> Iterator[Running]:
+        """borg under way, which has a `borg serve` at its own standard input and output."""
+        words = self.words("channel", f"sh {self.place.folder}/rsh", command, *args)
+        with joined(self.server, self.place.command("run"), self.header(words)) as child:
+            yield child
+
+
+@contextlib.contextmanager
+def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running]:
+    """A command on the client and a `borg serve` here, each the other's input and output."""
+    read_end, write_end = os.pipe()
+    with (
+        os.fdopen(read_end, "rb") as requests,
+        os.fdopen(write_end, "wb", 0) as replies,
+        told(argv, header, stdout=replies) as (child, sink),
+    ):
+        replies.close()
+        with running(
+            serve(server), name="borg serve", env=server.env(None), stdin=requests, stdout=sink
+        ):
+            # Each end must be open in one process only, or nobody sees the other's end.
+            requests.close()
+            sink.close()
+            yield child
+
+
+@contextlib.contextmanager
+def told(
+    argv: Sequence[str], header: bytes, *, stdout: int | IO[bytes] = subprocess.PIPE
+) -> Iterator[tuple[Running, IO[bytes]]]:
+    """A command on the client that was sent its first lines; it, and its standard input."""
+    read_end, write_end = os.pipe()
+    with (
+        os.fdopen(read_end, "rb") as source,
+        os.fdopen(write_end, "wb", 0) as sink,
+        running(argv, name="borg on the client", stdin=source, stdout=stdout) as child,
+    ):
+        source.close()
+        sink.write(header)
+        yield child, sink
+
+
+def passphrase(server: Borg) -> str:
+    return server.passphrase.reveal() if server.passphrase else ""
 
 
 def quoted(words: Sequence[str]) -> str:

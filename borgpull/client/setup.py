@@ -39,6 +39,7 @@ class Facts:
     runtime: str = ""  # the hash of the MANIFEST of a whole runtime that is there
     mounts: bytes = b""
     forced: bool = False
+    forced_paths: tuple[str, ...] = ()
 
 
 def script(name: str) -> str:
@@ -120,7 +121,7 @@ def read(answer: bytes) -> Facts:
     for line in head.decode(errors="surrogateescape").splitlines():
         word, _, text = line.partition(" ")
         if word == FORCED:
-            return Facts(forced=True)
+            return Facts(forced=True, forced_paths=tuple(shlex.split(text)[1:]))
         if word.startswith("borgpull-"):
             found.setdefault(word.removeprefix("borgpull-"), []).append(text)
     one = {word: texts[-1] for word, texts in found.items()}

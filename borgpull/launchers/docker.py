@@ -7,7 +7,6 @@ we are gone, however we went. Events come back as JSON lines on standard output.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import socket
 import struct
@@ -16,31 +15,21 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
-from docker.types import Mount
 
 from borgpull import errors
-from borgpull.errors import ConfigError, ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
+from borgpull.errors import ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
 from borgpull.events import Emit, Event
+from borgpull.launchers.container import LOCKING_VERBS, Rung, environment, mounts, privileges
 from borgpull.model import JobSpec, Places, Result
-from borgpull.sidecar import seccomp
 
-Rung = Literal["userns", "sys-admin"]
 LABEL = "borgpull.job"
 # The sidecar needs this long to stop borg and to take its mounts down, in seconds.
 STOP_SECONDS = 60
-# The other verbs mount nothing; these let root write a repository that another user owns.
-PLAIN_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
-FUSE_VERBS = ("sshfs", "doctor")
-# A sidecar that was killed in one of these leaves borg's lock behind.
-LOCKING_VERBS = ("sshfs", "init")
-# These may make the folders of repositories and state; the others only look.
-MAKING_VERBS = ("sshfs", "init", "trust", "doctor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +113,10 @@ def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions
                 labels={LABEL: name},
                 stdin_open=True,
                 auto_remove=True,
-                mounts=list(_mounts(job)),
-                environment=_agent_env(job),
+                mounts=list(mounts(job)),
+                environment=environment(job),
                 network=options.network,
-                **_privileges(job, options),
+                **privileges(job, options.rung),
             )
         except ImageNotFound:
             raise ImageMissing(f"there is no image {options.image}") from None
@@ -170,67 +159,6 @@ def _remove(client: docker.DockerClient, name: str) -> None:
         if container.status == "running":
             container.stop(timeout=STOP_SECONDS)
         container.remove(force=True, v=True)
-
-
-def _privileges(job: JobSpec, options: DockerOptions) -> dict[str, Any]:
-    if job.verb not in FUSE_VERBS:
-        return {
-            "cap_drop": ["ALL"],
-            "cap_add": PLAIN_CAPABILITIES,
-            "security_opt": ["no-new-privileges"],
-        }
-    common: dict[str, Any] = {
-        "devices": ["/dev/fuse"],
-        "security_opt": ["apparmor=unconfined", "no-new-privileges"],
-    }
-    if options.rung == "sys-admin":
-        return {**common, "cap_add": ["SYS_ADMIN"]}
-    return {**common, "security_opt": [*common["security_opt"], f"seccomp={seccomp.render()}"]}
-
-
-def _mounts(job: JobSpec) -> Iterator[Mount]:
-    inside = Places()
-    for source, target in ((job.places.repo, inside.repo), (job.places.state, inside.state)):
-        if source.startswith("/"):
-            if job.verb in MAKING_VERBS:
-                _make_folder(Path(source))
-            elif not Path(source).is_dir():
-                raise ConfigError(f"there is no folder {source}", hint="name it by --repo, --state")
-            yield Mount(target, source, type="bind")
-        else:
-            yield Mount(target, source, type="volume")
-    secrets = [(job.places.passphrase, inside.passphrase)]
-    if job.verb in FUSE_VERBS:  # the others log in nowhere
-        secrets += [
-            (job.places.ssh_key, inside.ssh_key),
-            (job.places.known_hosts, inside.known_hosts),
-        ]
-    for source, target in secrets:
-        if source:
-            path = Path(source).absolute()
-            if not path.is_file():
-                raise ConfigError(f"there is no file {path}")
-            yield Mount(target, str(path), type="bind", read_only=True)
-    if job.verb in FUSE_VERBS and (agent := _agent(job)):
-        yield Mount("/run/ssh-agent", agent, type="bind")
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(f"cannot make {path}: {error.strerror}") from None
-
-
-def _agent(job: JobSpec) -> str | None:
-    """The user's ssh-agent, where no key was named."""
-    path = os.environ.get("SSH_AUTH_SOCK", "")
-    return path if not job.places.ssh_key and path and Path(path).is_socket() else None
-
-
-def _agent_env(job: JobSpec) -> dict[str, str]:
-    wanted = job.verb in FUSE_VERBS and _agent(job)
-    return {"SSH_AUTH_SOCK": "/run/ssh-agent"} if wanted else {}
 
 
 def _attach(container: Any) -> socket.socket:

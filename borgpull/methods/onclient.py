@@ -15,10 +15,17 @@ from borgpull import events
 from borgpull.borg import messages, repository
 from borgpull.borg.command import Borg, exclude_args, is_failure, plain_log
 from borgpull.borg.create import Created, Order, watch
+from borgpull.client.authorized import FILTER
 from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.place import Place
 from borgpull.client.setup import Facts, setup
-from borgpull.errors import ConfigError, ConnectionLost, PathMissing, VerificationFailed
+from borgpull.errors import (
+    ClientUnsuitable,
+    ConfigError,
+    ConnectionLost,
+    PathMissing,
+    VerificationFailed,
+)
 from borgpull.events import Emit
 from borgpull.methods import clientmounts
 from borgpull.methods.base import Source, Verdict
@@ -27,9 +34,6 @@ from borgpull.process import Running
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh.session import Session, connected
 
-# borg's status letters that are worth a line: all but unchanged files and excluded paths. With
-# those, an unchanged tree of 100,000 files would send 100,000 lines over the link.
-FILTER = "AMCEhdsfbci?"
 # borg's status letter to its type letter, as `borg list` has it.
 KINDS = {"d": "d", "s": "l", "f": "p", "b": "b", "c": "c"}
 
@@ -37,13 +41,24 @@ KINDS = {"d": "d", "s": "l", "f": "p", "b": "b", "c": "c"}
 Start = Callable[..., AbstractContextManager[Running]]
 # Opens the way from that borg to this side's `borg serve`.
 Link = Callable[[JobSpec, ClientBorg, Path], AbstractContextManager[Start]]
+Forced = Callable[[JobSpec, Borg, Place, Emit], Source]
 
 
 @contextlib.contextmanager
 def open_source(
-    job: JobSpec, borg: Borg, folder: Path, emit: Emit, *, link: Link, forwarding: bool = False
+    job: JobSpec,
+    borg: Borg,
+    folder: Path,
+    emit: Emit,
+    *,
+    link: Link,
+    forced: Forced | None = None,
+    forwarding: bool = False,
 ) -> Iterator[Source]:
-    """Ready the client and yield what a backup can do. Raises the errors of ssh and the client."""
+    """Ready the client and yield what a backup can do. Raises the errors of ssh and the client.
+
+    `forced` is for keys that may run nothing but the command of `borgpull authorize`.
+    """
     assert job.target is not None
     config = ssh_config.write(folder, job.target, job.places, via=job.via, forwarding=forwarding)
     events.phase(emit, "connect", f"connecting to {job.target}")
@@ -51,11 +66,18 @@ def open_source(
         connected(config, folder) as session,
         placed(session, job, identity(borg)) as place,
     ):
+        if place.facts.forced:
+            if forced is None:
+                raise ClientUnsuitable(
+                    f"the key for {job.target} is limited to a command of its own",
+                    hint=f"only pipe works with it: borgpull pipe {job.target}",
+                )
+            yield forced(job, borg, place, emit)
+            return
         program = choose(place, job.client_borg)
         saved = borg.base.parent / "client-cache.tar"
         place.bring_cache(saved)
-        url = f"ssh://borgpull{borg.repository}"
-        there = ClientBorg(place, program, borg, url)
+        there = ClientBorg(place, program, borg)
         with link(job, there, folder) as start:
             yield source(job, there, start, saved, emit)
 
@@ -112,7 +134,8 @@ def placed(session: Session, job: JobSpec, identity: str) -> Iterator[Place]:
             _raise_missing(job, facts)
         yield place
     finally:
-        place.leave(keep=job.keep_runtime)
+        if not facts.forced:
+            place.leave(keep=job.keep_runtime)
 
 
 def _raise_missing(job: JobSpec, facts: Facts) -> None:

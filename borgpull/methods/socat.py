@@ -54,7 +54,7 @@ def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.St
     def start(command: str, *words: str) -> Iterator[Running]:
         with (
             listening(there.server, folder, local),
-            there.through("forward", rsh, command, *words) as (child, _lifeline),
+            there.through(rsh, command, *words) as child,
         ):
             yield child
 
