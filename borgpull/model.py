@@ -19,6 +19,7 @@ Verb = Literal[
     "socat",
     "agent",
     "forward",
+    "serve",
     "init",
     "list",
     "info",

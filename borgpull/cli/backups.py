@@ -27,7 +27,7 @@ ON_CLIENT = ("client_borg", "keep_runtime", "sudo", "via", "checkpoint_interval"
 METHOD_OPTIONS = {
     "sshfs": ("rung",),
     "pipe": ON_CLIENT,
-    "socat": ON_CLIENT,
+    "socat": (*ON_CLIENT, "serve_only"),
     "agent": (*ON_CLIENT, "connect_back"),
     "forward": ON_CLIENT,
 }
@@ -83,6 +83,7 @@ def backup(
     sudo: opt.Sudo = False,
     connect_back: opt.ConnectBack = None,
     via: opt.Via = None,
+    serve_only: opt.ServeOnly = False,
     checkpoint_interval: opt.CheckpointInterval = 1800,
     launcher: opt.Launcher = None,
     image: opt.Image = "borgpull",
@@ -100,7 +101,7 @@ def backup(
         if sudo and target.user == "root":
             raise UsageError("--sudo is for a user who is not root", hint="USER@HOST --sudo")
         return JobSpec(
-            verb=verb,
+            verb="serve" if serve_only else verb,
             client=client_name(name) if name else default_client_name(target),
             target=target,
             paths=tuple(client_path(path) for path in paths or ["/"]),

@@ -84,6 +84,10 @@ ConnectBack = Annotated[
     _option("--connect-back", text="HOST:PORT by which the client reaches us [default: found]."),
 ]
 Via = Annotated[str | None, _option("--via", text="[USER@]HOST[:PORT] of a machine to go through.")]
+ServeOnly = Annotated[
+    bool,
+    _option("--serve-only", text="Only serve at a socket; you start borg on the client yourself."),
+]
 CheckpointInterval = Annotated[
     int,
     _option("--checkpoint-interval", text="Seconds between borg's checkpoints.", min=1),

@@ -13,6 +13,7 @@ from typing import IO
 from borgpull.borg.command import Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
+from borgpull.client.serve import serve
 from borgpull.errors import ClientUnsuitable
 from borgpull.process import Running, running
 
@@ -133,9 +134,3 @@ def relay(place: Place) -> str:
         return "socat"
     place.stream_runtime()
     return f"{place.folder}/runtime/socat"
-
-
-def serve(server: Borg) -> list[str]:
-    """`borg serve` for this one repository, where nothing can be deleted for good."""
-    repository = str(server.repository)
-    return ["borg", "serve", "--append-only", "--restrict-to-repository", repository]

@@ -22,7 +22,7 @@ SSHD_VERBS = ("agent", "forward")
 SSHD_CAPABILITIES = ["SETGID", "SETUID", "SYS_CHROOT"]
 LOGIN_VERBS = (*BACKUP_VERBS, "doctor")
 # A sidecar that was killed in one of these leaves borg's lock behind.
-LOCKING_VERBS = (*BACKUP_VERBS, "init")
+LOCKING_VERBS = (*BACKUP_VERBS, "serve", "init")
 # These may make the folders of repositories and state; the others only look.
 MAKING_VERBS = (*LOCKING_VERBS, "trust", "doctor")
 

@@ -9,22 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from borgpull.borg.command import Borg
-from borgpull.client.borg import ClientBorg, relay, serve
-from borgpull.errors import BorgFailed, ForwardingRefused, UsageError
+from borgpull.client.borg import ClientBorg, relay
+from borgpull.client.serve import listening
+from borgpull.errors import ForwardingRefused, UsageError
 from borgpull.events import Emit
 from borgpull.methods import onclient
 from borgpull.methods.base import Source
 from borgpull.model import JobSpec
-from borgpull.process import Running, running
-
-LISTEN_SECONDS = 10.0
-# socat copies 8 KiB at a time by default; borg's messages are megabytes.
-BUFFER = "131072"
+from borgpull.process import Running
 
 
 @contextlib.contextmanager
@@ -62,19 +58,3 @@ def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.St
         yield start
     finally:
         session.control("cancel", *forward)
-
-
-@contextlib.contextmanager
-def listening(server: Borg, folder: Path, socket: Path) -> Iterator[Running]:
-    """One `borg serve` for the first who connects. Raises BorgFailed."""
-    script = folder / "serve.sh"  # socat's EXEC splits at blanks and knows no quotes
-    script.write_text(f"exec {shlex.join(serve(server))}\n")
-    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600,unlink-early"]
-    argv.append(f"EXEC:sh {script}")
-    with running(argv, name="socat", env=server.env(None)) as child:
-        deadline = time.monotonic() + LISTEN_SECONDS
-        while not socket.exists():
-            if not child.alive() or time.monotonic() > deadline:
-                raise BorgFailed(f"socat does not listen: {child.stderr()[-300:]}")
-            time.sleep(0.01)
-        yield child

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from borgpull.events import Emit
 from borgpull.methods import METHODS
 from borgpull.model import JobSpec, Result
-from borgpull.ops import backup, doctor, repository, tidy, trust
+from borgpull.ops import backup, doctor, repository, serve, tidy, trust
 
 OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     **dict.fromkeys(METHODS, backup.run),
+    "serve": serve.run,
     "init": repository.init,
     "list": repository.list_archives,
     "info": repository.info,

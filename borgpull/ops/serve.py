@@ -1,0 +1,44 @@
+"""`socat --serve-only`: offer a client's repository at a unix socket, for users who start borg on
+the client themselves, as the chapter on socat in borg's documentation has it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from borgpull import events
+from borgpull.borg import repository
+from borgpull.client.authorized import url
+from borgpull.client.serve import listening
+from borgpull.errors import BorgFailed
+from borgpull.events import Emit
+from borgpull.model import JobSpec, Result
+from borgpull.ops.workspace import locked_borg, private_folder
+
+
+def run(job: JobSpec, emit: Emit) -> Result:
+    """Serve until a signal ends it (Interrupted). Our lock is held: no other run comes between.
+
+    Raises RepositoryMissing, RepositoryLocked, BorgFailed.
+    """
+    with private_folder() as folder, locked_borg(job, emit) as borg:
+        repository.require(borg.repository, job.client)
+        socket = borg.base.parent / "serve.sock"
+        with listening(borg, folder, socket, fork=True) as child:
+            events.phase(emit, "serve", f"serving the repository of {job.client} at {socket}")
+            for text in how(job, socket, str(borg.repository)):
+                events.note(emit, text)
+            while child.alive():
+                child.popen.wait()
+        raise BorgFailed(f"socat ended: {child.stderr()[-300:] or 'no message'}")
+
+
+def how(job: JobSpec, socket: Path, path: str) -> list[str]:
+    """What to type, on this host and on the client."""
+    remote = f"/run/borgpull-{job.client}.sock"
+    rsh = f"sh -c 'exec socat STDIO UNIX-CONNECT:{remote}'"
+    return [
+        f"here: ssh -o ExitOnForwardFailure=yes -R {remote}:{socket} {job.target}",
+        f"there: export BORG_RSH={shlex.quote(rsh)}",
+        f"there: borg create {url(path)}::NAME PATH…; rm {remote}",
+    ]
