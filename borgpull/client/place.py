@@ -138,7 +138,9 @@ class Place:
         fresh = saved.with_name(saved.name + ".new")
         try:
             saved.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with os.fdopen(
+                os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+            ) as file:
                 code, _ = self._stream(self.command("tool", "give"), sink=limited(file))
             if code == 0:
                 fresh.replace(saved)

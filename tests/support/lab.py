@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST_CLI = ROOT / ".venv" / "bin" / "borgpull"
-IMAGE = "borgpull"
+IMAGE = os.environ.get("BORGPULL_TEST_IMAGE", "borgpull")
 TIMEOUT = 240.0
 Rung = Literal["userns", "sys-admin", "none"]
 UNSET: Any = object()
@@ -28,7 +28,12 @@ UNSET: Any = object()
 def docker(*args: str, check: bool = True, timeout: float = TIMEOUT) -> str:
     """Standard output of a docker command."""
     done = subprocess.run(
-        ["docker", *args], capture_output=True, text=True, timeout=timeout, check=False
+        ["docker", *args],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",  # names of clients are bytes
+        timeout=timeout,
+        check=False,
     )
     if check and done.returncode != 0:
         raise AssertionError(f"docker {' '.join(args[:3])} failed: {done.stderr}")
@@ -102,6 +107,13 @@ def seccomp_profile() -> str:
     return str(folder)
 
 
+# The flags under which the methods with borg on the client run, exactly.
+PLAIN = (
+    *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
+    *("--tmpfs", "/tmp", "--user", "1000:1000"),
+)
+
+
 def rung_options(rung: Rung) -> list[str]:
     """docker's options for a rung, as the README has them."""
     fuse = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
@@ -115,8 +127,10 @@ class Lab:
 
     passphrase = "correct horse battery staple"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, owner: int | None = None) -> None:
+        """`owner` gets repositories, state and key: for sidecars that are not root."""
         self.id = uuid.uuid4().hex[:8]
+        self.owner = owner
         self.folder = folder
         self.network = f"borgpull-test-{self.id}"
         self.label = f"borgpull.test={self.id}"
@@ -131,6 +145,9 @@ class Lab:
         keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)]
         subprocess.run(keygen, check=True, timeout=30)
         self._passphrase_file("passphrase", self.passphrase)
+        if self.owner is not None:
+            for path in (self.repo, self.state, self.key):
+                os.chown(path, self.owner, self.owner)
         docker("network", "create", self.network)
         return self
 
@@ -175,9 +192,13 @@ class Lab:
         self._clients.append(client)
         self._await_sshd(client, int(env.get("PORT", "22")))
         if trust:
-            done = self.sidecar("trust", "--yes", client.address, rung="none")
+            done = self.trust(client.address)
             assert done.rc == 0, done.stderr
         return client
+
+    def trust(self, address: str) -> Completed:
+        user = () if self.owner is None else ("--user", f"{self.owner}:{self.owner}")
+        return self.sidecar("trust", "--yes", address, rung="none", options=user)
 
     def _await_sshd(self, client: Client, port: int) -> None:
         script = (
@@ -237,6 +258,16 @@ class Lab:
             done.stderr.decode(errors="surrogateescape"),
         )
 
+    def plain(self, *args: str, options: Sequence[str] = (), **more: Any) -> Completed:
+        """The README's `docker run` of the methods with borg on the client, to its end."""
+        return self.sidecar(*args, rung="none", options=[*PLAIN, *options], **more)
+
+    def pull(self, method: str, client: Client, *words: str, **more: Any) -> dict[str, Any]:
+        """A backup by borg on the client that succeeds; its result event."""
+        done = self.plain(method, "--json", "--init", client.address, *words, **more)
+        assert done.rc == 0, done.stdout[-2000:] + done.stderr
+        return done.result
+
     def start_sidecar(self, *args: str, rung: Rung = "userns", options: Sequence[str] = ()) -> Run:
         """The same, under way."""
         name = f"s{uuid.uuid4().hex[:8]}-{self.id}"
@@ -275,6 +306,33 @@ class Lab:
         done = self.sidecar("sshfs", "--json", "--init", *options, client.address, *paths)
         assert done.rc == 0, done.stdout[-2000:] + done.stderr
         return done.result
+
+    def by_hand(self, client: Client, archive: str, *paths: str) -> None:
+        """`borg create` by hand, on the client's own volume with the client's names, into the same
+        repository: what a borg on the client would have made.
+        """
+        names = [word for name in ("passwd", "group") for word in self._copy(client, name)]
+        argv = ["docker", "run", "--rm", "--label", self.label, "--volumes-from", client.name]
+        argv += [*names, "-v", f"{self.repo}:/repo", "-e", f"BORG_REPO=/repo/{client.name}"]
+        argv += ["-v", f"{self.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
+        for name in ("RELOCATED_REPO", "UNKNOWN_UNENCRYPTED_REPO"):
+            argv += ["-e", f"BORG_{name}_ACCESS_IS_OK=yes"]
+        script = 'exec 5</run/secrets/passphrase; export BORG_PASSPHRASE_FD=5; cd /; exec borg "$@"'
+        create = ["create", f"::{archive}", *(path.lstrip("/") for path in paths)]
+        subprocess.run(
+            [*argv, "--entrypoint", "bash", IMAGE, "-c", script, "borg", *create],
+            check=True,
+            timeout=TIMEOUT,
+        )
+        if self.owner is not None:  # it ran as root
+            own = f"{self.owner}:{self.owner}"
+            subprocess.run(["chown", "-R", own, str(self.repo)], check=True, timeout=60)
+
+    def _copy(self, client: Client, name: str) -> list[str]:
+        """A file of the client's /etc, as a mount over a container's own."""
+        local = self.folder / f"{client.name}-{name}"
+        local.write_text(client.exec("cat", f"/etc/{name}"))
+        return ["-v", f"{local}:/etc/{name}:ro"]
 
     def borg_bytes(self, client: str, *args: str) -> bytes:
         """Stock borg on a repository, without any of our code; standard output."""
