@@ -33,10 +33,11 @@ RUN apt-get update \
       libxxhash0 libzstd1 openssh-client openssh-server python3 socat sshfs tini \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/* /usr/share/man/* \
       /usr/share/info/* /usr/share/locale/* /etc/ssh/ssh_host_* \
- && useradd --uid 1000 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin borgpull \
+ && useradd --uid 1000 --no-create-home --home-dir / --shell /bin/sh borgpull \
  && rm -f /etc/*- \
  && mkdir -m 0755 /repo /state && mkdir -p -m 0755 /run/secrets
-# ssh refuses to run for a user id without a name: 1000 is the one for containers without root.
+# ssh refuses to run for a user id without a name: 1000 is the one for containers without root. sshd runs
+# forced commands by its shell, and tells every client if there is no home.
 COPY --from=build /out/local /usr/local
 
 # What methods that run borg on the client send there. Apart, so that it does not depend on the package.

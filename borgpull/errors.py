@@ -128,12 +128,6 @@ class SudoRefused(BorgpullError):
     hint = "see the line for sudoers in the README"
 
 
-class ForwardingRefused(BorgpullError):
-    exit_code = 71
-    summary = "the client's sshd refuses to forward"
-    hint = "use pipe, which needs no forwarding"
-
-
 class PassphraseWrong(BorgpullError):
     exit_code = 40
     summary = "the passphrase of the repository is wrong"
@@ -231,6 +225,30 @@ class VerificationFailed(BorgpullError):
     exit_code = 62
     summary = "files are shorter in the archive than on the client (read errors there)"
     hint = "check the client's disk; the archive keeps its .unverified name"
+
+
+class ConnectBackFailed(BorgpullError):
+    exit_code = 70
+    summary = "the client cannot connect back to the sidecar"
+    hint = "check that the client reaches the sidecar's address and port (published, no firewall)"
+
+
+class ForwardingRefused(BorgpullError):
+    exit_code = 71
+    summary = "the client's sshd refuses to forward a port or the agent"
+    hint = "allow AllowTcpForwarding or AllowAgentForwarding in the client's sshd_config"
+
+
+class AgentUnsupported(BorgpullError):
+    exit_code = 72
+    summary = "the client's ssh is too old for an agent whose key is bound to one way"
+    hint = "the client needs ssh of OpenSSH 8.9 or newer; or use another method"
+
+
+class SshServiceFailed(BorgpullError):
+    exit_code = 73
+    summary = "the sidecar's own sshd or ssh-agent cannot be started"
+    hint = "run again with --verbose"
 
 
 class Interrupted(BorgpullError):

@@ -7,6 +7,7 @@ in that file, after `model.Target.parse` has accepted them.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,12 @@ class SshConfig:
     target: Target
     has_key: bool
 
-    def command(self, *words: str) -> list[str]:
-        """The command line that runs `words` on the client, by its login shell."""
-        return ["ssh", "-F", str(self.path), ALIAS, *words]
+    def command(self, *words: str, options: Sequence[str] = ()) -> list[str]:
+        """The command line that runs `words` on the client, by its login shell.
+
+        `options` win over the configuration: ssh takes the first value that it meets.
+        """
+        return ["ssh", "-F", str(self.path), *options, ALIAS, *words]
 
 
 def write(

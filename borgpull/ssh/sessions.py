@@ -1,0 +1,84 @@
+"""The end of an sshd with all its sessions, which would outlive it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from borgpull.process import Running
+
+# `borg serve` gets this long to free its lock.
+GRACE_SECONDS = 10.0
+
+
+@contextmanager
+def end_with_sessions(child: Running) -> Iterator[None]:
+    """On the way out, end the process and all that descends from it.
+
+    Each session of sshd, and each command in one, has a session and process group of its own
+    (setsid in sshd-session.c and session.c), so no signal to a group reaches them.
+    """
+    try:
+        yield
+    finally:
+        if child.alive():
+            _end(child.popen.pid)
+            child.popen.kill()  # stopped, it would not see SIGTERM; it has nothing to undo
+            child.popen.wait()
+
+
+def _end(root: int) -> None:
+    """SIGTERM, patience, SIGKILL for all descendants. Leaves `root` stopped."""
+    _signal(root, signal.SIGSTOP)
+    found: set[int] = set()
+    # Stopped as they are found: once nobody new turns up, nobody can fork any more.
+    while new := set(descendants(root)) - found:
+        for pid in new:
+            _signal(pid, signal.SIGSTOP)
+        found |= new
+    with ExitStack() as stack:
+        left = []
+        for pid in found:
+            with suppress(ProcessLookupError):
+                left.append(os.pidfd_open(pid))
+                stack.callback(os.close, left[-1])
+        for signum, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
+            for pidfd in left:
+                with suppress(ProcessLookupError, PermissionError):
+                    signal.pidfd_send_signal(pidfd, signum)
+                    signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+            left = _still_running(left, patience)
+
+
+def _signal(pid: int, signum: signal.Signals) -> None:
+    # sshd-auth of a root's sshd is another user's; it ends with its parent.
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signum)
+
+
+def _still_running(pidfds: Sequence[int], patience: float) -> list[int]:
+    """Wait for the ends of processes that need not be our children; those that are left."""
+    left, deadline = list(pidfds), time.monotonic() + patience
+    while left and (seconds := deadline - time.monotonic()) > 0:
+        ended = select.select(left, [], [], seconds)[0]  # pidfd_open(2): readable at its end
+        left = [pidfd for pidfd in left if pidfd not in ended]
+    return left
+
+
+def descendants(root: int) -> list[int]:
+    """The processes below `root`, by proc_pid_stat(5). Zombies are not among them."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+            if state != "Z":
+                children.setdefault(int(parent), []).append(int(stat.parent.name))
+    found = children.get(root, [])
+    for pid in found:  # grows while we walk
+        found += children.get(pid, [])
+    return found
