@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -134,3 +135,16 @@ def relay(place: Place) -> str:
         return "socat"
     place.stream_runtime()
     return f"{place.folder}/runtime/socat"
+
+
+def ssh_program(place: Place) -> str:
+    """The ssh to use on the client: its own, if new enough, or our runtime's.
+
+    Older ones bind no agent to a destination, nor take a host key from a command (OpenSSH 8.9).
+    Raises ClientUnsuitable.
+    """
+    match = re.match(r"OpenSSH_(\d+)\.(\d+)", place.facts.ssh)
+    if match and (int(match[1]), int(match[2])) >= (8, 9):
+        return "ssh"
+    place.stream_runtime()
+    return f"{place.folder}/runtime/ssh"

@@ -30,6 +30,7 @@ class Facts:
     user: str = ""
     machine: str = ""  # "Linux x86_64"
     has: frozenset[str] = frozenset()
+    ssh: str = ""  # what its own ssh says of its version
     connection: str = ""  # its SSH_CONNECTION: our address first
     borg: tuple[int, int, int] | None = None  # the version of its own borg
     borg_path: str = ""
@@ -131,6 +132,7 @@ def read(answer: bytes) -> Facts:
         user=one.get("user", ""),
         machine=one.get("machine", ""),
         has=frozenset(found.get("has", ())),
+        ssh=one.get("ssh", ""),
         connection=one.get("connection", ""),
         borg=(int(borg[1]), int(borg[2]), int(borg[3])) if borg else None,
         borg_path=borg[4] if borg else "",

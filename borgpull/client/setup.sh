@@ -12,9 +12,10 @@ say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
 
 say user "$(id -u) $(id -un 2>/dev/null)"
 say machine "$(uname -s) $(uname -m)"
-for tool in tar gzip sha256sum socat ssh; do
+for tool in tar gzip sha256sum socat; do
   command -v "$tool" >/dev/null 2>&1 && say has "$tool"
 done
+say ssh "$(ssh -V </dev/null 2>&1)"
 say connection "${SSH_CONNECTION:-}"
 
 # A named borg is used as it is; else one of the right series on this machine's PATH.

@@ -20,6 +20,7 @@ from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.place import Place
 from borgpull.client.setup import Facts, setup
 from borgpull.errors import (
+    BorgFailed,
     ClientUnsuitable,
     ConfigError,
     ConnectionLost,
@@ -29,9 +30,11 @@ from borgpull.errors import (
 from borgpull.events import Emit
 from borgpull.methods import clientmounts
 from borgpull.methods.base import Source, Verdict
-from borgpull.model import JobSpec
+from borgpull.model import JobSpec, Target
 from borgpull.process import Running
+from borgpull.ssh import back
 from borgpull.ssh import config as ssh_config
+from borgpull.ssh.config import SshConfig
 from borgpull.ssh.session import Session, connected
 
 # borg's status letter to its type letter, as `borg list` has it.
@@ -54,6 +57,7 @@ def open_source(
     link: Link,
     forced: Forced | None = None,
     forwarding: bool = False,
+    options: Callable[[SshConfig], list[str]] = lambda config: [],
 ) -> Iterator[Source]:
     """Ready the client and yield what a backup can do. Raises the errors of ssh and the client.
 
@@ -63,7 +67,7 @@ def open_source(
     config = ssh_config.write(folder, job.target, job.places, via=job.via, forwarding=forwarding)
     events.phase(emit, "connect", f"connecting to {job.target}")
     with (
-        connected(config, folder) as session,
+        connected(config, folder, options(config)) as session,
         placed(session, job, identity(borg)) as place,
     ):
         if place.facts.forced:
@@ -157,6 +161,21 @@ def identity(borg: Borg) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise ConfigError(f"cannot use {path}: {error.strerror}") from None
+
+
+def by_ssh(target: Target, there: ClientBorg, rsh: str) -> Start:
+    """Commands of a borg that gets here by a ssh of the client; why that ssh could not, if so."""
+
+    @contextlib.contextmanager
+    def start(command: str, *words: str) -> Iterator[Running]:
+        with there.through(rsh, command, *words) as child:
+            try:
+                yield child
+            except BorgFailed as error:
+                reason = back.from_client("\n".join(child.tail), target)
+                raise (reason or error) from None
+
+    return start
 
 
 def finish(child: Running, client: str, session: Session) -> None:

@@ -35,7 +35,7 @@ _CLIENT_OPTIONS = (
 )
 
 
-def rsh(sshd: Sshd, host: str, port: int, *, files: str | None = None) -> str:
+def rsh(sshd: Sshd, host: str, port: int, *, files: str | None = None, program: str = "ssh") -> str:
     """BORG_RSH for the client: reaches the sidecar at `host`, `port` as the client sees them.
 
     The repository is `ssh://borgpull-sidecar/PATH`, the same in each run: borg would ask about a
@@ -51,7 +51,7 @@ def rsh(sshd: Sshd, host: str, port: int, *, files: str | None = None) -> str:
     else:
         options += [f"UserKnownHostsFile={files}/known_hosts", f"IdentityFile={files}/key"]
         options += ["IdentitiesOnly=yes", "IdentityAgent=none"]
-    return shlex.join(["ssh", "-F", "none", "-T", *(f"-o{option}" for option in options)])
+    return shlex.join([program, "-F", "none", "-T", *(f"-o{option}" for option in options)])
 
 
 def hops(target: Target, sshd: Sshd) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,14 @@ class Session:
     config: SshConfig
     socket: Path
     master: Running
+    options: tuple[str, ...] = ()
 
     def alive(self) -> bool:
         return self.master.alive()
 
     def command(self, *words: str) -> list[str]:
         """The command line that runs `words` on the client, by its login shell."""
-        return ["ssh", "-F", str(self.config.path), "-S", str(self.socket), ALIAS, *words]
+        return self.config.command(*words, options=("-S", str(self.socket), *self.options))
 
     def run(self, *words: str, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
         """Run `words` to their end; the caller looks at the exit code. Raises ConnectionLost."""
@@ -52,14 +53,17 @@ class Session:
 
 
 @contextlib.contextmanager
-def connected(config: SshConfig, folder: Path) -> Iterator[Session]:
-    """Connect and keep the connection until the end. Raises what `diagnose.from_ssh` finds."""
+def connected(config: SshConfig, folder: Path, options: Sequence[str] = ()) -> Iterator[Session]:
+    """Connect and keep the connection until the end; `options` win over the configuration.
+
+    Raises what `diagnose.from_ssh` finds.
+    """
     socket = folder / "mux"
-    argv = ["ssh", "-F", str(config.path), "-M", "-S", str(socket), "-N", ALIAS]
+    argv = config.command(options=("-M", "-S", str(socket), "-N", *options))
     with running(argv, name="ssh", grace=5) as master:
         deadline = time.monotonic() + CONNECT_SECONDS
         while not socket.exists():
             if not master.alive() or time.monotonic() > deadline:
                 raise from_ssh(master.stderr(), config.target)
             time.sleep(TICK_SECONDS)
-        yield Session(config, socket, master)
+        yield Session(config, socket, master, tuple(options))

@@ -1,0 +1,80 @@
+"""agent: borg on the client connects back by ssh, with a key in a forwarded ssh-agent.
+
+The chapter of borg's documentation, made safe: the key, the agent and the sshd here are of this run
+alone, the key works from the client to here only, and all it gets is `borg serve`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from borgpull.borg.command import Borg
+from borgpull.client.borg import ClientBorg, ssh_program
+from borgpull.client.serve import serve
+from borgpull.errors import ConnectBackFailed, UsageError
+from borgpull.events import Emit
+from borgpull.methods import onclient
+from borgpull.methods.base import Source
+from borgpull.model import JobSpec, host_and_port
+from borgpull.ssh import agent as agents
+from borgpull.ssh import back
+from borgpull.ssh.config import known_hosts_files
+from borgpull.ssh.keys import keypair
+from borgpull.ssh.sshd import serving
+
+# Each of borg's commands logs in anew; the last is the renaming, at the end of the run.
+LIFETIME_SECONDS = 24 * 3600
+
+
+@contextlib.contextmanager
+def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Source]:
+    if job.sudo:
+        raise UsageError("sudo hides the forwarded agent from borg", hint="use pipe --sudo")
+    # Before the connection, which has to know what it forwards.
+    with agents.agent(folder) as agent:
+        options = functools.partial(back.forward_agent, agent)
+        way = functools.partial(link, agent)
+        with onclient.open_source(job, borg, folder, emit, link=way, options=options) as source:
+            yield source
+
+
+@contextlib.contextmanager
+def link(
+    agent: agents.Agent, job: JobSpec, there: ClientBorg, folder: Path
+) -> Iterator[onclient.Start]:
+    assert job.target is not None
+    server, facts = there.server, there.place.facts
+    named = host_and_port(job.connect_back) if job.connect_back else None
+    key = keypair(folder, "agent_key")
+    with serving(
+        folder,
+        key.public,
+        serve(server),
+        listen="::" if ":" in facts.connection else "0.0.0.0",  # noqa: S104 - one key, one command
+        port=named[1] if named else 0,
+        env=server.env(None),
+    ) as sshd:
+        known_hosts = [Path(name) for name in known_hosts_files(job.places)]
+        agents.add(
+            agent,
+            key,
+            lifetime_seconds=LIFETIME_SECONDS,
+            hops=back.hops(job.target, sshd),
+            known_hosts=[*known_hosts, sshd.known_hosts],
+        )
+        host, port = named or (_seen_from(facts.connection), sshd.port)
+        rsh = back.rsh(sshd, host, port, program=ssh_program(there.place))
+        yield onclient.by_ssh(job.target, there, rsh)
+
+
+def _seen_from(connection: str) -> str:
+    """Our address as the client sees it: the first word of its SSH_CONNECTION (ssh(1))."""
+    words = connection.split()
+    if len(words) != 4:
+        raise ConnectBackFailed(
+            "the client does not say by which address it sees us", hint="name it: --connect-back"
+        )
+    return words[0]

@@ -1,0 +1,46 @@
+"""forward: borg on the client connects back by ssh, through a TCP port of its loopback.
+
+ssh forwards that port to an sshd of this run, which gives one key one command: `borg serve`. The
+key is a file in our folder on the client, and is worth nothing once the run is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from borgpull.borg.command import Borg
+from borgpull.client.borg import ClientBorg, ssh_program
+from borgpull.client.serve import serve
+from borgpull.errors import ForwardingRefused
+from borgpull.events import Emit
+from borgpull.methods import onclient
+from borgpull.methods.base import Source
+from borgpull.model import JobSpec
+from borgpull.ssh import back
+from borgpull.ssh.keys import keypair
+from borgpull.ssh.sshd import serving
+
+
+@contextlib.contextmanager
+def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Source]:
+    with onclient.open_source(job, borg, folder, emit, link=link, forwarding=True) as source:
+        yield source
+
+
+@contextlib.contextmanager
+def link(job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Start]:
+    assert job.target is not None
+    server, place = there.server, there.place
+    key = keypair(folder, "forward_key")
+    env = server.env(None)
+    with serving(folder, key.public, serve(server), listen="127.0.0.1", env=env) as sshd:
+        place.put("key", key.private.read_bytes())
+        place.put("known_hosts", f"{sshd.known_hosts_line()}\n".encode())
+        done = place.session.control("forward", *back.forward_port(sshd))
+        port = done.stdout.decode(errors="replace").strip()
+        if done.returncode != 0 or not port.isdigit():
+            raise ForwardingRefused(f"{job.target} refuses to forward a port")
+        rsh = back.rsh(sshd, "127.0.0.1", int(port), files=place.folder, program=ssh_program(place))
+        yield onclient.by_ssh(job.target, there, rsh)
