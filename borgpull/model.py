@@ -13,7 +13,7 @@ from borgpull.errors import InvalidClientName, InvalidHost, UsageError
 
 JOB_VERSION = 1
 
-Verb = Literal["sshfs", "init", "list", "info", "borg", "trust", "doctor", "tidy"]
+Verb = Literal["sshfs", "init", "list", "info", "borg", "acknowledge", "trust", "doctor", "tidy"]
 
 # RFC 1123 labels, and the underscore that Docker Compose and many homelabs use in host names.
 _HOST = re.compile(

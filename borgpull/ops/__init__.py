@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from borgpull.events import Emit
 from borgpull.model import JobSpec, Result
-from borgpull.ops import backup, doctor, repository, tidy, trust
+from borgpull.ops import acknowledge, backup, doctor, repository, tidy, trust
 
 OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "sshfs": backup.run,
@@ -14,6 +14,7 @@ OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "list": repository.list_archives,
     "info": repository.info,
     "borg": repository.borg,
+    "acknowledge": acknowledge.run,
     "trust": trust.run,
     "doctor": doctor.diagnose,
     "tidy": tidy.run,
