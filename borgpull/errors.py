@@ -219,8 +219,8 @@ class ArchivesVanished(BorgpullError):
     exit_code = 65
     summary = "verified archives have vanished from the repository, by no command of this server"
     hint = (
-        "look with `borgpull list CLIENT`; roll back as borg's documentation of append-only mode "
-        "says, or accept it: borgpull acknowledge CLIENT"
+        "look with `borgpull list CLIENT`; roll back (docs/design.md, and borg's documentation of "
+        "append-only mode), or accept it: borgpull acknowledge CLIENT"
     )
 
 
