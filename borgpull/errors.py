@@ -227,6 +227,26 @@ class VerificationFailed(BorgpullError):
     hint = "check the client's disk; the archive keeps its .unverified name"
 
 
+class ArchivesVanished(BorgpullError):
+    exit_code = 65
+    summary = "verified archives have vanished from the repository, by no command of this server"
+    hint = (
+        "look with `borgpull list CLIENT`; roll back (docs/design.md, and borg's documentation of "
+        "append-only mode), or accept it: borgpull acknowledge CLIENT"
+    )
+
+
+class RepositoryTampered(BorgpullError):
+    exit_code = 66
+    summary = (
+        "the client changed the configuration (say, the key) of its repository; it was put back"
+    )
+    hint = (
+        "take the client for hostile, and the passphrase it was given for known; then look: "
+        "borgpull list CLIENT, borgpull borg CLIENT -- check"
+    )
+
+
 class ConnectBackFailed(BorgpullError):
     exit_code = 70
     summary = "the client cannot connect back to the sidecar"

@@ -24,6 +24,7 @@ Verb = Literal[
     "list",
     "info",
     "borg",
+    "acknowledge",
     "trust",
     "doctor",
     "tidy",

@@ -31,6 +31,7 @@ from borgpull.secrets import as_fd
 
 HOST_ID_PREFIX = "borgpull-"
 UNVERIFIED = ".unverified-"
+RELEASE_SECONDS = 20.0
 
 
 def new_host_id(client: str) -> str:
@@ -186,6 +187,19 @@ def break_stale_locks(borg: Borg, emit: Emit) -> None:
     if stale_locks(borg):
         events.note(emit, "removing the lock of a run that was killed")
         borg.run("break-lock")
+
+
+def await_release(borg: Borg) -> None:
+    """Wait until this run's own `borg serve` has freed its lock, for RELEASE_SECONDS at most.
+
+    It ends a moment after the client's borg. Who asks for the lock in that moment waits for a tenth
+    of --lock-wait before asking again (borg/locking.py, TimeoutTimer).
+    """
+    deadline = time.monotonic() + RELEASE_SECONDS
+    while any(name.startswith(borg.host_id) for name in _lock_holders(borg.repository)):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
 
 
 def stale_locks(borg: Borg) -> bool:

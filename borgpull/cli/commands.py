@@ -109,6 +109,29 @@ def borg(
     )
 
 
+def acknowledge(
+    client: Client,
+    repo: opt.Repo = None,
+    state: opt.State = None,
+    passphrase_file: opt.PassphraseFile = None,
+    launcher: opt.Launcher = None,
+    image: opt.Image = "borgpull",
+    lock_wait: opt.LockWait = 300,
+    json_lines: opt.Json = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Accept that archives have vanished: backups end with 0 again, and `borg` may compact."""
+    perform(
+        lambda: JobSpec(
+            verb="acknowledge",
+            client=client_name(client),
+            places=places(repo, state, passphrase_file=passphrase_file),
+            lock_wait=lock_wait,
+        ),
+        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
+    )
+
+
 def tidy(
     client: Annotated[
         str | None, typer.Argument(metavar="[CLIENT]", help="Only this one [default: all].")

@@ -164,19 +164,32 @@ def summary(result: Result) -> list[str]:
     if result.verb == "trust":
         return [f"pinned for {data['host']}: {safe(text)}" for text in data["pinned"]]
     if result.verb == "list" and "archives" in data:
-        return [
-            f"{safe(item['name']):<50} {item['time'][:19]}"
-            + ("" if item["verified"] else "  UNVERIFIED")
-            for item in data["archives"]
-        ] or ["no archives yet"]
+        return _list(data) or ["no archives yet"]
     if result.verb == "info":
         return _info(result.client, data)
+    if result.verb == "acknowledge":
+        lost = [f"acknowledged: {_vanished(item)}" for item in data["acknowledged"]]
+        return lost or ["nothing has vanished"]
     if result.verb == "tidy":
         return [f"freed {safe(name)}" for name in data["freed"]] or ["nothing to tidy"]
     if result.verb == "doctor":
         marks = {True: "ok  ", False: "FAIL", None: "note"}
         return [line for item in data["checks"] for line in _check(marks[item["ok"]], item)]
     return []
+
+
+def _list(data: dict[str, Any]) -> list[str]:
+    rows = [
+        f"{safe(item['name']):<50} {item['time'][:19]}"
+        + ("" if item["verified"] else "  UNVERIFIED")
+        for item in data["archives"]
+    ]
+    return rows + [_vanished(item) for item in data["vanished"]]
+
+
+def _vanished(item: dict[str, Any]) -> str:
+    how = "VANISHED, another has its name" if item["replaced"] else "VANISHED"
+    return f"{safe(item['name']):<50} {item['time'][:19]}  {how}"
 
 
 def _backup(data: dict[str, Any]) -> list[str]:
@@ -194,11 +207,12 @@ def _backup(data: dict[str, Any]) -> list[str]:
 def _info(client: str, data: dict[str, Any]) -> list[str]:
     stats = data.get("cache", {}).get("stats", {})
     archives = data["archives"]
+    lost = f", {archives['vanished']} VANISHED" if archives["vanished"] else ""
     return [
         f"client      {safe(client)}",
         f"repository  {safe(data['repository']['location'])}",
         f"encryption  {safe(data['encryption']['mode'])}",
-        f"archives    {archives['verified']} verified, {archives['unverified']} unverified",
+        f"archives    {archives['verified']} verified, {archives['unverified']} unverified{lost}",
         f"latest      {safe(archives['latest'] or 'none')}",
         f"content     {size(stats.get('total_size', 0))}",
         f"stored      {size(stats.get('unique_csize', 0))}",

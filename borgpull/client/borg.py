@@ -23,6 +23,7 @@ from borgpull.process import Running, running
 OWN_BORG = (1, 4, 1)
 # The oldest that can be named: BORG_PASSPHRASE_FD, `create --json`, `--files-cache`.
 OLDEST = (1, 1, 0)
+SERVE_END_SECONDS = 20.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
@@ -34,6 +34,8 @@ class Source:
     verify: Callable[[Created], Verdict]  # raises ConnectionLost, VerificationFailed
     rename: Callable[[str, str], None]  # from the temporary name to the final one
     accept: Callable[[], None]  # what the run has learnt is believed by the next
+    # The repository's archives after the renaming, where the client could reach it; else none.
+    archives: Callable[[], list[dict[str, Any]]]
     # What this method cannot carry: number of files by kind; None where it could not be counted.
     losses: Callable[[], dict[str, int | None]]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from borgpull.borg import repository
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order, watch
 from borgpull.client.borg import joined, passphrase
@@ -27,7 +28,8 @@ def source(job: JobSpec, borg: Borg, place: Place, emit: Emit) -> Source:
     def start(verb: str, archive: str, more: str = "") -> Iterator[Running]:
         header = f"borgpull-{verb}\n{passphrase(borg)}\n{archive}\n{more}\n"
         # The command is not asked for anything: sshd runs its own.
-        with joined(borg, session.command("borgpull"), header.encode()) as child:
+        argv = session.command("borgpull")
+        with onclient.guarded(borg), joined(borg, argv, header.encode()) as child:
             yield child
 
     def create(order: Order) -> Created:
@@ -46,6 +48,7 @@ def source(job: JobSpec, borg: Borg, place: Place, emit: Emit) -> Source:
         verify=lambda done: onclient.verify(borg, done),
         rename=rename,
         accept=lambda: None,
+        archives=lambda: repository.archives(borg),
         losses=dict,
     )
 

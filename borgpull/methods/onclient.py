@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from borgpull import events
-from borgpull.borg import messages, repository
+from borgpull.borg import guard, messages, repository
 from borgpull.borg.command import Borg, exclude_args, is_failure, plain_log
 from borgpull.borg.create import Created, Order, watch
 from borgpull.client.authorized import FILTER
@@ -95,11 +95,12 @@ def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emi
     options += ["--checkpoint-interval", str(job.checkpoint_interval)]
 
     def create(order: Order) -> Created:
-        with start("create", *order.words(*options, paths=paths)) as child:
+        words = order.words(*options, paths=paths)
+        with guarded(there.server), start("create", *words) as child:
             return watch(child, client, order, alive=place.session.alive, emit=emit)
 
     def rename(old: str, new: str) -> None:
-        with start("rename", f"::{old}", new) as child:
+        with guarded(there.server), start("rename", f"::{old}", new) as child:
             finish(child, client, place.session)
 
     def accept() -> None:
@@ -113,8 +114,22 @@ def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emi
         verify=lambda done: verify(there.server, done),
         rename=rename,
         accept=accept,
+        archives=lambda: repository.archives(there.server),
         losses=dict,
     )
+
+
+@contextlib.contextmanager
+def guarded(server: Borg) -> Iterator[None]:
+    """While a client can talk to `borg serve`: its lock and our configuration are as before after.
+
+    Raises RepositoryTampered, over any other error.
+    """
+    with guard.config_guard(server.repository, guard.keep_of(server)):
+        try:
+            yield
+        finally:
+            repository.await_release(server)
 
 
 @contextlib.contextmanager

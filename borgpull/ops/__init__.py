@@ -7,7 +7,7 @@ from collections.abc import Callable
 from borgpull.events import Emit
 from borgpull.methods import METHODS
 from borgpull.model import JobSpec, Result
-from borgpull.ops import backup, doctor, repository, serve, tidy, trust
+from borgpull.ops import acknowledge, backup, doctor, repository, serve, tidy, trust
 
 OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     **dict.fromkeys(METHODS, backup.run),
@@ -16,6 +16,7 @@ OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "list": repository.list_archives,
     "info": repository.info,
     "borg": repository.borg,
+    "acknowledge": acknowledge.run,
     "trust": trust.run,
     "doctor": doctor.diagnose,
     "tidy": tidy.run,

@@ -32,22 +32,29 @@ SHOWN_PATHS = 20
 
 
 def run(job: JobSpec, emit: Emit) -> Result:
-    """Back a client up. Raises every layer's errors; a Result is a verified archive."""
+    """Back a client up. Raises every layer's errors; a Result is a verified archive.
+
+    So is the one that ArchivesVanished names: it ends the run as long as others are missing.
+    """
     started = time.monotonic()
     with private_folder() as folder, _borg(job, emit) as borg:
-        known = _prepare(job, borg, emit)
+        found = _prepare(job, borg, emit)
+        known = [item["name"] for item in found]
         name = job.archive or default_archive_name(job.client)
         if name in known:
             raise ArchiveExists(f"{job.client} already has an archive {name}")
+        if not job.dry_run:
+            ledger.see(Path(job.places.state), job.client, found)
         with METHODS[job.verb](job, borg, folder, emit) as source:
             if job.dry_run:
                 return _dry_run(job, source, name, emit)
             data = _save(job, source, name, emit)
+            listed = source.archives() or found
         _sweep_unverified(borg, known, emit)
-    data["paths"] = list(job.paths)
-    data["seconds"] = round(time.monotonic() - started, 3)
-    result = Result(verb=job.verb, client=job.client, data=data)
-    ledger.record(Path(job.places.state), result)
+        data["paths"] = list(job.paths)
+        data["seconds"] = round(time.monotonic() - started, 3)
+        result = Result(verb=job.verb, client=job.client, data=data)
+        ledger.conclude(Path(job.places.state), result, listed)
     return result
 
 
@@ -59,14 +66,14 @@ def default_archive_name(client: str) -> str:
     return f"{client}-{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _prepare(job: JobSpec, borg: Borg, emit: Emit) -> list[str]:
-    """The repository is there (or made), opens with the passphrase; the archives' names."""
+def _prepare(job: JobSpec, borg: Borg, emit: Emit) -> list[dict[str, Any]]:
+    """The repository is there (or made), opens with the passphrase; its archives."""
     if job.init and not job.dry_run and not repository.exists(borg.repository):
         events.phase(emit, "init", f"making the repository of {job.client} ({job.encryption})")
         repository.init(borg, job.encryption)
         events.note(emit, repository.key_reminder(job.client, job.encryption))
     repository.require(borg.repository, job.client)
-    return [item["name"] for item in repository.archives(borg)]
+    return repository.archives(borg)
 
 
 def _dry_run(job: JobSpec, source: Source, name: str, emit: Emit) -> Result:

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from borgpull import events
-from borgpull.borg import repository
+from borgpull.borg import guard, repository
 from borgpull.client.authorized import url
 from borgpull.client.serve import listening
 from borgpull.errors import BorgFailed
@@ -24,7 +24,11 @@ def run(job: JobSpec, emit: Emit) -> Result:
     with private_folder() as folder, locked_borg(job, emit) as borg:
         repository.require(borg.repository, job.client)
         socket = borg.base.parent / "serve.sock"
-        with listening(borg, folder, socket, fork=True) as child:
+        keep = guard.keep_of(borg)
+        with (
+            guard.config_guard(borg.repository, keep),
+            listening(borg, folder, socket, fork=True) as child,
+        ):
             events.phase(emit, "serve", f"serving the repository of {job.client} at {socket}")
             for text in how(job, socket, str(borg.repository)):
                 events.note(emit, text)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from borgpull.borg import repository
+from borgpull.borg import guard, repository
 from borgpull.borg.command import Borg
 from borgpull.errors import ConfigError, DiskFull
 from borgpull.events import Emit
@@ -66,7 +66,8 @@ def locked_borg(job: JobSpec, emit: Emit, *, may_init: bool = False) -> Iterator
     """borg for a job that writes, with our lock held and a killed run's locks removed.
 
     Raises RepositoryMissing before anything is made, unless the job may make the repository; then
-    PassphraseMissing.
+    PassphraseMissing. Raises RepositoryTampered where the client of a run that was killed has
+    changed the repository's configuration; it is put back, so that the next call does not.
     """
     borg = open_borg(job)
     if not may_init:
@@ -75,5 +76,6 @@ def locked_borg(job: JobSpec, emit: Emit, *, may_init: bool = False) -> Iterator
         repository.check_init(borg, job.encryption)
     make_base(borg)
     with repository.lock(borg.repository, job.lock_wait, emit):
+        guard.settle(borg.repository, guard.keep_of(borg))
         repository.break_stale_locks(borg, emit)
         yield borg

@@ -55,7 +55,19 @@ def test_each_command_line_can_be_parsed(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["sshfs", "trust", "init", "list", "info", "borg", "tidy", "doctor", "render", "version"],
+    [
+        "sshfs",
+        "trust",
+        "init",
+        "list",
+        "info",
+        "borg",
+        "acknowledge",
+        "tidy",
+        "doctor",
+        "render",
+        "version",
+    ],
 )
 def test_each_command_is_in_it_and_has_help(command: str) -> None:
     assert re.search(rf"^\| .*`{command}\b", README, re.MULTILINE)

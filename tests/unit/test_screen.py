@@ -71,7 +71,8 @@ def test_sizes() -> None:
 @pytest.mark.parametrize(
     ("verb", "data", "line"),
     [
-        ("list", {"archives": []}, "no archives yet"),
+        ("list", {"archives": [], "vanished": []}, "no archives yet"),
+        ("acknowledge", {"acknowledged": []}, "nothing has vanished"),
         ("tidy", {"freed": []}, "nothing to tidy"),
         ("tidy", {"freed": ["a\x1b"]}, "freed a\\x1b"),
         ("trust", {"host": "root@web1", "pinned": ["SHA256:x"]}, "pinned for root@web1: SHA256:x"),
