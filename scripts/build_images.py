@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = {
     "borgpull": ROOT,
     "borgpull-client": ROOT / "images" / "client",
+    "borgpull-borg12-client": ROOT / "images" / "client",
     "borgpull-busybox-client": ROOT / "images" / "busybox-client",
 }
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -36,12 +37,20 @@ def build(name: str) -> None:
             IMAGES[name],
             tags=[f"{name}:latest"],
             secrets=secrets,
-            build_args={"REVISION": revision()} if name == "borgpull" else {},
+            build_args=build_args(name),
             load=True,
             progress="plain",
         )
     except DockerException as error:
         raise SystemExit(f"build of {name} failed: {error}") from None
+
+
+def build_args(name: str) -> dict[str, str]:
+    if name == "borgpull":
+        return {"REVISION": revision()}
+    if name == "borgpull-borg12-client":
+        return {"SYSTEM": "bookworm", "PACKAGES": "borgbackup"}
+    return {}
 
 
 def revision() -> str:

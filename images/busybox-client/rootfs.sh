@@ -15,10 +15,15 @@ for applet in $(bin/busybox --list); do
 done
 cp /src/dropbear-*/dropbearmulti sbin/dropbear
 ln -s dropbear sbin/dropbearkey
-cp /src/openssh-*/sftp-server usr/libexec/sftp-server
+ln -s dropbear sbin/dropbearconvert
+cp /src/openssh-*/sshd sbin/sshd
+for program in sftp-server sshd-session sshd-auth; do
+    cp "/src/openssh-"*"/$program" "usr/libexec/$program"
+done
 cp /src/entrypoint sbin/entrypoint
 chmod 755 sbin/entrypoint
 
-printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'alice:x:4711:4711::/home/alice:/bin/sh' >etc/passwd
-printf '%s\n' 'root:x:0:' 'alice:x:4711:' 'crew:x:4712:alice' >etc/group
+printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'alice:x:4711:4711::/home/alice:/bin/sh' \
+    'sshd:x:100:100::/run/sshd:/bin/false' >etc/passwd
+printf '%s\n' 'root:x:0:' 'alice:x:4711:' 'crew:x:4712:alice' 'sshd:x:100:' >etc/group
 printf '%s\n' /bin/sh >etc/shells

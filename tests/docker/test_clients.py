@@ -23,6 +23,7 @@ from tests.support.lab import docker
 pytestmark = pytest.mark.docker
 
 CLIENT, BUSYBOX = "borgpull-client", "borgpull-busybox-client"
+BORG12 = "borgpull-borg12-client"
 HOSTILE = (
     "symlinks fifo-passwd huge-passwd passwd-symlink-out big-folder deep-path names booby-trap"
 ).split()
@@ -86,9 +87,9 @@ class Machine:
         )
 
     def ssh(
-        self, command: str, *, user: str = "root", tty: bool = False
+        self, command: str, *, user: str = "root", tty: bool = False, options: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[bytes]:
-        flags = ["-tt"] if tty else []
+        flags = [*options, *(["-tt"] if tty else [])]
         return self._run(
             ["ssh", *flags, "-p", str(self.port), f"{user}@{self.address}", command], "exit\n"
         )
@@ -144,7 +145,17 @@ def busybox(start: Start) -> Machine:
     return start(BUSYBOX)
 
 
-@pytest.mark.parametrize("image", ["client", "busybox"])
+@pytest.fixture(scope="module")
+def openssh(start: Start) -> Machine:
+    return start(BUSYBOX, SSHD="openssh")
+
+
+@pytest.fixture(scope="module")
+def borg12(start: Start) -> Machine:
+    return start(BORG12, MANY="10")
+
+
+@pytest.mark.parametrize("image", ["client", "busybox", "openssh", "borg12"])
 @pytest.mark.parametrize("user", ["root", "alice"])
 def test_a_fresh_key_logs_in(image: str, user: str, request: pytest.FixtureRequest) -> None:
     machine: Machine = request.getfixturevalue(image)
@@ -428,10 +439,17 @@ def test_the_busybox_image_is_static(busybox: Machine) -> None:
                 programs.add(member.name)
                 dynamic += [member.name] if is_dynamic(content) else []
     assert libraries == dynamic == []
-    assert programs == {"bin/busybox", "sbin/dropbear", "usr/libexec/sftp-server"}
+    assert programs == {
+        *("bin/busybox", "sbin/dropbear", "sbin/sshd"),
+        *("usr/libexec/sftp-server", "usr/libexec/sshd-session", "usr/libexec/sshd-auth"),
+    }
 
 
-def test_the_busybox_image_has_a_tree_and_a_host_key(busybox: Machine) -> None:
+@pytest.mark.parametrize("image", ["busybox", "openssh"])
+def test_the_busybox_image_has_a_tree_and_a_host_key(
+    image: str, request: pytest.FixtureRequest
+) -> None:
+    busybox: Machine = request.getfixturevalue(image)
     names = busybox.ssh("cd /srv/data && find . -print0").stdout.split(b"\0")
     assert {b"./plain.txt", b"./latin1-caf\xe9", b"./new\nline", b"./dangling"} <= set(names)
     public = busybox.exec("cat", "/run/hostkeys/ed25519.pub").split()[:2]
@@ -443,3 +461,43 @@ def test_the_busybox_image_has_a_tree_and_a_host_key(busybox: Machine) -> None:
         check=True,
     )
     assert scan.stdout.split()[1:3] == public
+
+
+@pytest.mark.parametrize("image", ["client", "openssh", "borg12"])
+def test_ways_back_to_the_server(
+    image: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Unix socket, agent and port, each behind a listener that the client's sshd makes."""
+    machine: Machine = request.getfixturevalue(image)
+    agent, back = tmp_path / "agent", f"/tmp/{uuid.uuid4().hex}"
+    options = (
+        *("-oExitOnForwardFailure=yes", "-A", f"-oIdentityAgent={agent}"),
+        *("-R", f"{back}:{agent}", "-R", f"127.0.0.1:4712:{agent}"),
+    )
+    listens = "grep -q ':1268 .* 0A ' /proc/net/tcp"  # port 4712, state LISTEN
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(agent)]) as running:
+        try:
+            while not agent.exists():
+                time.sleep(0.05)
+            script = f'[ -S {back} ] && [ -S "$SSH_AUTH_SOCK" ] && {listens}'
+            done = machine.ssh(script, options=options)
+            assert done.returncode == 0, done.stderr
+        finally:
+            running.terminate()
+
+
+def test_the_older_client_has_the_older_borg(borg12: Machine) -> None:
+    assert borg12.exec("borg", "--version") == "borg 1.2.4\n"
+    assert borg12.exec("sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME") == "bookworm\n"
+    assert len(borg12.tree("/srv/data")) > 100
+
+
+@pytest.mark.parametrize("image", ["client", "borg12"])
+def test_sudo_is_there_and_not_for_alice(image: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(image)
+    assert machine.ssh("sudo -n id -u", user="alice").returncode == 1
+    machine.exec("sh", "-c", "echo 'alice ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/alice")
+    try:
+        assert machine.ssh("sudo -n id -u", user="alice").stdout == b"0\n"
+    finally:
+        machine.exec("rm", "/etc/sudoers.d/alice")

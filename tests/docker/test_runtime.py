@@ -19,8 +19,8 @@ pytestmark = pytest.mark.docker
 
 SHARE = "/usr/local/share/borgpull"
 R = "/x/runtime"
-# glibc of the same version, and none at all
-HOSTS = ["borgpull-client", "borgpull-busybox-client"]
+# glibc of the same version, an older one beside another borg, and none at all
+HOSTS = ["borgpull-client", "borgpull-borg12-client", "borgpull-busybox-client"]
 # borg's launcher without borg: the interpreter, run as for borg
 INTERPRETER = f"""sed 's|"$R/bin/borg"||' {R}/borg >{R}/python && chmod 755 {R}/python"""
 
