@@ -14,16 +14,16 @@ from typing import IO
 from borgpull.borg.command import QUICK, Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
-from borgpull.client.serve import serve
+from borgpull.client.serve import serve, serve_env
 from borgpull.errors import ClientUnsuitable
-from borgpull.process import Running, running
+from borgpull.process import CommandError, Running, running
 
 # The first that ends as BORG_EXIT_CODES=modern says even where the error is the server's
 # (borgbackup/borg#8631). An older one is used only if it is named.
 OWN_BORG = (1, 4, 1)
 # The oldest that can be named: BORG_PASSPHRASE_FD, `create --json`, `--files-cache`.
 OLDEST = (1, 1, 0)
-SERVE_END_SECONDS = 20.0
+SERVE_END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,18 @@ def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running
         told(argv, header, stdout=replies) as (child, sink),
     ):
         replies.close()
-        with running(
-            serve(server), name="borg serve", env=server.env(None), stdin=requests, stdout=sink
-        ):
+        argv, env = serve(server), serve_env(server)
+        with running(argv, name="borg serve", env=env, stdin=requests, stdout=sink) as serving:
             # Each end must be open in one process only, or nobody sees the other's end.
             requests.close()
             sink.close()
-            yield child
+            try:
+                yield child
+            finally:
+                # It frees its lock once its input has ended; a signal just then leaves the lock.
+                child.stop(grace=5)
+                with contextlib.suppress(CommandError):
+                    serving.wait(SERVE_END_SECONDS)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from borgpull.borg import repository
 from borgpull.borg.command import Borg
 from borgpull.errors import BorgFailed
 from borgpull.process import Running, running
@@ -42,3 +43,5 @@ def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -
                 raise BorgFailed(f"socat does not listen: {child.stderr()[-300:]}")
             time.sleep(0.01)
         yield child
+        if not fork:  # a signal in the moment in which it frees its lock would leave the lock
+            repository.await_release(server)
