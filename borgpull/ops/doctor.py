@@ -228,13 +228,16 @@ def borg_check(place: Place) -> Check:
             which = f"its own, by --client-borg {choose(place, own or None)}"
         except ClientUnsuitable:
             return check("borg there", None, f"only sshfs works: {error.message}", error.hint)
-    return check("borg there", True, f"{which}; by {', '.join(methods(place))}")
+    words = f"{which}; pipe works"
+    if others := forwarding_methods(place):
+        words += f", and {', '.join(others)} if its sshd forwards (not tried)"
+    return check("borg there", True, words)
 
 
-def methods(place: Place) -> list[str]:
-    found = ["pipe"]
+def forwarding_methods(place: Place) -> list[str]:
+    found = []
     for name, need in (("socat", relay), ("agent", ssh_program), ("forward", ssh_program)):
         with contextlib.suppress(ClientUnsuitable):
             need(place)
-            found.append(f"{name} (if its sshd forwards: not tried)")
+            found.append(name)
     return found
