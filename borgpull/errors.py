@@ -125,7 +125,7 @@ class ClientUnsuitable(BorgpullError):
 class SudoRefused(BorgpullError):
     exit_code = 39
     summary = "sudo on the client does not let us run as root without a password"
-    hint = "see the line for sudoers in the README"
+    hint = "see the line for sudoers in docs/methods.md"
 
 
 class PassphraseWrong(BorgpullError):

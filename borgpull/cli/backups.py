@@ -100,6 +100,11 @@ def backup(
         target = Target.parse(address)
         if sudo and target.user == "root":
             raise UsageError("--sudo is for a user who is not root", hint="USER@HOST --sudo")
+        if init and verb != "sshfs" and encryption.startswith("keyfile"):
+            raise UsageError(
+                f"borg on the client has no {encryption}: that key stays on this server",
+                hint="--encryption repokey-blake2, or the sshfs method",
+            )
         return JobSpec(
             verb="serve" if serve_only else verb,
             client=client_name(name) if name else default_client_name(target),

@@ -42,7 +42,11 @@ def render_systemd(
 
 
 def systemd(client: str, folder: str, image: str, borg: str | None) -> str:
-    """The socket and its service (systemd.socket(5)), as borg's documentation suggests them."""
+    """The socket and its service (systemd.socket(5)), as borg's documentation suggests them.
+
+    MaxConnections is not 1: systemd would drop who connects while the last container goes. borg's
+    own lock lets one at a time write.
+    """
     words = ["serve", "--append-only", "--restrict-to-repository"]
     if borg is None:
         words = [
@@ -64,7 +68,7 @@ ListenStream=/run/borgpull/{client}.sock
 SocketMode=0600
 DirectoryMode=0700
 Accept=yes
-MaxConnections=1
+MaxConnections=8
 RemoveOnStop=yes
 
 [Install]

@@ -50,8 +50,7 @@ class Place:
         """Send the runtime, unless the same is there. Raises ClientUnsuitable, ConnectionLost."""
         if self.runtime_is_there:
             return
-        about = runtime_facts()
-        self._fits(about)
+        about = self.fitting_runtime()
         if self.facts.runtime != about["files_sha256"]:
             self._send_runtime(about)
         self.runtime_is_there = True
@@ -69,7 +68,9 @@ class Place:
                 "or name a borg of its own by --client-borg",
             )
 
-    def _fits(self, about: dict[str, Any]) -> None:
+    def fitting_runtime(self) -> dict[str, Any]:
+        """The facts of our runtime, if it can run there. Raises ClientUnsuitable."""
+        about = runtime_facts()
         ours = f"Linux {about['machine']}"
         if self.facts.machine != ours:
             raise ClientUnsuitable(
@@ -83,6 +84,7 @@ class Place:
                 f"the client has no {' and no '.join(lacks)} to unpack our runtime with",
                 hint="install borg there and name it by --client-borg, or use sshfs",
             )
+        return about
 
     def _stream(
         self,

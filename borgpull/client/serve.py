@@ -34,9 +34,9 @@ def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -
     """A `borg serve` for the first who connects, or with `fork` one for each. Raises BorgFailed."""
     script = folder / "serve.sh"  # socat's EXEC splits at blanks and knows no quotes
     script.write_text(f"exec {shlex.join(serve(server))}\n")
-    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600,unlink-early" + ",fork" * fork]
+    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600" + ",fork" * fork]
     argv.append(f"EXEC:sh {script}")
-    with running(argv, name="socat", env=serve_env(server)) as child:
+    with removed(socket), running(argv, name="socat", env=serve_env(server)) as child:
         deadline = time.monotonic() + LISTEN_SECONDS
         while not socket.exists():
             if not child.alive() or time.monotonic() > deadline:
@@ -45,3 +45,13 @@ def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -
         yield child
         if not fork:  # a signal in the moment in which it frees its lock would leave the lock
             repository.await_release(server)
+
+
+@contextlib.contextmanager
+def removed(socket: Path) -> Iterator[None]:
+    """socat removes its socket itself, but not when it is killed."""
+    socket.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        socket.unlink(missing_ok=True)

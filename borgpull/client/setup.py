@@ -62,7 +62,7 @@ def setup(
     `identity` is 16 hexadecimal digits; `runtime` says that programs of ours must run there.
     """
     words = [identity, yes(keep), yes(runtime), borg or "-", *paths]
-    text = f"set -- {shlex.join(words)}\n{script('setup.sh')}"
+    text = f"set -- {shlex.join(words)}\nborg=$4\n{script('look.sh')}{script('setup.sh')}"
     for name in ("run", "rsh", "tool"):
         text += f"cat >\"$chosen/{name}\" <<'BORGPULL-END'\n{script(name + '.sh')}BORGPULL-END\n"
     text += "say mounts\ncat /proc/self/mountinfo 2>/dev/null\n"

@@ -1,26 +1,10 @@
-# borgpull setup: `sh -s ID KEEP RUNTIME BORG [PATH…]`; answers lines `borgpull-WORD TEXT`.
+# borgpull setup: after `set -- ID KEEP RUNTIME BORG [PATH…]` and the script `look`; answers as that does.
 #
-# Looks at this machine and readies the one folder that is ours: 0700, named by a random ID that
-# only this server and this client have. What a killed run has left in it is ended first. Plain
-# POSIX sh: it must run in dash, bash and busybox alike.
-id=$1 keep=$2 runtime=$3 borg=$4
+# Readies the one folder that is ours: 0700, named by a random ID that only this server and this client
+# have. What a killed run has left in it is ended first. Plain POSIX sh, as `look`.
+id=$1 keep=$2 runtime=$3
 shift 4
-PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH LC_ALL=C
 umask 077
-say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
-
-say user "$(id -u) $(id -un 2>/dev/null)"
-say machine "$(uname -s) $(uname -m)"
-for tool in tar gzip sha256sum socat; do
-  command -v "$tool" >/dev/null 2>&1 && say has "$tool"
-done
-say ssh "$(ssh -V </dev/null 2>&1)"
-say connection "${SSH_CONNECTION:-}"
-
-# A named borg is used as it is; else one of the right series on this machine's PATH.
-[ "$borg" = - ] && borg=$(command -v borg 2>/dev/null)
-[ -n "$borg" ] && [ -x "$borg" ] && say borg "$("$borg" --version </dev/null 2>/dev/null | head -n 1) $borg"
 
 count=0
 for path; do

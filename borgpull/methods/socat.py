@@ -42,7 +42,11 @@ def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.St
     forward = ("-R", f"{remote}:{local}")
     done = session.control("forward", *forward)
     if done.returncode != 0:
-        raise ForwardingRefused(f"{session.config.target} refuses to forward a unix socket")
+        raise ForwardingRefused(
+            f"{session.config.target} refuses to forward a unix socket",
+            hint="AllowStreamLocalForwarding in the client's sshd_config (dropbear's sshd cannot "
+            "do it); or use pipe, which needs no forwarding",
+        )
     # A program of its own: borg adds words to its command, which socat would take for addresses.
     rsh = f"sh -c {shlex.quote(f'exec {relay(place)} STDIO UNIX-CONNECT:{remote}')}"
 

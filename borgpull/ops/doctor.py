@@ -5,20 +5,26 @@ A check is {"name", "ok": true | false | null (not known, or only worth knowing)
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from borgpull.errors import BorgpullError
+from borgpull.client.borg import choose, relay, ssh_program
+from borgpull.client.place import Place
+from borgpull.client.setup import read, script
+from borgpull.errors import BorgpullError, ClientUnsuitable, NoSftp
 from borgpull.events import Emit
 from borgpull.model import JobSpec, Result
 from borgpull.ops.workspace import private_folder
-from borgpull.process import CommandError, run
+from borgpull.process import CommandError
 from borgpull.sidecar import namespace as namespaces
 from borgpull.sidecar import sshfs
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh import hostkeys, sftp
+from borgpull.ssh.config import SshConfig
+from borgpull.ssh.session import Session, connected
 
 Check = dict[str, Any]
 
@@ -141,16 +147,6 @@ def read_text(path: str) -> str:
 
 # --- the client -----------------------------------------------------------------------------------
 
-# One line `name value` each.
-_SURVEY = r"""
-exec 2>/dev/null
-echo "user $(id -un) $(id -u)"
-echo "machine $(uname -m)"
-for tool in find getfattr tar borg socat python3; do
-  command -v $tool >/dev/null && echo "has $tool" || echo "lacks $tool"
-done
-"""
-
 
 def client_checks(job: JobSpec, folder: Path) -> list[Check]:
     assert job.target is not None
@@ -171,42 +167,77 @@ def client_checks(job: JobSpec, folder: Path) -> list[Check]:
     ]
     try:
         config = ssh_config.write(folder, job.target, job.places)
-        mountinfo = sftp.fetch(config, "/proc/self/mountinfo", folder / "mountinfo")
+        with connected(config, folder) as session:
+            return [*found, *sftp_checks(config, folder), *shell_checks(session)]
     except BorgpullError as error:
         return [*found, check("login and sftp", False, error.message, error.hint)]
-    found.append(check("login and sftp", True, f"logged in as {job.target}; SFTP answers"))
-    found.append(
-        check("mounts", True, "the client shows its mounts")
-        if mountinfo is not None
-        else check(
-            "mounts",
-            None,
-            "the client shows no /proc/self/mountinfo",
-            "exclude its pseudo file systems with --exclude",
-        )
-    )
-    return [*found, *survey(config)]
 
 
-def survey(config: ssh_config.SshConfig) -> list[Check]:
+def sftp_checks(config: SshConfig, folder: Path) -> list[Check]:
+    """Raises what is not about SFTP alone."""
+    user = f"logged in as {config.target}"
     try:
-        done = run(config.command("sh", "-s"), timeout=30, stdin=_SURVEY.encode(), check=False)
-    except CommandError:
-        return [check("shell", None, "no shell on the client", "losses cannot be counted")]
-    lines = [line.split() for line in done.stdout.decode(errors="replace").splitlines()]
-    facts = {words[0]: words[1:] for words in lines if words and words[0] in ("user", "machine")}
-    if "user" not in facts:
-        return [check("shell", None, "no shell on the client", "losses cannot be counted")]
-    root = facts["user"][-1:] == ["0"]
-    tools = {words[1]: words[0] == "has" for words in lines if words[:1] in (["has"], ["lacks"])}
-    has = ", ".join(name for name, there in tools.items() if there) or "none of the tools"
-    user = "root" if root else " ".join(facts["user"])
+        mountinfo = sftp.fetch(config, "/proc/self/mountinfo", folder / "mountinfo")
+    except NoSftp:
+        return [check("login and sftp", None, f"{user}; no SFTP", "sshfs needs it, pipe does not")]
+    found = [check("login and sftp", True, f"{user}; SFTP answers")]
+    if mountinfo is not None:
+        return [*found, check("mounts", True, "the client shows its mounts")]
+    text, hint = "the client shows no /proc/self/mountinfo", "exclude its pseudo file systems"
+    return [*found, check("mounts", None, text, f"{hint} with --exclude")]
+
+
+def shell_checks(session: Session) -> list[Check]:
+    """What can be known of a client without leaving anything there."""
+    done = session.run("sh", "-s", stdin=f"borg=-\n{script('look.sh')}".encode())
+    facts = read(done.stdout)
+    if facts.forced:
+        paths = " ".join(facts.forced_paths)
+        return [check("borg there", True, f"the key saves {paths} by pipe, and does nothing else")]
+    if not facts.user:
+        hint = "only sshfs works, and what it cannot carry is not counted"
+        return [check("shell", None, "no shell on the client", hint)]
+    root = facts.user.split()[0] == "0"
     return [
         check(
             "user",
             True if root else None,
-            f"on the client we are {user}",
-            "files that this user may not read fail the backup, unless --allow-unreadable",
+            f"on the client we are {'root' if root else facts.user}",
+            "files that this user may not read fail the backup, unless --allow-unreadable; "
+            "pipe can use --sudo",
         ),
-        check("client", True, f"{' '.join(facts.get('machine', ['?']))}; has {has}"),
+        check("client", True, f"{facts.machine}; has {', '.join(sorted(facts.has)) or 'no tools'}"),
+        borg_check(Looked(session, facts, sudo=False)),
     ]
+
+
+class Looked(Place):
+    """A client that is only looked at: nothing is sent."""
+
+    def stream_runtime(self) -> None:
+        self.fitting_runtime()
+
+
+def borg_check(place: Place) -> Check:
+    """Which borg would run there, and by which methods."""
+    own = place.facts.borg_path
+    try:
+        which = "its own" if choose(place, None) == own else "ours, which is sent"
+    except ClientUnsuitable as error:
+        try:
+            which = f"its own, by --client-borg {choose(place, own or None)}"
+        except ClientUnsuitable:
+            return check("borg there", None, f"only sshfs works: {error.message}", error.hint)
+    words = f"{which}; pipe works"
+    if others := forwarding_methods(place):
+        words += f", and {', '.join(others)} if its sshd forwards (not tried)"
+    return check("borg there", True, words)
+
+
+def forwarding_methods(place: Place) -> list[str]:
+    found = []
+    for name, need in (("socat", relay), ("agent", ssh_program), ("forward", ssh_program)):
+        with contextlib.suppress(ClientUnsuitable):
+            need(place)
+            found.append(name)
+    return found

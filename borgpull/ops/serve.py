@@ -14,6 +14,7 @@ from borgpull.errors import BorgFailed
 from borgpull.events import Emit
 from borgpull.model import JobSpec, Result
 from borgpull.ops.workspace import locked_borg, private_folder
+from borgpull.ssh.sessions import end_with_sessions
 
 
 def run(job: JobSpec, emit: Emit) -> Result:
@@ -28,6 +29,7 @@ def run(job: JobSpec, emit: Emit) -> Result:
         with (
             guard.config_guard(borg.repository, keep),
             listening(borg, folder, socket, fork=True) as child,
+            end_with_sessions(child),  # before the guard, which no session may outlive
         ):
             events.phase(emit, "serve", f"serving the repository of {job.client} at {socket}")
             for text in how(job, socket, str(borg.repository)):
@@ -42,6 +44,7 @@ def how(job: JobSpec, socket: Path, path: str) -> list[str]:
     remote = f"/run/borgpull-{job.client}.sock"
     rsh = f"sh -c 'exec socat STDIO UNIX-CONNECT:{remote}'"
     return [
+        f"in a container, write the host's path of {job.places.state} into the next line",
         f"here: ssh -o ExitOnForwardFailure=yes -R {remote}:{socket} {job.target}",
         f"there: export BORG_RSH={shlex.quote(rsh)}",
         f"there: borg create {url(path)}::NAME PATH…; rm {remote}",

@@ -1,4 +1,4 @@
-"""The end of an sshd with all its sessions, which would outlive it."""
+"""The end of a server (sshd, socat) with all its sessions, which would outlive it."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from borgpull.model import BACKUP_VERBS
+
 ROOT = Path(__file__).resolve().parents[2]
 HOST_CLI = ROOT / ".venv" / "bin" / "borgpull"
 IMAGE = os.environ.get("BORGPULL_TEST_IMAGE", "borgpull")
@@ -279,12 +281,12 @@ class Lab:
     def host_argv(self, *args: str) -> list[str]:
         """The host's CLI with the docker launcher, on this laboratory's folders."""
         verb, *rest = args
-        options = ["--repo", str(self.repo), "--state", str(self.state)]
+        options = ["--image", IMAGE, "--repo", str(self.repo), "--state", str(self.state)]
         if verb == "trust":
-            options = ["--state", str(self.state), "--network", self.network]
+            options = ["--image", IMAGE, "--state", str(self.state), "--network", self.network]
         elif verb != "doctor":
             options += ["--passphrase-file", str(self.key.parent / "passphrase")]
-        if verb == "sshfs":
+        if verb in BACKUP_VERBS:
             options += ["--ssh-key", str(self.key), "--network", self.network]
         return [str(HOST_CLI), verb, *options, *rest]
 

@@ -1,4 +1,4 @@
-"""The README agrees with the code: its table of exit codes, its commands and options."""
+"""README and docs/methods.md agree with the code: exit codes, commands, options, command lines."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from borgpull.cli.app import app
+from borgpull.cli.backups import METHOD_OPTIONS
 from borgpull.cli.render import exit_codes
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+METHODS = (ROOT / "docs" / "methods.md").read_text()
 
 
 def command_lines() -> list[list[str]]:
-    """The words after `borgpull` (or its alias) in each command line of the README."""
-    blocks = "\n".join(line for line in README.splitlines() if re.match(r" {4,}\S", line))
+    """The words after `borgpull` (or its alias) in each command line."""
+    lines = (README + METHODS).splitlines()
+    blocks = "\n".join(line for line in lines if re.match(r" {4,}\S", line))
     found = []
     for line in blocks.replace("\\\n", " ").splitlines():
         try:
@@ -40,7 +43,7 @@ def test_the_table_of_exit_codes_is_the_codes() -> None:
 
 def test_enough_command_lines_are_found() -> None:
     verbs = {words[0] for words in command_lines()}
-    assert {"sshfs", "trust", "list", "borg", "render"} <= verbs
+    assert {*METHOD_OPTIONS, "trust", "list", "borg", "render", "authorize"} <= verbs
 
 
 @pytest.mark.parametrize("words", command_lines(), ids=" ".join)
@@ -56,8 +59,9 @@ def test_each_command_line_can_be_parsed(words: list[str]) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "sshfs",
+        *METHOD_OPTIONS,
         "trust",
+        "authorize",
         "init",
         "list",
         "info",
@@ -75,8 +79,9 @@ def test_each_command_is_in_it_and_has_help(command: str) -> None:
     assert done.exit_code == 0
 
 
-def test_each_option_of_a_backup_is_in_it() -> None:
-    help_text = CliRunner().invoke(app, ["sshfs", "--help"], env={"COLUMNS": "200"}).output
+@pytest.mark.parametrize("method", METHOD_OPTIONS)
+def test_each_option_of_a_backup_is_in_it(method: str) -> None:
+    help_text = CliRunner().invoke(app, [method, "--help"], env={"COLUMNS": "200"}).output
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_text)) - {"--help", "--no-init"}
     options = {option for option in options if not option.startswith("--no-")}
     assert {"--init", "--lock-wait", "--allow-unreadable"} <= options

@@ -1,0 +1,53 @@
+"""The methods with borg on the client by the host's command, which starts the sidecar as root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.lab import Client, Lab
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with Lab(tmp_path_factory.mktemp("host") / "lab") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(lab: Lab) -> Client:
+    return lab.client(MANY="20")
+
+
+@pytest.mark.parametrize("method", ["pipe", "agent"])
+def test_a_backup(lab: Lab, client: Client, method: str) -> None:
+    for more in (["--init"], []):
+        done = lab.host(method, *more, "--name", method, client.address, "/srv/data")
+        assert done.rc == 0, done.stderr
+        assert "is verified" in done.stdout
+    assert "read 0 files" in done.stdout
+    owners = {path.stat().st_uid for path in (lab.repo / method).rglob("*")}
+    assert owners == {0}
+    assert len(lab.host("list", "--json", method).result["data"]["archives"]) == 2
+
+
+def test_serve_only(lab: Lab, client: Client) -> None:
+    """The socket is on the host, where ssh -R is typed."""
+    assert lab.host("init", "served").rc == 0
+    run = lab.start_host("socat", "--serve-only", "--name", "served", client.address)
+    try:
+        socket = lab.state / "clients" / "served" / "serve.sock"
+        deadline = time.monotonic() + 30
+        while not socket.is_socket():
+            assert time.monotonic() < deadline, run.output()
+            time.sleep(0.1)
+        run.send_signal(15)
+        assert run.wait(60) == 128 + 15, run.output()
+        assert not socket.exists()
+    finally:
+        if run.poll() is None:
+            run.popen.kill()

@@ -1,0 +1,37 @@
+"""What the methods with borg on the client refuse before they touch anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from borgpull.borg.command import Borg
+from borgpull.cli.app import app
+from borgpull.errors import UsageError
+from borgpull.events import silent
+from borgpull.methods import METHODS
+from borgpull.model import JobSpec, Target
+
+GATE = Target(host="gate")
+
+
+@pytest.mark.parametrize("method", ["pipe", "socat", "agent", "forward"])
+def test_a_key_that_is_a_file_here(method: str) -> None:
+    words = [method, "--init", "--encryption", "keyfile-blake2", "web1"]
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, "that key stays on this server" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("agent", {"via": GATE}), ("agent", {"sudo": True}), ("socat", {"sudo": True})],
+)
+def test_what_cannot_work(method: str, more: dict[str, bool], tmp_path: Path) -> None:
+    job = JobSpec(verb=method, target=Target(host="web1"), **more)  # type: ignore[arg-type]
+    borg = Borg("web1", tmp_path / "repo", tmp_path / "base", None, "id")
+    opened = METHODS[method](job, borg, tmp_path, silent)
+    with pytest.raises(UsageError), opened:
+        pass
+    assert not [*tmp_path.iterdir()]
