@@ -10,6 +10,7 @@ export PATH LC_ALL=C
 umask 077
 say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
 
+echo # a profile's greeting may have no newline at its end
 say user "$(id -u) $(id -un 2>/dev/null)"
 say machine "$(uname -s) $(uname -m)"
 for tool in tar gzip sha256sum socat; do

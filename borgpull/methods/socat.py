@@ -42,7 +42,10 @@ def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.St
     forward = ("-R", f"{remote}:{local}")
     done = session.control("forward", *forward)
     if done.returncode != 0:
-        raise ForwardingRefused(f"{session.config.target} refuses to forward a unix socket")
+        raise ForwardingRefused(
+            f"{session.config.target} refuses to forward a unix socket",
+            hint="allow AllowStreamLocalForwarding in its sshd_config; dropbear cannot: use pipe",
+        )
     # A program of its own: borg adds words to its command, which socat would take for addresses.
     rsh = f"sh -c {shlex.quote(f'exec {relay(place)} STDIO UNIX-CONNECT:{remote}')}"
 
