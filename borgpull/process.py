@@ -8,7 +8,6 @@ import queue
 import signal
 import subprocess
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,11 +124,13 @@ class Running:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._queue: queue.SimpleQueue[tuple[Stream, bytes | None]] = queue.SimpleQueue()
         self._open = 0
+        self._readers: dict[str, threading.Thread] = {}
         for stream, pipe in (("stdout", popen.stdout), ("stderr", popen.stderr)):
             if pipe is not None:
                 self._open += 1
-                args = (stream, pipe)
-                threading.Thread(target=self._pump, args=args, daemon=True).start()
+                reader = threading.Thread(target=self._pump, args=(stream, pipe), daemon=True)
+                self._readers[stream] = reader
+                reader.start()
 
     def _pump(self, stream: Stream, pipe: IO[bytes]) -> None:
         with contextlib.suppress(ValueError):  # closed while reading
@@ -165,10 +166,8 @@ class Running:
 
     def stderr(self) -> str:
         """The last lines it wrote to standard error, after giving the reader a moment."""
-        if not self.alive():
-            deadline = time.monotonic() + 1
-            while self._open and not self.tail and time.monotonic() < deadline:
-                time.sleep(0.02)
+        if not self.alive() and "stderr" in self._readers:
+            self._readers["stderr"].join(1.0)  # a grandchild may hold it open
         return "\n".join(self.tail)
 
     def stop(self, first: signal.Signals = signal.SIGTERM, grace: float = GRACE_SECONDS) -> None:

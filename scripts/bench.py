@@ -1,9 +1,10 @@
-"""`make bench`: our sshfs job against the recipe by hand and against borg on the client, as ratios.
+"""`make bench`: our jobs against the same done by hand, as ratios of one run.
 
 Everything runs in containers of the image `borgpull` on one machine, through a proxy that adds the
 round trip. Same tree, same borg, no encryption, lz4. Each job is timed inside its container, from
-the start of its program to its end; ours is timed from the outside too, with all that Docker does.
-The three take turns, so that whatever else the machine does hits them alike.
+the start of its program to its end. The jobs take turns, so that whatever else the machine does
+hits them alike. BENCH_FILES and BENCH_MANY are the sizes of the two trees, BENCH_RUNS the unchanged
+runs in a round.
 """
 
 from __future__ import annotations
@@ -17,18 +18,47 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = "borgpull"
 ID = f"borgpull-bench-{os.getpid()}"
-# Round trip in milliseconds, and how often all is done anew: over a slow link it takes minutes.
-ROUNDS = {0: 3, 20: 1}
 FILES = int(os.environ.get("BENCH_FILES", "1000"))
+MANY = int(os.environ.get("BENCH_MANY", "200000"))
 # Unchanged runs in a round; they are the daily business.
 UNCHANGED_RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tree, the jobs that save it, and which is held against which."""
+
+    name: str
+    files: int
+    size: int  # bytes of each file
+    rounds: dict[int, int]  # round trip in milliseconds, and how often all is done anew
+    ratios: tuple[tuple[str, str], ...]
+
+    def jobs(self) -> list[str]:
+        return list(dict.fromkeys(name for pair in self.ratios for name in pair))
+
+
+# Over a slow link the recipe takes minutes: hence a small tree, and one round. Methods with borg
+# on the client have a fixed cost of seconds (connecting, verification, renaming): a tree on which
+# borg by hand is done in one would show nothing else.
+PLANS = (
+    Plan("small", FILES, 4096, {0: 3, 20: 1}, (("sshfs", "recipe"), ("sshfs", "by hand"))),
+    Plan(
+        "large",
+        MANY,
+        1024,
+        {0: 1, 20: 1},
+        (("pipe", "by hand"), ("socat", "by hand"), ("pipe, nothing kept", "by hand")),
+    ),
+)
 
 # The words after `sh -c` and this, timed; the seconds are the last line of standard output.
 _TIMED = """
@@ -36,18 +66,18 @@ start=$(date +%s%N); "$@"; code=$?; end=$(date +%s%N)
 echo; echo $((end - start)); exit $code
 """
 
-_TREE = f"""
-import os, random
+_TREE = """
+import os, random, sys
 random.seed(1)
-for i in range({FILES}):
-    folder = f'/srv/data/{{i // 20:04}}'
+for i in range(int(sys.argv[1])):
+    folder = f'/srv/data/{i // 200:04}'
     os.makedirs(folder, exist_ok=True)
-    path = f'{{folder}}/{{i}}'
-    open(path, 'wb').write(random.randbytes(4096))
+    path = f'{folder}/{i}'
+    open(path, 'wb').write(random.randbytes(int(sys.argv[2])))
     os.utime(path, (1600000000 + i, 1600000000 + i))
 for name in 'ab':
-    open(f'/srv/data/{{name}}', 'wb').write(random.randbytes(32 << 20))
-    os.utime(f'/srv/data/{{name}}', (1500000000, 1500000000))
+    open(f'/srv/data/{name}', 'wb').write(random.randbytes(32 << 20))
+    os.utime(f'/srv/data/{name}', (1500000000, 1500000000))
 open('/srv/data/newest', 'w').close()
 """
 
@@ -75,7 +105,7 @@ chroot /mnt/r env BORG_BASE_DIR=/mnt/base BORG_RELOCATED_REPO_ACCESS_IS_OK=yes \
   borg create --files-cache ctime,size /mnt/repo::"$1" /srv/data
 """
 
-_ON_CLIENT = """
+_BY_HAND = """
 export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
 export BORG_RSH='ssh -i /key -o UserKnownHostsFile=/tmp/known_hosts'
 borg create ssh://root@proxy:2202/repo/client::"$1" /srv/data
@@ -100,6 +130,10 @@ class Bench:
         self.volumes = ["-v", f"{folder}/repo:/repo", "-v", f"{folder}/state:/state"]
         self.secret = ["-v", f"{folder}/key:/run/secrets/ssh_key:ro"]
         self.fuse = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
+        lowest = [*self.fuse, "--security-opt", f"seccomp={folder}/seccomp.json"]
+        plain = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]
+        plain += ["--tmpfs", "/tmp", "--user", "1000:1000"]
+        self.options = {"sshfs": lowest, "pipe": plain, "socat": plain}
 
     def start(self, name: str, *options: str, command: list[str]) -> None:
         """A container `name` on the bench's network."""
@@ -111,17 +145,21 @@ class Bench:
         words = ["sh", "-c", _TIMED, "sh", "sh", "-c", script, "sh", archive]
         return seconds(docker("exec", f"{ID}-{name}", *words))
 
-    def ours(self, archive: str) -> tuple[float, float]:
-        """Our job on the lowest rung, as the README has it: seconds inside and of `docker run`."""
-        started = time.monotonic()
+    def job(self, name: str, archive: str) -> float:
+        """One job by its name in PLANS; seconds."""
+        if name == "recipe":
+            return self.recipe(archive)
+        if name == "by hand":
+            return self.timed("client", _BY_HAND, archive)
+        method, _, nothing_kept = name.partition(", ")
+        keep = [] if method == "sshfs" or nothing_kept else ["--keep-runtime"]
         out = docker(
-            *("run", "--rm", "--network", ID, *self.fuse, *self.volumes, *self.secret),
-            *("--security-opt", f"seccomp={self.folder}/seccomp.json", "--entrypoint", "sh"),
-            *(IMAGE, "-c", _TIMED, "sh", "tini", "-s", "--", "borgpull"),
-            *("sshfs", "--json", "--name", "ours", "--init", "--encryption", "none"),
-            *("--archive", archive, "root@proxy:2201", "/srv/data"),
+            *("run", "--rm", "--network", ID, *self.volumes, *self.secret, *self.options[method]),
+            *("--entrypoint", "sh", IMAGE, "-c", _TIMED, "sh", "tini", "-s", "--", "borgpull"),
+            *(method, "--json", "--init", "--encryption", "none", "--archive", archive, *keep),
+            *("--name", f"{method}{len(keep)}", "root@proxy:2201", "/srv/data"),
         )
-        return seconds(out), time.monotonic() - started
+        return seconds(out)
 
     def recipe(self, archive: str) -> float:
         """The recipe in a container of its own, whose end takes the mounts down."""
@@ -135,14 +173,9 @@ class Bench:
         finally:
             docker("rm", "-f", f"{ID}-recipe")
 
-    def on_client(self, archive: str) -> float:
-        return self.timed("client", _ON_CLIENT, archive)
-
-    def turn(self, archive: str) -> dict[str, float]:
+    def turn(self, plan: Plan, archive: str) -> dict[str, float]:
         """Each job once; seconds by name."""
-        inside, outside = self.ours(archive)
-        recipe, on_client = self.recipe(archive), self.on_client(archive)
-        return {"ours": inside, "run": outside, "recipe": recipe, "on_client": on_client}
+        return {name: self.job(name, archive) for name in plan.jobs()}
 
 
 def seconds(output: str) -> float:
@@ -150,7 +183,7 @@ def seconds(output: str) -> float:
 
 
 @contextlib.contextmanager
-def bench(round_trip: int) -> Iterator[Bench]:
+def bench(plan: Plan, round_trip: int) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="borgpull-bench-") as name:
         folder = Path(name)
         keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")]
@@ -161,7 +194,7 @@ def bench(round_trip: int) -> Iterator[Bench]:
         docker("network", "create", ID)
         it = Bench(folder)
         try:
-            prepare(it, round_trip)
+            prepare(it, plan, round_trip)
             yield it
         finally:
             names = docker("ps", "-aq", "--filter", f"network={ID}").split()
@@ -175,7 +208,7 @@ def bench(round_trip: int) -> Iterator[Bench]:
                 )
 
 
-def prepare(it: Bench, round_trip: int) -> None:
+def prepare(it: Bench, plan: Plan, round_trip: int) -> None:
     """Client with its tree, server, proxy; repositories for the two jobs that are not ours."""
     shell = ["--entrypoint", "sh"]
     it.start("client", *it.keys, *shell, "-v", "/srv/data", command=["-c", _SSHD])
@@ -183,7 +216,8 @@ def prepare(it: Bench, round_trip: int) -> None:
     script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro", "--entrypoint", "python3"]
     routes = ["2201:client:22", "2202:server:22"]
     it.start("proxy", *script, command=["/p.py", str(round_trip), *routes])
-    docker("exec", f"{ID}-client", "python3", "-c", _TREE)
+    words = [_TREE, str(plan.files), str(plan.size)]
+    docker("exec", f"{ID}-client", "python3", "-c", *words)
     docker("exec", f"{ID}-server", "borg", "init", "-e", "none", "/repo/client")
     docker("exec", f"{ID}-server", "borg", "init", "-e", "none", "/repo/recipe")
     time.sleep(1)
@@ -191,22 +225,38 @@ def prepare(it: Bench, round_trip: int) -> None:
     docker("run", "--rm", "--network", ID, *it.volumes, IMAGE, *trust)
     scan = "ssh-keyscan -p 2202 proxy > /tmp/known_hosts 2>/dev/null"
     docker("exec", f"{ID}-client", "sh", "-c", scan)
+    own = "chown -R 1000:1000 /repo /state; chown 1000:1000 /run/secrets/ssh_key"
+    secret = ["-v", f"{it.folder}/key:/run/secrets/ssh_key"]
+    docker("run", "--rm", *it.volumes, *secret, "--entrypoint", "sh", IMAGE, "-c", own)
 
 
-Found = dict[int, dict[str, list[dict[str, float]]]]  # round trip, "first" or "unchanged", turns
+Turns = dict[str, list[dict[str, float]]]  # "first" or "unchanged": seconds of each job, by turns
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, terminated)
-    found: Found = {}
-    for round_trip, rounds in ROUNDS.items():
-        turns = found[round_trip] = {"first": [], "unchanged": []}
-        for number in range(rounds):
-            say(f"round {number + 1} of {rounds} at {round_trip} ms")
-            with bench(round_trip) as it:
-                turns["first"].append(it.turn("first"))
-                turns["unchanged"] += [it.turn(f"again{n}") for n in range(UNCHANGED_RUNS)]
-    report(found)
+    wanted = sys.argv[1:] or [plan.name for plan in PLANS]
+    found: dict[str, Turns] = {}
+    print("Ratios are medians of n turns; above 1: the first takes longer.\n", flush=True)
+    print("| tree | round trip | run | n | ratio | | seconds |", flush=True)
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    for plan in PLANS:
+        if plan.name in wanted:
+            for round_trip, rounds in plan.rounds.items():
+                turns = measure(plan, round_trip, rounds)
+                found[f"{plan.name} {round_trip}"] = turns
+                report(plan, round_trip, turns)
+    (ROOT / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
+
+
+def measure(plan: Plan, round_trip: int, rounds: int) -> Turns:
+    turns: Turns = {"first": [], "unchanged": []}
+    for number in range(rounds):
+        say(f"{plan.name} tree, {round_trip} ms, round {number + 1} of {rounds}")
+        with bench(plan, round_trip) as it:
+            turns["first"].append(it.turn(plan, "first"))
+            turns["unchanged"] += [it.turn(plan, f"again{n}") for n in range(UNCHANGED_RUNS)]
+    return turns
 
 
 def terminated(signum: int, _frame: FrameType | None) -> None:
@@ -218,27 +268,15 @@ def say(text: str) -> None:
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def report(found: Found) -> None:
-    print(f"{FILES} files of 4 KiB and two of 32 MiB; medians of n turns. Above 1: we take longer.")
-    print("Seconds are ours, in the container and of the whole `docker run`.\n")
-    print(
-        "| round trip | run | n | seconds | `docker run` | ours / recipe | ours / on the client |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for round_trip, runs in found.items():
-        for run, turns in runs.items():
-            ours, outside = (median(turn[name] for turn in turns) for name in ("ours", "run"))
-            ratios = [
-                median(turn["ours"] / turn[other] for turn in turns)
-                for other in ("recipe", "on_client")
-            ]
-            cells = [f"{round_trip} ms", run, str(len(turns)), f"{ours:.1f}", f"{outside:.1f}"]
-            print(f"| {' | '.join([*cells, *(f'{ratio:.2f}' for ratio in ratios)])} |")
-    (ROOT / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
-
-
-def median(values: Iterable[float]) -> float:
-    return statistics.median(values)
+def report(plan: Plan, round_trip: int, found: Turns) -> None:
+    tree = f"{plan.files:,} of {plan.size // 1024} KiB"
+    for run, turns in found.items():
+        for one, other in plan.ratios:
+            ratio = statistics.median(turn[one] / turn[other] for turn in turns)
+            both = [statistics.median(turn[name] for turn in turns) for name in (one, other)]
+            cells = [tree, f"{round_trip} ms", run, str(len(turns)), f"{one} / {other}"]
+            cells += [f"{ratio:.2f}", f"{both[0]:.1f} / {both[1]:.1f}"]
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO
 
-from borgpull.borg.command import Borg
+from borgpull.borg.command import QUICK, Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
-from borgpull.client.serve import serve
+from borgpull.client.serve import serve, serve_env
 from borgpull.client.setup import Facts
 from borgpull.errors import ClientUnsuitable
-from borgpull.process import Running, running
+from borgpull.process import CommandError, Running, running
 
 # The first that ends as BORG_EXIT_CODES=modern says even where the error is the server's
 # (borgbackup/borg#8631). An older one is used only if it is named.
@@ -27,7 +27,7 @@ OLDEST = (1, 1, 0)
 # The first that authenticates an archive anew when it renames it (borgbackup/borg#7791): what older
 # ones have renamed, no borg of today can read.
 RENAMES = (1, 2, 5)
-SERVE_END_SECONDS = 20.0
+SERVE_END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ class ClientBorg:
     place: Place
     program: str  # on the client
     server: Borg
-    env: dict[str, str] = field(default_factory=dict)
 
     def renames(self) -> bool:
         """Is a renaming by this borg any good? Else ours has to: it learns the archive first."""
@@ -48,8 +47,9 @@ class ClientBorg:
         env = {
             "BORG_REPO": url(str(self.server.repository)),
             "BORG_HOSTNAME": self.server.client,
-            **self.env,
         }
+        if command in QUICK:
+            env["BORG_SELFTEST"] = "disabled"
         assigned = [f"{name}={value}" for name, value in env.items()]
         common = ["--log-json", "--lock-wait", str(self.server.lock_wait)]
         return quoted([way, rsh, "env", *assigned, self.program, *common, command, *args])
@@ -82,17 +82,18 @@ def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running
         told(argv, header, stdout=replies) as (child, sink),
     ):
         replies.close()
-        with running(
-            after_greeting(serve(server)),
-            name="borg serve",
-            env=server.env(None),
-            stdin=requests,
-            stdout=sink,
-        ):
+        argv, env = after_greeting(serve(server)), serve_env(server)
+        with running(argv, name="borg serve", env=env, stdin=requests, stdout=sink) as serving:
             # Each end must be open in one process only, or nobody sees the other's end.
             requests.close()
             sink.close()
-            yield child
+            try:
+                yield child
+            finally:
+                # It frees its lock once its input has ended; a signal just then leaves the lock.
+                child.stop(grace=5)
+                with contextlib.suppress(CommandError):
+                    serving.wait(SERVE_END_SECONDS)
 
 
 def after_greeting(command: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from borgpull.borg import repository
 from borgpull.borg.command import Borg
 from borgpull.errors import BorgFailed
 from borgpull.process import Running, running
@@ -23,6 +24,11 @@ def serve(server: Borg) -> list[str]:
     return ["borg", "serve", "--append-only", "--restrict-to-repository", repository]
 
 
+def serve_env(server: Borg) -> dict[str, str]:
+    """`borg serve` encrypts and chunks nothing, which is what borg's self-test is about."""
+    return {**server.env(None), "BORG_SELFTEST": "disabled"}
+
+
 @contextlib.contextmanager
 def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -> Iterator[Running]:
     """A `borg serve` for the first who connects, or with `fork` one for each. Raises BorgFailed."""
@@ -30,10 +36,12 @@ def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -
     script.write_text(f"exec {shlex.join(serve(server))}\n")
     argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600,unlink-early" + ",fork" * fork]
     argv.append(f"EXEC:sh {script}")
-    with running(argv, name="socat", env=server.env(None)) as child:
+    with running(argv, name="socat", env=serve_env(server)) as child:
         deadline = time.monotonic() + LISTEN_SECONDS
         while not socket.exists():
             if not child.alive() or time.monotonic() > deadline:
                 raise BorgFailed(f"socat does not listen: {child.stderr()[-300:]}")
             time.sleep(0.01)
         yield child
+        if not fork:  # a signal in the moment in which it frees its lock would leave the lock
+            repository.await_release(server)

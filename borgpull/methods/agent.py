@@ -13,7 +13,7 @@ from pathlib import Path
 
 from borgpull.borg.command import Borg
 from borgpull.client.borg import ClientBorg, ssh_program
-from borgpull.client.serve import serve
+from borgpull.client.serve import serve, serve_env
 from borgpull.errors import ConnectBackFailed, UsageError
 from borgpull.events import Emit
 from borgpull.methods import onclient
@@ -55,7 +55,7 @@ def link(
         serve(server),
         listen="::" if ":" in facts.connection else "0.0.0.0",  # noqa: S104 - one key, one command
         port=named[1] if named else 0,
-        env=server.env(None),
+        env=serve_env(server),
     ) as sshd:
         known_hosts = [Path(name) for name in known_hosts_files(job.places)]
         agents.add(

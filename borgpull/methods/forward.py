@@ -12,7 +12,7 @@ from pathlib import Path
 
 from borgpull.borg.command import Borg
 from borgpull.client.borg import ClientBorg, ssh_program
-from borgpull.client.serve import serve
+from borgpull.client.serve import serve, serve_env
 from borgpull.errors import ForwardingRefused
 from borgpull.events import Emit
 from borgpull.methods import onclient
@@ -34,7 +34,7 @@ def link(job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Sta
     assert job.target is not None
     server, place = there.server, there.place
     key = keypair(folder, "forward_key")
-    env = server.env(None)
+    env = serve_env(server)
     with serving(folder, key.public, serve(server), listen="127.0.0.1", env=env) as sshd:
         place.put("key", key.private.read_bytes())
         place.put("known_hosts", f"{sshd.known_hosts_line()}\n".encode())

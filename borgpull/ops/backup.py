@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,19 +39,20 @@ def run(job: JobSpec, emit: Emit) -> Result:
     """
     started = time.monotonic()
     with private_folder() as folder, _borg(job, emit) as borg:
-        found = _prepare(job, borg, emit)
-        known = [item["name"] for item in found]
-        name = job.archive or default_archive_name(job.client)
-        if name in known:
-            raise ArchiveExists(f"{job.client} already has an archive {name}")
-        if not job.dry_run:
-            ledger.see(Path(job.places.state), job.client, found)
-        with METHODS[job.verb](job, borg, folder, emit) as source:
-            if job.dry_run:
-                return _dry_run(job, source, name, emit)
-            data = _save(job, source, name, emit)
+        _make_repository(job, borg, emit)
+        # While the connection is made, as both take a while.
+        with ThreadPoolExecutor(1) as pool:
+            listing = pool.submit(repository.archives, borg)
+            with METHODS[job.verb](job, borg, folder, emit) as source:
+                found = listing.result()
+                name = _new_name(job, found)
+                if job.dry_run:
+                    return _dry_run(job, source, name, emit)
+                ledger.see(Path(job.places.state), job.client, found)
+                data = _save(job, source, name, emit)
         # Once the client is out: what it has done to the list to the very end is noticed.
         listed = source.archives()
+        known = [item["name"] for item in found]
         _require_named(data, known, listed)
         data["paths"] = list(job.paths)
         data["seconds"] = round(time.monotonic() - started, 3)
@@ -81,14 +83,21 @@ def default_archive_name(client: str) -> str:
     return f"{client}-{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _prepare(job: JobSpec, borg: Borg, emit: Emit) -> list[dict[str, Any]]:
-    """The repository is there (or made), opens with the passphrase; its archives."""
+def _make_repository(job: JobSpec, borg: Borg, emit: Emit) -> None:
+    """The repository is there, or made. Raises RepositoryMissing, borg's errors."""
     if job.init and not job.dry_run and not repository.exists(borg.repository):
         events.phase(emit, "init", f"making the repository of {job.client} ({job.encryption})")
         repository.init(borg, job.encryption)
         events.note(emit, repository.key_reminder(job.client, job.encryption))
     repository.require(borg.repository, job.client)
-    return repository.archives(borg)
+
+
+def _new_name(job: JobSpec, found: Sequence[dict[str, Any]]) -> str:
+    """The new archive's name. Raises ArchiveExists."""
+    name = job.archive or default_archive_name(job.client)
+    if name in [item["name"] for item in found]:
+        raise ArchiveExists(f"{job.client} already has an archive {name}")
+    return name
 
 
 def _dry_run(job: JobSpec, source: Source, name: str, emit: Emit) -> Result:
