@@ -17,6 +17,8 @@ from borgpull.secrets import Secret
 
 Stream = Literal["stdout", "stderr"]
 TAIL_LINES = 40
+# A client that sends no end of line must not fill our memory: what is longer comes in pieces.
+LINE_BYTES = 1 << 20
 # A child gets this long after each of SIGTERM and SIGKILL before we go on without it.
 GRACE_SECONDS = 20.0
 
@@ -132,7 +134,7 @@ class Running:
 
     def _pump(self, stream: Stream, pipe: IO[bytes]) -> None:
         with contextlib.suppress(ValueError):  # closed while reading
-            for line in pipe:
+            for line in iter(lambda: pipe.readline(LINE_BYTES), b""):
                 if stream == "stderr":
                     self.tail.append(line.decode(errors="replace").rstrip("\n"))
                 self._queue.put((stream, line))

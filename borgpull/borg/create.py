@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from borgpull.secrets import as_fd
 # Lines of plain text kept for an error message; borg's progress lines are not among them.
 LOG_LINES = 60
 KEPT_PATHS = 20
+# What is used of borg's statistics.
+NUMBERS = ("nfiles", "original_size", "deduplicated_size")
 # borg's status letters of regular files whose content was read: added, modified, changing.
 READ = "AMC"
 
@@ -67,6 +70,12 @@ class Order:
         common = ["--list", *(["--dry-run"] if self.dry_run else ["--json", "--progress"])]
         return [*common, *options, *self.args, f"::{self.archive}", "--", *paths]
 
+    def fits(self, name: str) -> bool:
+        """Can borg have made this name of `archive`, whatever its placeholders stand for?"""
+        parts = re.split(r"\{[^{}]*\}", self.archive)
+        pattern = "[^/\n\ud800-\udfff]+".join(re.escape(part) for part in parts)
+        return re.fullmatch(pattern, name) is not None
+
 
 def create(
     borg: Borg, order: Order, words: Sequence[str], *, alive: Callable[[], bool], emit: Emit
@@ -90,7 +99,7 @@ def watch(
     Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
     """
     progress = _Progress(emit, order.total_files)
-    done, log, output = Created(), _Log(), []
+    done, log = Created(), _Log()
     for item in child.lines():
         if not alive():
             raise ConnectionLost(f"the connection to {client} broke during the run")
@@ -98,9 +107,7 @@ def watch(
             continue
         stream, line = item
         message = messages.parse(line) if stream == "stderr" else None
-        if stream == "stdout":
-            output.append(line)
-        elif message is None:
+        if message is None:
             log.add(line)
         elif message["type"] == "file_status":
             done.count(str(message.get("status")), str(message.get("path")))
@@ -113,10 +120,16 @@ def watch(
         if not alive():
             raise ConnectionLost(f"the connection to {client} broke during the run")
         raise messages.from_exit(done.returncode, "\n".join(log.lines), client)
-    with contextlib.suppress(ValueError, KeyError):
-        done.stats = json.loads(b"".join(output or log.json))
-        done.name = str(done.stats["archive"]["name"])
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        done.name, done.stats = _stats(b"".join(log.json))
     return done
+
+
+def _stats(text: bytes) -> tuple[str, dict[str, Any]]:
+    """The archive's name and borg's JSON on it. Raises what a client may have put in there."""
+    archive = json.loads(text)["archive"]
+    numbers = {name: int(archive["stats"][name]) for name in NUMBERS}
+    return str(archive["name"]), {"archive": {"id": str(archive["id"]), "stats": numbers}}
 
 
 class _Log:
@@ -158,11 +171,13 @@ class _Progress:
         if message.get("finished") or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 0.2
+        numbers = [message.get(name) for name in NUMBERS]
+        files, size, new = (item if isinstance(item, int) else 0 for item in numbers)
         data = {
-            "files": message.get("nfiles", 0),
-            "bytes": message.get("original_size", 0),
-            "new_bytes": message.get("deduplicated_size", 0),
-            "path": message.get("path", ""),
+            "files": files,
+            "bytes": size,
+            "new_bytes": new,
+            "path": str(message.get("path", "")),
             "total_files": self._total,
         }
         self.emit(Event("progress", data))

@@ -62,9 +62,7 @@ def settle(repository: Path, keep: Path) -> None:
         except FileNotFoundError:
             return
         found = _read(repository)
-        # A repository that is gone altogether was removed here: no client can do that.
-        there = repository.is_dir()
-        changed = [name for name in good if there and found.get(name) != good[name]]
+        changed = _changed(repository, good, found)
         if changed:
             # The last one only: a client must not be able to fill the disk with them.
             _write(keep.with_name(f"{keep.name}.refused"), json.dumps(found).encode())
@@ -76,6 +74,22 @@ def settle(repository: Path, keep: Path) -> None:
             f"the client changed {' and '.join(changed)} of {repository}: put back as it was, and "
             f"what the client wrote is in {keep.name}.refused"
         )
+
+
+def compare(repository: Path, keep: Path) -> None:
+    """Within a guard: has a session of the client's changed anything by now?
+
+    Raises RepositoryTampered, as the guard's end will: it is to unwind what would build on it.
+    """
+    with _os_errors(keep):
+        changed = _changed(repository, json.loads(keep.read_bytes()), _read(repository))
+    if changed:
+        raise RepositoryTampered(f"the client changed {' and '.join(changed)} of {repository}")
+
+
+def _changed(repository: Path, good: dict[str, str], found: dict[str, str]) -> list[str]:
+    # A repository that is gone altogether was removed here: no client can do that.
+    return [name for name in good if repository.is_dir() and found.get(name) != good[name]]
 
 
 def _read(repository: Path) -> dict[str, str]:

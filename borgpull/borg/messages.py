@@ -30,7 +30,8 @@ DEAD_LINK = {
 }
 
 _FILE_WARNING = re.compile(
-    r"(?P<path>.*?): (?:(?P<op>[a-z0-9_]+): )?\[Errno (?P<errno>\d+)\] (?P<text>[^:]*)", re.DOTALL
+    r"(?P<path>.*?): (?:(?P<op>[a-z0-9_]+): )?\[Errno (?P<errno>[0-9]{1,4})\] (?P<text>[^:]*)",
+    re.DOTALL,
 )
 
 
@@ -59,7 +60,7 @@ def parse(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         data = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) and "type" in data else None
 
@@ -119,8 +120,10 @@ def from_exit(returncode: int, text: str, client: str) -> BorgpullError:
     cls = _BY_CODE.get(returncode)
     if returncode == 2 and _NOT_WRITABLE.search(text):
         cls = errors.RepositoryNotWritable
+    # borg's own message comes before its traceback, whose end are the facts of the system.
+    said = text.partition("Traceback (most recent call last)")[0] or text
     last = next(
-        (line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message"
+        (line.strip() for line in reversed(said.splitlines()) if line.strip()), "no message"
     )
     if cls is None:
         reason = f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"

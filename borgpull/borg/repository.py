@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -76,6 +77,17 @@ def init(borg: Borg, encryption: str) -> None:
 def archives(borg: Borg) -> list[dict[str, Any]]:
     """The archives, oldest first, unverified ones among them."""
     return list(borg.json("list", "--bypass-lock", "--consider-checkpoints")["archives"])
+
+
+def opened(borg: Borg, name: str) -> str | None:
+    """The id of an archive of that name, which borg has read and authenticated; None without one.
+
+    Raises BorgFailed where that fails. `{end}` is in the archive itself, and not in the list.
+    """
+    pattern = re.sub(r"([*?\[])", r"[\1]", name).replace("{", "{{").replace("}", "}}")
+    words = ["--bypass-lock", "--consider-checkpoints", "--format", "{archive}{end}"]
+    found = borg.json("list", *words, "--glob-archives", pattern)["archives"]
+    return next((str(item["id"]) for item in found if item["name"] == name), None)
 
 
 def items(borg: Borg, archive: str) -> Iterator[dict[str, Any]]:

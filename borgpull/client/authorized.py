@@ -7,21 +7,22 @@ on standard input: what to do, the passphrase, the archive's name, and the compr
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from borgpull.client.setup import FORCED, script
 from borgpull.errors import UsageError
 
-# What each method asks of sshd beside running commands; `restrict` denies all else.
+# What each method asks of sshd beside running commands; `restrict` denies all else. There is no
+# word for "no port": `none` is no host, so that the key opens no way into the client's network.
 OPTIONS = {
     "sshfs": "restrict",
     "pipe": "restrict",
-    "socat": "restrict,port-forwarding",
+    "socat": 'restrict,port-forwarding,permitopen="none:1",permitlisten="none:1"',
     "agent": "restrict,agent-forwarding",
-    "forward": "restrict,port-forwarding",
+    "forward": 'restrict,port-forwarding,permitopen="none:1",permitlisten="127.0.0.1:*"',
 }
-SFTP = "/usr/lib/openssh/sftp-server -R"
 # borg's status letters that are worth a line: all but unchanged files and excluded paths. With
 # those, an unchanged tree of 100,000 files would send 100,000 lines over the link.
 FILTER = "AMCEhdsfbci?"
@@ -31,20 +32,26 @@ def forced_command(
     client: str, repository: str, borg: str, paths: Sequence[str], patterns: Sequence[str]
 ) -> str:
     """The command for the client's own borg; `repository` is its folder on the server."""
-    words = [word for pattern in patterns for word in ("--exclude", pattern)]
-    statements = [line for line in script("forced.sh").splitlines() if line[:1] != "#"]
-    text = "; ".join(statements)
-    for name, value in {
-        "FORCED": shlex.join([FORCED, "1", *paths]),
-        "URL": shlex.quote(url(repository)),
-        "CLIENT": shlex.quote(client),
+    words = {
+        # Quoted twice: the server splits what the shell there has taken the first quotes from.
+        "FORCED": quoted([shlex.join([FORCED, *paths])]),
+        "URL": quoted([url(repository)]),
+        "CLIENT": quoted([client]),
         "FILTER": FILTER,
-        "BORG": shlex.quote(borg),
-        "EXCLUDES": shlex.join(words),
-        "PATHS": shlex.join([path.lstrip("/") or "." for path in paths]),
-    }.items():
-        text = text.replace(f"@{name}@", value)
-    return text
+        "BORG": quoted([borg]),
+        "EXCLUDES": quoted(word for pattern in patterns for word in ("--exclude", pattern)),
+        "PATHS": quoted(path.lstrip("/") or "." for path in paths),
+    }
+    statements = [line for line in script("forced.sh").splitlines() if line[:1] != "#"]
+    return re.sub(r"@([A-Z]+)@", lambda match: words[match[1]], "; ".join(statements))
+
+
+def quoted(words: Iterable[str]) -> str:
+    """Words for a shell, in single quotes only: dropbear takes double ones for the command's end.
+
+    (OpenSSH, but not dropbear, takes the backslash before them away again.)
+    """
+    return " ".join("'" + word.replace("'", r"'\''") + "'" for word in words)
 
 
 def url(repository: str) -> str:

@@ -15,6 +15,7 @@ from borgpull.borg.command import QUICK, Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
 from borgpull.client.serve import serve, serve_env
+from borgpull.client.setup import Facts
 from borgpull.errors import ClientUnsuitable
 from borgpull.process import CommandError, Running, running
 
@@ -23,6 +24,9 @@ from borgpull.process import CommandError, Running, running
 OWN_BORG = (1, 4, 1)
 # The oldest that can be named: BORG_PASSPHRASE_FD, `create --json`, `--files-cache`.
 OLDEST = (1, 1, 0)
+# The first that authenticates an archive anew when it renames it (borgbackup/borg#7791): what older
+# ones have renamed, no borg of today can read.
+RENAMES = (1, 2, 5)
 SERVE_END_SECONDS = 5.0
 
 
@@ -33,6 +37,10 @@ class ClientBorg:
     place: Place
     program: str  # on the client
     server: Borg
+
+    def renames(self) -> bool:
+        """Is a renaming by this borg any good? Else ours has to: it learns the archive first."""
+        return self.program != self.place.facts.borg_path or renames(self.place.facts)
 
     def words(self, way: str, rsh: str, command: str, *args: str) -> str:
         """The line that the script `run` takes: quoted for sh, without a newline in it."""
@@ -74,7 +82,7 @@ def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running
         told(argv, header, stdout=replies) as (child, sink),
     ):
         replies.close()
-        argv, env = serve(server), serve_env(server)
+        argv, env = after_greeting(serve(server)), serve_env(server)
         with running(argv, name="borg serve", env=env, stdin=requests, stdout=sink) as serving:
             # Each end must be open in one process only, or nobody sees the other's end.
             requests.close()
@@ -86,6 +94,15 @@ def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running
                 child.stop(grace=5)
                 with contextlib.suppress(CommandError):
                     serving.wait(SERVE_END_SECONDS)
+
+
+def after_greeting(command: Sequence[str]) -> list[str]:
+    """A command that sees its input only from after the client's line `borgpull-begin` on.
+
+    What comes before it is printed by the profile of the login shell. sh reads byte by byte.
+    """
+    script = 'while IFS= read -r line; do [ "$line" != borgpull-begin ] || exec "$@"; done'
+    return ["sh", "-c", script, "sh", *command]
 
 
 @contextlib.contextmanager
@@ -120,19 +137,28 @@ def choose(place: Place, named: str | None) -> str:
     """
     facts = place.facts
     if named is not None:
-        if facts.borg is None:
-            raise ClientUnsuitable(f"{named} on the client is no borg that runs")
-        if not OLDEST <= facts.borg < (2, 0, 0):
-            version = ".".join(map(str, facts.borg))
-            raise ClientUnsuitable(
-                f"{named} on the client is borg {version}: 1.1 to 1.4 work with this repository",
-                hint="leave --client-borg out, and the sidecar sends its own",
-            )
+        require_known(facts, named)
         return facts.borg_path
     if facts.borg is not None and OWN_BORG <= facts.borg < (2, 0, 0):
         return facts.borg_path
     place.stream_runtime()
     return f"{place.folder}/runtime/borg"
+
+
+def require_known(facts: Facts, named: str) -> None:
+    """Raises ClientUnsuitable where the client's own borg does not fit our repositories."""
+    if facts.borg is None:
+        raise ClientUnsuitable(f"{named} on the client is no borg that runs")
+    if not OLDEST <= facts.borg < (2, 0, 0):
+        version = ".".join(map(str, facts.borg))
+        raise ClientUnsuitable(
+            f"{named} on the client is borg {version}: 1.1 to 1.4 work with this repository",
+            hint="leave --client-borg out, and the sidecar sends its own",
+        )
+
+
+def renames(facts: Facts) -> bool:
+    return facts.borg is not None and facts.borg >= RENAMES
 
 
 def relay(place: Place) -> str:

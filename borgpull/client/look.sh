@@ -4,6 +4,7 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
 
+echo # a profile's greeting may have no newline at its end
 say user "$(id -u) $(id -un 2>/dev/null)"
 say machine "$(uname -s) $(uname -m)"
 for tool in tar gzip sha256sum socat find getfattr; do

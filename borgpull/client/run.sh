@@ -3,7 +3,8 @@
 # words quoted for this shell; nothing of them is in an argument list or environment of this script.
 #
 # `channel`: the rest of standard input and output is borg's own protocol, which `rsh` beside this
-# script connects to borg. Else: the input only tells, by its end, that the server is gone.
+# script connects to borg. Else: the input only tells, by its end, that the server is gone. The
+# protocol comes after the line `borgpull-begin`: a login shell's profile may have printed something.
 folder=${0%/*}
 IFS= read -r passphrase
 IFS= read -r words
@@ -16,7 +17,9 @@ shift 2
 umask 077
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd / || exit 1
+echo # what a profile prints may have no newline at its end
 if [ "$way" = channel ]; then
+  echo borgpull-begin
   exec 1>&2 # the protocol has standard output for itself
   BORGPULL_IN=/proc/$$/fd/3 BORGPULL_OUT=/proc/$$/fd/4
   if ! [ -p "$BORGPULL_IN" ] || ! [ -p "$BORGPULL_OUT" ]; then # sockets cannot be opened anew

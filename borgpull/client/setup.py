@@ -19,7 +19,7 @@ SETUP_SECONDS = 60.0
 # What a client may answer as its folder: it comes back in commands that the client runs.
 _FOLDER = re.compile(r"/[A-Za-z0-9._/+-]{1,80}/borgpull-[0-9a-f]{16}")
 _BORG = re.compile(r"borg(?:\.exe)? (\d+)\.(\d+)\.(\d+)\S* (/.+)")
-# A forced command answers this to whatever is not its own protocol (`authorized.py`).
+# A forced command answers this to whatever is not its own protocol (`authorized.py`), and its borg.
 FORCED = "borgpull-forced"
 
 
@@ -121,8 +121,6 @@ def read(answer: bytes) -> Facts:
     found: dict[str, list[str]] = {}
     for line in head.decode(errors="surrogateescape").splitlines():
         word, _, text = line.partition(" ")
-        if word == FORCED:
-            return Facts(forced=True, forced_paths=tuple(shlex.split(text)[1:]))
         if word.startswith("borgpull-"):
             found.setdefault(word.removeprefix("borgpull-"), []).append(text)
     one = {word: texts[-1] for word, texts in found.items()}
@@ -136,9 +134,19 @@ def read(answer: bytes) -> Facts:
         connection=one.get("connection", ""),
         borg=(int(borg[1]), int(borg[2]), int(borg[3])) if borg else None,
         borg_path=borg[4] if borg else "",
-        missing=tuple(int(text) for text in found.get("missing", ()) if text.isdigit()),
+        missing=tuple(int(text) for text in found.get("missing", ()) if text.isdecimal()),
         folder=folder if _FOLDER.fullmatch(folder) else "",
         cache="cache" in one,
         runtime=one.get("runtime", ""),
         mounts=mounts,
+        forced="forced" in one,
+        forced_paths=_words(one.get("forced", "")),
     )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words quoted for a shell; none where a client answers something else."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError:
+        return ()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from borgpull.borg import repository
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order, watch
-from borgpull.client.borg import joined, passphrase
+from borgpull.client.borg import joined, passphrase, renames, require_known
 from borgpull.client.place import Place
 from borgpull.errors import UsageError
 from borgpull.events import Emit
@@ -22,6 +22,7 @@ from borgpull.process import Running
 def source(job: JobSpec, borg: Borg, place: Place, emit: Emit) -> Source:
     """Raises UsageError where the job wants what the key's command does not do."""
     session = place.session
+    require_known(place.facts, "borg")
     _check(job, place)
 
     @contextlib.contextmanager
@@ -29,17 +30,23 @@ def source(job: JobSpec, borg: Borg, place: Place, emit: Emit) -> Source:
         header = f"borgpull-{verb}\n{passphrase(borg)}\n{archive}\n{more}\n"
         # The command is not asked for anything: sshd runs its own.
         argv = session.command("borgpull")
-        with onclient.guarded(borg), joined(borg, argv, header.encode()) as child:
+        with joined(borg, argv, header.encode()) as child:
             yield child
 
     def create(order: Order) -> Created:
         verb = "list" if order.dry_run else "create"
         with start(verb, order.archive, job.compression) as child:
-            return watch(child, borg.client, order, alive=session.alive, emit=emit)
+            done = watch(child, borg.client, order, alive=session.alive, emit=emit)
+        onclient.check(borg, order, done)
+        return done
 
     def rename(old: str, new: str) -> None:
+        if not renames(place.facts):
+            repository.rename(borg, old, new)
+            return
         with start("rename", old, new) as child:
             onclient.finish(child, borg.client, session)
+        repository.await_release(borg)
 
     return Source(
         left_out=(),

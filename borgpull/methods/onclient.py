@@ -76,13 +76,14 @@ def open_source(
                     f"the key for {job.target} is limited to a command of its own",
                     hint=f"only pipe works with it: borgpull pipe {job.target}",
                 )
-            yield forced(job, borg, place, emit)
+            with guarded(borg):
+                yield forced(job, borg, place, emit)
             return
         program = choose(place, job.client_borg)
         saved = borg.base.parent / "client-cache.tar"
         place.bring_cache(saved)
         there = ClientBorg(place, program, borg)
-        with link(job, there, folder) as start:
+        with guarded(borg), link(job, there, folder) as start:
             yield source(job, there, start, saved, emit)
 
 
@@ -96,12 +97,18 @@ def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emi
 
     def create(order: Order) -> Created:
         words = order.words(*options, paths=paths)
-        with guarded(there.server), start("create", *words) as child:
-            return watch(child, client, order, alive=place.session.alive, emit=emit)
+        with start("create", *words) as child:
+            done = watch(child, client, order, alive=place.session.alive, emit=emit)
+        check(there.server, order, done)
+        return done
 
     def rename(old: str, new: str) -> None:
-        with guarded(there.server), start("rename", f"::{old}", new) as child:
+        if not there.renames():
+            repository.rename(there.server, old, new)
+            return
+        with start("rename", f"::{old}", new) as child:
             finish(child, client, place.session)
+        repository.await_release(there.server)
 
     def accept() -> None:
         if not job.keep_runtime:
@@ -121,8 +128,9 @@ def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emi
 
 @contextlib.contextmanager
 def guarded(server: Borg) -> Iterator[None]:
-    """While a client can talk to `borg serve`: its lock and our configuration are as before after.
+    """As long as a client can talk to `borg serve`: configuration and lock are as before after it.
 
+    That is longer than its borg takes: it may come back as often as it likes while the way is open.
     Raises RepositoryTampered, over any other error.
     """
     with guard.config_guard(server.repository, guard.keep_of(server)):
@@ -130,6 +138,17 @@ def guarded(server: Borg) -> Iterator[None]:
             yield
         finally:
             repository.await_release(server)
+
+
+def check(server: Borg, order: Order, done: Created) -> None:
+    """Is what the client says it made what was ordered, and is the repository's configuration ours?
+
+    Raises VerificationFailed, RepositoryTampered.
+    """
+    repository.await_release(server)
+    guard.compare(server.repository, guard.keep_of(server))
+    if not order.dry_run and not order.fits(done.name):
+        raise not_there(done.name)
 
 
 @contextlib.contextmanager
@@ -208,17 +227,20 @@ def verify(borg: Borg, done: Created) -> Verdict:
 
     borg on the client has read the files itself, so that read errors are among its warnings, and
     `borg serve` has written what it acknowledged; here our own borg, with our own key, must find
-    that very archive. Raises VerificationFailed.
+    and open that very archive. Raises VerificationFailed.
     """
     made = str(done.stats.get("archive", {}).get("id"))
-    found = {item["name"]: item["id"] for item in repository.archives(borg)}
-    if not done.name or found.get(done.name) != made:
-        raise VerificationFailed(
-            f"the repository does not have the archive {done.name or '(no name)'} of the client",
-            hint="run again; if it stays, look at the client",
-        )
+    if not done.name or repository.opened(borg, done.name) != made:
+        raise not_there(done.name)
     stats = done.stats["archive"]["stats"]
     counts = {KINDS[letter]: done.statuses[letter] for letter in KINDS if done.statuses[letter]}
-    counts["-"] = int(stats.get("nfiles", 0))
+    counts["-"] = stats["nfiles"]
     changed = tuple(item.path for item in done.warnings if item.kind == messages.CHANGED)
-    return Verdict(changed=changed, counts=counts, size=int(stats.get("original_size", 0)))
+    return Verdict(changed=changed, counts=counts, size=stats["original_size"])
+
+
+def not_there(name: str) -> VerificationFailed:
+    return VerificationFailed(
+        f"the repository does not have the archive {name or '(no name)'} of the client",
+        hint="run again; if it stays, look at the client",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -50,13 +50,29 @@ def run(job: JobSpec, emit: Emit) -> Result:
                     return _dry_run(job, source, name, emit)
                 ledger.see(Path(job.places.state), job.client, found)
                 data = _save(job, source, name, emit)
-                listed = source.archives() or found
-        _sweep_unverified(borg, [item["name"] for item in found], emit)
+        # Once the client is out: what it has done to the list to the very end is noticed.
+        listed = source.archives()
+        known = [item["name"] for item in found]
+        _require_named(data, known, listed)
         data["paths"] = list(job.paths)
         data["seconds"] = round(time.monotonic() - started, 3)
         result = Result(verb=job.verb, client=job.client, data=data)
-        ledger.conclude(Path(job.places.state), result, listed)
+        ledger.conclude(Path(job.places.state), result, listed or found)
+        # Not while archives are missing: a client may have made good ones look like these.
+        _sweep_unverified(borg, known, emit)
     return result
+
+
+def _require_named(
+    data: Mapping[str, Any], known: Sequence[str], listed: Sequence[Mapping[str, Any]]
+) -> None:
+    """Has a client that was to rename its archive done so? Raises VerificationFailed."""
+    names = {item["name"] for item in listed}
+    if names and (data["archive"] in known or data["archive"] not in names):
+        raise VerificationFailed(
+            f"the repository does not have the archive {data['archive']} of the client",
+            hint="run again; if it stays, look at the client",
+        )
 
 
 def _borg(job: JobSpec, emit: Emit) -> AbstractContextManager[Borg]:

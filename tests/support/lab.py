@@ -182,15 +182,24 @@ class Lab:
         return found
 
     def client(
-        self, image: str = "borgpull-client", *, name: str = "", trust: bool = True, **env: str
+        self,
+        image: str = "borgpull-client",
+        *,
+        name: str = "",
+        trust: bool = True,
+        options: Sequence[str] = (),
+        **env: str,
     ) -> Client:
-        """Start a client, wait until its sshd answers, and pin its host key."""
+        """Start a client, wait until its sshd answers, and pin its host key.
+
+        `options` are docker's; variables of the image go by name.
+        """
         self._count += 1
         client = Client(name or f"c{self._count}-{self.id}")
         variables = [word for key, value in env.items() for word in ("-e", f"{key}={value}")]
         key = f"{self.key}.pub:/authorized_keys:ro"
         common = ["--name", client.name, "--network", self.network, "--label", self.label]
-        docker("run", "-d", *common, "-v", key, *variables, image)
+        docker("run", "-d", *common, "-v", key, *variables, *options, image)
         self._clients.append(client)
         self._await_sshd(client, int(env.get("PORT", "22")))
         if trust:

@@ -1,0 +1,221 @@
+"""A client that was taken over, with the way to `borg serve` open: what it tries, and what is left.
+
+tests/support/evil.py is its borg. It has real borg's code, the passphrase, and the way in; it is
+asked for one thing after the other, and may make an honest archive after all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docker.test_errors import assert_error
+from tests.support.lab import ROOT, Client, Completed, Lab, docker
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+METHODS = ("pipe", "socat", "agent", "forward")
+OTHER = "somebody-else"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with Lab(tmp_path_factory.mktemp("compromised") / "lab", owner=1000) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def machine(lab: Lab) -> Client:
+    client = lab.client("borgpull-borg12-client", SEED="0")
+    docker("cp", str(ROOT / "tests/support/evil.py"), f"{client.name}:/usr/local/bin/evil")
+    client.exec("sh", "-c", "chmod 755 /usr/local/bin/evil; echo worth keeping >/srv/data/a")
+    backup(lab, client, "pipe", OTHER, "theirs")
+    return client
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A client's name, and so a repository, of this test's own."""
+    return re.sub(r"\W+", "-", request.node.name).strip("-")
+
+
+def run(
+    lab: Lab, machine: Client, method: str, name: str, archive: str, borg: str, *more: str
+) -> Completed:
+    words = ["--init", "--client-borg", borg, "--name", name, "--archive", archive, *more]
+    return lab.plain(method, *words, machine.address, "/srv/data")
+
+
+def backup(lab: Lab, machine: Client, method: str, name: str, archive: str) -> None:
+    done = run(lab, machine, method, name, archive, "/usr/bin/borg")
+    assert done.rc == 0, done.stderr
+
+
+def attack(
+    lab: Lab,
+    machine: Client,
+    method: str,
+    name: str,
+    *create: str,
+    rename: tuple[str, ...] | None = None,
+    lie: dict[str, Any] | None = None,
+    options: tuple[str, ...] = (),
+) -> tuple[Completed, dict[str, str]]:
+    """A run for an archive `new`, and what came of each attempt.
+
+    The client renames archives itself if its borg says that it is new enough.
+    """
+    version = "1.2.4" if rename is None else "1.2.8"
+    plan = {"own": f"/repo/{name}", "other": f"/repo/{OTHER}", "lie": lie, "version": version}
+    text = json.dumps({**plan, "create": create, "rename": rename})
+    machine.exec("sh", "-c", f"rm -f /srv/control/log; echo '{text}' >/srv/control/plan")
+    done = run(lab, machine, method, name, "new", "/usr/local/bin/evil", *options)
+    log = machine.exec("sh", "-c", "cat /srv/control/log || true")
+    return done, dict(json.loads(line) for line in log.splitlines())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names(lab: Lab, client: str) -> set[str]:
+    return set(lab.borg(client, "list", "--short", "--consider-checkpoints", "::").split())
+
+
+def roll_back(repository: Path, good: int) -> None:
+    """The recipe of docs/design.md, up to borg's own state: lab.borg has none."""
+    for path in [*(repository / "data").rglob("[0-9]*")]:
+        if path.is_file() and int(path.name) > good:
+            path.unlink()
+    for kind in ("index", "hints", "integrity"):
+        for path in repository.glob(f"{kind}.*"):
+            path.unlink()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_it_tries_is_refused_or_undone(
+    lab: Lab, machine: Client, method: str, name: str
+) -> None:
+    backup(lab, machine, method, name, "old")
+    repository, others = lab.repo / name, files(lab.repo / OTHER)
+    good = max(int(path.suffix[1:]) for path in repository.glob("index.*"))
+    folders = set(lab.repo.iterdir())
+    user = ("other_user",) if method == "socat" else ()
+
+    # Its own archives are deleted, which borg allows: the run says so, though its own is good.
+    done, log = attack(lab, machine, method, name, *user, "refused", "vandal", "honest")
+    for place in ("other", "above", "home", "up"):
+        for way in ("open", "make"):
+            assert log[f"{way} {place}"].startswith("PathNotAllowed"), log
+    assert log["make below"].startswith("PathNotAllowed"), log
+    assert log["make own"].startswith("AlreadyExists"), log
+    for call in ("destroy", "repair"):
+        assert "is in append-only mode" in log[call], log
+    for call in ("save_config", "compact_segments", "__init__", "__class__", "close"):
+        assert "InvalidRPCMethod" in log[f"call {call}"], log
+    assert log["vandal"] == "0"
+    if user:
+        assert log["other user"].startswith("1 0o600"), log
+        assert "0o40700" in log["other user"], log
+        assert "PermissionError" in log["other user"], log
+    assert_error(done, 65, "archive new is verified", "vanished: old")
+    assert names(lab, name) == {"new"}
+
+    # Its key cannot be overwritten.
+    config = (repository / "config").read_bytes()
+    done, log = attack(lab, machine, method, name, "key", "honest", options=("--archive", "newer"))
+    assert log["key"].startswith("done"), log
+    assert_error(done, 66, "changed config")
+    assert (repository / "config").read_bytes() == config
+    assert "newer" not in names(lab, name)
+    assert not [*repository.glob("lock.*")]
+
+    assert files(lab.repo / OTHER) == others
+    assert set(lab.repo.iterdir()) == folders
+    roll_back(repository, good)
+    assert lab.borg(name, "extract", "--stdout", "::old", "srv/data/a") == "worth keeping\n"
+
+
+@pytest.mark.parametrize("method", ["agent", "forward"])
+def test_its_key_gets_borg_serve_and_nothing_else(
+    lab: Lab, machine: Client, method: str, name: str
+) -> None:
+    backup(lab, machine, method, name, "old")
+    others = files(lab.repo / OTHER)
+    done, log = attack(lab, machine, method, name, "shell", "stock", "honest")
+    for way in ("command", "pty", "sftp", "stdio", "remote", "local", "root"):
+        assert "uid=" not in log[way] and "root:" not in log[way] and "SSH-" not in log[way], log
+    assert "usage: borg" in log["command"], log
+    assert "PTY allocation request failed" in log["pty"], log
+    assert "subsystem request failed" in log["sftp"], log
+    assert "administratively prohibited" in log["stdio"] + log["local"], log
+    assert "remote port forwarding failed" in log["remote"], log
+    assert "Permission denied (publickey)" in log["root"], log
+
+    assert log["list own"].startswith("0 old "), log
+    for way in ("list", "info", "create", "delete", "break-lock"):
+        assert re.match(r"2 .*Repository path not allowed", log[f"{way} other"], re.S), log
+    assert "Repository path not allowed" in log["init new"], log
+    for way in ("delete own", "repair own"):
+        assert re.match(r"2 .*append-only", log[way], re.S), log
+    assert log["delete old"].startswith("0 "), log
+    assert log["compact own"].startswith("0 "), log
+    assert_error(done, 65, "archive new is verified", "vanished: old")
+    assert files(lab.repo / OTHER) == others
+
+
+@pytest.mark.parametrize("method", ["agent", "forward"])
+def test_it_comes_back_when_its_borg_has_ended(
+    lab: Lab, machine: Client, method: str, name: str
+) -> None:
+    """The way is open until the end of the run: until then the key is watched."""
+    backup(lab, machine, method, name, "old")
+    config = (lab.repo / name / "config").read_bytes()
+    done, log = attack(lab, machine, method, name, "honest", rename=("honest", "late_key"))
+    assert_error(done, 66, "changed config")
+    assert log["late"] == "done"
+    assert (lab.repo / name / "config").read_bytes() == config
+    backup(lab, machine, method, name, "after")
+
+
+def test_it_lies(lab: Lab, machine: Client, name: str) -> None:
+    """Another archive than the one that was ordered never counts, whatever it says."""
+    backup(lab, machine, "pipe", name, "old")
+    old = json.loads(lab.borg(name, "list", "--json", "::"))["archives"][0]
+    for lie in (old, {**old, "name": "x"}, {**old, "name": "new.unverified-1"}):
+        done, _ = attack(lab, machine, "pipe", name, "lie", lie=lie)
+        assert_error(done, 62, "does not have the archive")
+    done, _ = attack(lab, machine, "socat", name, "lie", lie=old)
+    assert_error(done, 62, "does not have the archive old")
+    done, _ = attack(lab, machine, "pipe", name, "honest", rename=())
+    assert_error(done, 62, "does not have the archive new")
+    assert names(lab, name) > {"old"}
+    assert "new" not in names(lab, name)
+    done = lab.plain("list", "--json", name)
+    assert [item["name"] for item in done.result["data"]["archives"] if item["verified"]] == ["old"]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_it_talks_nonsense(lab: Lab, machine: Client, name: str, options: tuple[str, ...]) -> None:
+    old = {"name": "x", "id": "0"}
+    done, _ = attack(lab, machine, "pipe", name, "garbage", lie=old, options=options)
+    assert (done.rc, "Traceback" in done.stderr) == (62, False), done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_it_hides_archives_as_unverified_ones(lab: Lab, machine: Client, name: str) -> None:
+    """What the server would sweep away: not while archives are missing."""
+    for archive in ("old", "older"):
+        backup(lab, machine, "forward", name, archive)
+    done, log = attack(lab, machine, "forward", name, "hide", "honest")
+    assert log["hide"] == "['old.unverified-1', 'older']"
+    assert_error(done, 65, "vanished: old")
+    assert names(lab, name) == {"old.unverified-1", "older", "new"}
+    done = run(lab, machine, "forward", name, "newest", "/usr/bin/borg")
+    assert_error(done, 65, "vanished: old")
+    assert "old.unverified-1" in names(lab, name)
