@@ -16,7 +16,7 @@ from borgpull.client.authorized import url
 from borgpull.client.place import Place
 from borgpull.client.serve import serve
 from borgpull.errors import ClientUnsuitable
-from borgpull.process import Running, running
+from borgpull.process import CommandError, Running, running
 
 # The first that ends as BORG_EXIT_CODES=modern says even where the error is the server's
 # (borgbackup/borg#8631). An older one is used only if it is named.
@@ -76,11 +76,17 @@ def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running
         replies.close()
         with running(
             serve(server), name="borg serve", env=server.env(None), stdin=requests, stdout=sink
-        ):
+        ) as serving:
             # Each end must be open in one process only, or nobody sees the other's end.
             requests.close()
             sink.close()
-            yield child
+            try:
+                yield child
+            finally:
+                # At the end of its input it frees its lock; a SIGTERM in that moment leaves it.
+                child.stop()
+                with contextlib.suppress(CommandError):
+                    serving.wait(SERVE_END_SECONDS)
 
 
 @contextlib.contextmanager
@@ -95,7 +101,8 @@ def told(
         running(argv, name="borg on the client", stdin=source, stdout=stdout) as child,
     ):
         source.close()
-        sink.write(header)
+        with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
+            sink.write(header)
         yield child, sink
 
 
