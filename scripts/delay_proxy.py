@@ -1,19 +1,25 @@
-"""A TCP proxy that delays: `delay_proxy.py RTT_MS LISTEN:HOST:PORT…`, for the bench.
+"""A TCP proxy that delays: `delay_proxy.py RTT_MS[/RATE] LISTEN:HOST:PORT…`, for bench and tests.
 
-Each direction is delayed by half of the round trip, without limiting the throughput.
+Each direction is delayed by half of the round trip; its throughput is limited to RATE bytes a
+second, or not at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 
 BLOCK = 1 << 18
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
+async def pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, rate: float
+) -> None:
     """Copy until the end, each block `delay` seconds later."""
-    blocks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=1024)
+    # Few where they pile up: what lies here has not arrived, and the sender believes it has.
+    size = 1024 if rate == math.inf else 2
+    blocks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=size)
     clock = asyncio.get_running_loop().time
 
     async def send() -> None:
@@ -25,24 +31,27 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay
                 return
             writer.write(block)
             await writer.drain()
+            await asyncio.sleep(len(block) / rate)
 
-    sender = asyncio.create_task(send())
-    try:
+    async with asyncio.TaskGroup() as both:  # where one cannot write, the other must not wait
+        both.create_task(send())
         while block := await reader.read(BLOCK):
             await blocks.put((clock() + delay, block))
         await blocks.put((clock() + delay, b""))
-        await sender
-    except OSError:
-        sender.cancel()
-        writer.close()  # the other side must learn that this one is gone
 
 
-async def serve(listen: int, host: str, port: int, delay: float) -> None:
+async def serve(listen: int, host: str, port: int, delay: float, rate: float) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(host, port)
-        await asyncio.gather(pump(reader, back, delay), pump(there, writer, delay))
-        writer.close()
-        back.close()
+        try:
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(pump(reader, back, delay, rate))
+                ways.create_task(pump(there, writer, delay, rate))
+        except* OSError:
+            pass  # one side is gone
+        finally:
+            writer.close()
+            back.close()
 
     server = await asyncio.start_server(connected, "0.0.0.0", listen)
     async with server:
@@ -50,9 +59,10 @@ async def serve(listen: int, host: str, port: int, delay: float) -> None:
 
 
 async def main() -> None:
-    delay = float(sys.argv[1]) / 2000
+    round_trip, _, limit = sys.argv[1].partition("/")
+    delay, rate = float(round_trip) / 2000, float(limit or "inf")
     routes = [route.split(":") for route in sys.argv[2:]]
-    await asyncio.gather(*(serve(int(a), host, int(b), delay) for a, host, b in routes))
+    await asyncio.gather(*(serve(int(a), host, int(b), delay, rate) for a, host, b in routes))
 
 
 if __name__ == "__main__":

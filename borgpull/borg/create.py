@@ -19,6 +19,7 @@ from borgpull.errors import ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import Running, running
 from borgpull.secrets import as_fd
+from borgpull.ssh.session import lost
 
 # Lines of plain text kept for an error message; borg's progress lines are not among them.
 LOG_LINES = 60
@@ -117,7 +118,7 @@ def watch(
             _log_message(message, done, log, emit)
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
-        if not alive():
+        if lost(alive, done.returncode):
             raise ConnectionLost(f"the connection to {client} broke during the run")
         raise messages.from_exit(done.returncode, "\n".join(log.lines), client)
     with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):

@@ -7,18 +7,25 @@ command runs as a child of this process, which passes signals on, and exits as t
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
+import time
 from types import FrameType
 
 from borgpull.errors import BorgpullError
 from borgpull.events import silent
 from borgpull.model import JobSpec, Places
 from borgpull.signals import CAUGHT
+from borgpull.ssh.sessions import descendants
+
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: what the command leaves becomes ours, not tini's
+_END_SECONDS = 5.0
 
 
 def keep() -> None:
     """Returns in the child, which is to do the work; the parent ends here, with its exit code."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child = os.fork()
     if child == 0:
         return
@@ -32,8 +39,19 @@ def keep() -> None:
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGKILL:
+        _end_orphans()
         _tidy()
     os._exit(code if code >= 0 else 128 - code)
+
+
+def _end_orphans() -> None:
+    """ssh and `borg serve` outlive the command, and would write on without its lock."""
+    deadline = time.monotonic() + _END_SECONDS
+    while (left := descendants(os.getpid())) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _tidy() -> None:

@@ -117,7 +117,8 @@ def told(
         running(argv, name="borg on the client", stdin=source, stdout=stdout) as child,
     ):
         source.close()
-        sink.write(header)
+        with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
+            sink.write(header)
         yield child, sink
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 from borgpull.client.setup import Facts, as_root
 from borgpull.errors import BorgpullError, ClientUnsuitable, ConfigError, ConnectionLost
 from borgpull.process import CommandError, running
-from borgpull.ssh.session import Session
+from borgpull.ssh.session import Session, lost
 
 RUNTIME = Path("/usr/local/share/borgpull/runtime.tar.gz")
 STREAM_SECONDS = 3600.0
@@ -109,7 +109,7 @@ class Place:
             except CommandError as error:
                 raise ConnectionLost(f"{self.session.config.target}: {error}") from None
             text = (child.stderr().strip().splitlines() or [""])[-1][:200]
-        if code == 255 and not self.session.alive():
+        if lost(self.session.alive, code):
             raise ConnectionLost(f"the connection to {self.session.config.target} broke")
         return code, text
 

@@ -17,6 +17,12 @@ shift 2
 umask 077
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd / || exit 1
+# By the folder in the environment `end` finds all that is started here.
+export PATH BORG_RSH LC_ALL=C.UTF-8 TZ=UTC TMPDIR="$folder"
+export BORG_BASE_DIR="$folder/home" BORG_CACHE_DIR="$folder/home/cache"
+export BORG_CONFIG_DIR="$folder/home/config" BORG_SECURITY_DIR="$folder/home/security"
+export BORG_EXIT_CODES=modern BORG_DISPLAY_PASSPHRASE=no
+export BORG_RELOCATED_REPO_ACCESS_IS_OK=yes BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
 echo # what a profile prints may have no newline at its end
 if [ "$way" = channel ]; then
   echo borgpull-begin
@@ -30,11 +36,6 @@ if [ "$way" = channel ]; then
   fi
   export BORGPULL_IN BORGPULL_OUT
 fi
-export PATH BORG_RSH LC_ALL=C.UTF-8 TZ=UTC TMPDIR="$folder"
-export BORG_BASE_DIR="$folder/home" BORG_CACHE_DIR="$folder/home/cache"
-export BORG_CONFIG_DIR="$folder/home/config" BORG_SECURITY_DIR="$folder/home/security"
-export BORG_EXIT_CODES=modern BORG_DISPLAY_PASSPHRASE=no
-export BORG_RELOCATED_REPO_ACCESS_IS_OK=yes BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
 [ -z "$passphrase" ] || export BORG_PASSPHRASE_FD=5
 printf '%s\n' "$passphrase" | "$@" 5<&0 </dev/null &
 child=$!

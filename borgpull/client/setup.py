@@ -62,9 +62,15 @@ def setup(
     `identity` is 16 hexadecimal digits; `runtime` says that programs of ours must run there.
     """
     words = [identity, yes(keep), yes(runtime), borg or "-", *paths]
-    text = f"set -- {shlex.join(words)}\nborg=$4\n{script('look.sh')}{script('setup.sh')}"
-    for name in ("run", "rsh", "tool"):
-        text += f"cat >\"$chosen/{name}\" <<'BORGPULL-END'\n{script(name + '.sh')}BORGPULL-END\n"
+    end = script("end.sh")
+    scripts = f"{end}{script('look.sh')}{script('setup.sh')}"
+    text = f"set -- {shlex.join(words)}\nborg=$4\n{scripts}"
+    for name, content in {
+        "run": script("run.sh"),
+        "rsh": script("rsh.sh"),
+        "tool": end + script("tool.sh"),
+    }.items():
+        text += f"cat >\"$chosen/{name}\" <<'BORGPULL-END'\n{content}BORGPULL-END\n"
     text += "say mounts\ncat /proc/self/mountinfo 2>/dev/null\n"
     done = session.run(
         *as_root(sudo),

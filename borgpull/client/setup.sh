@@ -18,20 +18,6 @@ else
   set -- "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm /run "${XDG_CACHE_HOME:-$HOME/.cache}"
 fi
 
-# end PATTERN: end every process of this user whose command line has it. grep's own has brackets.
-end() {
-  for signal in TERM TERM KILL; do
-    found=
-    for process in /proc/[0-9]*; do
-      grep -q "[b]orgpull-$id/" "$process/cmdline" 2>/dev/null || continue
-      found=1
-      kill -"$signal" "${process#/proc/}" 2>/dev/null
-    done
-    [ -n "$found" ] || return 0
-    sleep 1
-  done
-}
-
 ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
 
 # good FOLDER: may programs run in it, and is there room for a runtime and a cache?
@@ -46,15 +32,16 @@ good() {
     room=$(df -Pk "$1" 2>/dev/null | tail -n 1 | { read -r _ _ _ free _; echo "$free"; })
     case $room in '' | *[!0-9]*) ;; *) [ "$room" -gt 70000 ] || return 1 ;; esac
   fi
-  : >"$1/busy" 2>/dev/null
+  : >"$1/run" 2>/dev/null
 }
 
+end "$id"
 chosen=
 for base in /var/cache "$@"; do # /var/cache: a kept one is found without --keep-runtime too
   folder=$base/borgpull-$id
   { [ "$folder" != "$chosen" ] && ours "$folder"; } || continue
-  [ ! -e "$folder/busy" ] || end
-  rm -rf "$folder"/*.sock "$folder/in" "$folder/out" "$folder/runtime.new" "$folder/key"
+  rm -rf "$folder"/*.sock "$folder/in" "$folder/out" "$folder/runtime.new" "$folder/key" \
+    "$folder"/home/cache/*/lock.* # of a borg that is dead: it would be waited for, in vain
   if [ -z "$chosen" ] && good "$folder"; then chosen=$folder; else rm -rf "$folder"; fi
 done
 for base; do

@@ -35,7 +35,7 @@ from borgpull.process import Running
 from borgpull.ssh import back
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh.config import SshConfig
-from borgpull.ssh.session import Session, connected
+from borgpull.ssh.session import Session, connected, lost
 
 # borg's status letter to its type letter, as `borg list` has it.
 KINDS = {"d": "d", "s": "l", "f": "p", "b": "b", "c": "c"}
@@ -216,7 +216,7 @@ def finish(child: Running, client: str, session: Session) -> None:
     """A command of borg to its end. Raises ConnectionLost, borg's errors."""
     log = [item[1].decode(errors="replace") for item in child.lines() if item is not None]
     code = child.wait(60)
-    if not session.alive():
+    if lost(session.alive, code):
         raise ConnectionLost(f"the connection to {client} broke during the run")
     if is_failure(code):
         raise messages.from_exit(code, plain_log("".join(log)), client)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from borgpull.ssh.diagnose import from_ssh
 
 CONNECT_SECONDS = 60.0
 TICK_SECONDS = 0.02
+LAST_MOMENT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,12 @@ class Session:
         return self.master.alive()
 
     def command(self, *words: str) -> list[str]:
-        """The command line that runs `words` on the client, by its login shell."""
-        return self.config.command(*words, options=("-S", str(self.socket), *self.options))
+        """The command line that runs `words` on the client, by its login shell.
+
+        ssh would make a connection of its own once the shared one is gone; so it gets no way to.
+        """
+        shared = ("-S", str(self.socket), "-o", "ProxyCommand=false")
+        return self.config.command(*words, options=(*shared, *self.options))
 
     def run(self, *words: str, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
         """Run `words` to their end; the caller looks at the exit code. Raises ConnectionLost."""
@@ -42,7 +47,7 @@ class Session:
             done = run(self.command(*words), timeout=timeout, stdin=stdin, check=False)
         except CommandError as error:
             raise ConnectionLost(f"{self.config.target} does not answer: {error}") from None
-        if done.returncode == 255 and not self.alive():
+        if lost(self.alive, done.returncode):
             raise ConnectionLost(f"the connection to {self.config.target} broke during the run")
         return done
 
@@ -50,6 +55,17 @@ class Session:
         """Have the connection's master do something: `ssh -O ACTION OPTIONS` (ssh(1))."""
         argv = ["ssh", "-F", str(self.config.path), "-S", str(self.socket), "-O", action]
         return run([*argv, *options, ALIAS], timeout=CONNECT_SECONDS, check=False)
+
+
+def lost(alive: Callable[[], bool], code: int) -> bool:
+    """Did a command end with `code` because its connection has ended?
+
+    The ssh of a command ends, with 255, a moment before the one that holds the connection.
+    """
+    deadline = time.monotonic() + (LAST_MOMENT_SECONDS if code == 255 else 0)
+    while alive() and time.monotonic() < deadline:
+        time.sleep(TICK_SECONDS)
+    return code != 0 and not alive()
 
 
 @contextlib.contextmanager

@@ -226,7 +226,8 @@ class Lab:
 
     def _passphrase_file(self, name: str, text: str) -> Path:
         path = self.key.parent / name
-        path.write_text(text + "\n")
+        if not path.exists():  # a sidecar of another thread may be reading it
+            path.write_text(text + "\n")
         return path
 
     def command(

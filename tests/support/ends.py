@@ -1,0 +1,101 @@
+"""How runs with borg on the client end, whatever ends them: what is looked at on both sides."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from tests.support.lab import IMAGE, PLAIN, ROOT, Client, Lab, Run, docker
+
+METHODS = ("pipe", "socat", "agent", "forward")
+TREE = "/srv/data"
+# Where our folder may lie.
+PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/root", "/var/cache")
+
+# Sends SIGKILL to a process of the container by its command's name: to the first or the last one.
+_KILL = """
+import os, sys
+found = []
+for pid in filter(str.isdigit, os.listdir('/proc')):
+    try:
+        words = open(f'/proc/{pid}/cmdline', 'rb').read().split(b'\\0')
+    except OSError:
+        continue
+    if any(word.split(b'/')[-1] == sys.argv[1].encode() for word in words[:2]):
+        found.append(int(pid))
+if found:
+    os.kill(max(found) if sys.argv[2] == 'last' else min(found), 9)
+"""
+
+T = TypeVar("T")
+
+
+def for_each(check: Callable[[str], T]) -> dict[str, T]:
+    """The check for all methods at the same time: most of each is waiting."""
+    with ThreadPoolExecutor(len(METHODS)) as pool:
+        return dict(zip(METHODS, pool.map(check, METHODS), strict=True))
+
+
+def listing(client: Client) -> str:
+    """The tree with inodes, mtimes and ctimes, and the names in all places that could be ours."""
+    names = client.exec("sh", "-c", f"find {' '.join(PLACES)} | sort")
+    return client.tree(TREE) + names
+
+
+def ours(client: Client) -> str:
+    """What runs on the client beside its sshd, a line each.
+
+    sshd's own process of a connection that hangs ends when it notices; nothing of ours is in it.
+    """
+    lines = client.exec("ps", "-e", "-o", "pid=,args=").splitlines()
+    return "\n".join(
+        line
+        for line in lines
+        if not line.rstrip().endswith("ps -e -o pid=,args=") and " sshd" not in line
+    )
+
+
+def await_none_of_ours(client: Client, seconds: float) -> float:
+    """How long it took until nothing of ours ran any more."""
+    started = time.monotonic()
+    while found := ours(client):
+        assert time.monotonic() - started < seconds, found
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def borg_locks(repository: Path) -> list[str]:
+    return [path.name for path in repository.glob("lock.*/*")]
+
+
+def kill_inside(container: str, name: str, which: str = "last") -> None:
+    argv = ["docker", "exec", container, "python3", "-c", _KILL, name, which]
+    subprocess.run(argv, capture_output=True, check=False, timeout=30)
+
+
+def start(lab: Lab, method: str, *words: str, options: Sequence[str] = ()) -> Run:
+    return lab.start_sidecar(method, *words, rung="none", options=[*PLAIN, *options])
+
+
+def await_text(run: Run, text: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while text not in run.output():
+        assert run.poll() is None and time.monotonic() < deadline, run.output()
+        time.sleep(0.02)
+
+
+def archive_names(lab: Lab, name: str) -> list[str]:
+    words = ("list", "--bypass-lock", "--short", "--consider-checkpoints", "::")
+    return lab.borg(name, *words).split()
+
+
+def proxy(lab: Lab, name: str, rate: int | None, *routes: str) -> str:
+    """A container through which others are reached; its name. `rate` in bytes a second."""
+    common = ["--name", name, "--network", lab.network, "--label", lab.label]
+    script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro", "--entrypoint", "python3"]
+    docker("run", "-d", *common, *script, IMAGE, "/p.py", f"0/{rate}" if rate else "0", *routes)
+    return name
