@@ -50,6 +50,7 @@ def watch(
         message = messages.parse(item[1]) if item else None
         if item and message is None:
             log.append(item[1].decode(errors="replace").rstrip())
+            events.debug(emit, f"borg: {log[-1]}")
         elif message and message.get("name") == LISTED:
             done.items += 1
             if done.items % EVERY == 0:

@@ -173,8 +173,8 @@ def _judge(
     parts = [str(found)] if found.kinds else []
     parts += [f"{len(warned)} warnings of borg: {_some(warned)}"] if warned else []
     parts += [_some(found.paths)] if found.paths else []
-    code = done.returncode
-    error = NotRestored("not restored: " + ("; ".join(parts) or f"borg ended with {code}"))
+    parts += [f"borg ended with {done.returncode}"] if done.returncode and not warned else []
+    error = NotRestored("not restored: " + "; ".join(parts))
     failure = Failure(
         exit_code=error.exit_code,
         error=type(error).__name__,
