@@ -28,6 +28,9 @@ Verb = Literal[
     "trust",
     "doctor",
     "tidy",
+    "restore",
+    "find",
+    "diff",
 ]
 
 # The verbs that make an archive, one a method.
@@ -140,6 +143,24 @@ def host_and_port(text: str) -> tuple[str, int]:
     return target.host, target.port
 
 
+def restore_target(text: str) -> tuple[Target | None, str]:
+    """`[USER@]HOST[:PORT][:DIR]` or `DIR`: where a restore goes; DIR is `/` unless it is named.
+
+    Raises InvalidHost, UsageError.
+    """
+    if text.startswith("/"):
+        return None, target_folder(text)
+    address, colon, folder = text.partition(":/")
+    return Target.parse(address), target_folder(f"/{folder}" if colon else "/")
+
+
+def target_folder(path: str) -> str:
+    """Raises UsageError: a newline would end the line in which the target reads it."""
+    if "\n" in path:
+        raise UsageError(f"not a folder to restore into: {path!r}", hint="use one without newlines")
+    return client_path(path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """Where things are, as the job sees them: in the container, unless `--launcher here` on a host.
@@ -181,6 +202,15 @@ class JobSpec:
     connect_back: str | None = None  # HOST:PORT, as the client reaches us
     via: Target | None = None
     checkpoint_interval: int = 1800  # seconds, as borg has it
+    # Of restores:
+    how: str = "native"
+    into: str = "/"  # the folder at the target
+    strip: int = 0
+    overwrite: str = "never"  # or changed, always
+    numeric_ids: bool = False
+    # Of find and diff:
+    pattern: str = ""
+    second: str = ""  # the archive to compare with
 
     def to_json(self) -> str:
         return json.dumps({"version": JOB_VERSION, **asdict(self)})

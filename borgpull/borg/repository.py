@@ -133,17 +133,19 @@ def latest(borg: Borg) -> str:
 
 
 @contextmanager
-def lock(repository: Path, wait: float, emit: Emit) -> Iterator[None]:
+def lock(repository: Path, wait: float, emit: Emit, *, reading: bool = False) -> Iterator[None]:
     """Our own lock around borg's: flock(2) on a file beside the repository, on the same volume.
 
     borg's lock cannot tell a dead holder in another container from a live one; the kernel can.
+    `reading` takes a volume that is mounted read-only, too: there the file is locked if there is
+    one, as flock(2) does not ask how it was opened.
     Raises RepositoryLocked after `wait` seconds, naming the holder;
     RepositoryNotWritable; DiskFull.
     """
     path = repository.with_name(f".{repository.name}.lock")
     try:
         repository.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = _open_lock(path, reading)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left in {repository.parent}") from None
@@ -159,6 +161,20 @@ def lock(repository: Path, wait: float, emit: Emit) -> Iterator[None]:
     finally:
         _tell_holder(fd, None)
         os.close(fd)
+
+
+def _open_lock(path: Path, reading: bool) -> int:
+    """Raises OSError."""
+    common = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | common, 0o600)
+    except OSError as error:
+        if not reading or error.errno != errno.EROFS:
+            raise
+    try:
+        return os.open(path, os.O_RDONLY | common)
+    except FileNotFoundError:  # nobody of ours has ever written here
+        return os.open(path.parent, os.O_RDONLY | common)
 
 
 def _acquire(fd: int, client: str, wait: float, emit: Emit) -> None:

@@ -112,7 +112,7 @@ def perform(make_job: Callable[[], JobSpec], launch: Launch) -> NoReturn:
             code = int(result.data["returncode"])
         else:
             screen.result(result)
-            code = result.exit_code if result.ok else BorgpullError.exit_code
+            code = result.exit_code or (0 if result.ok else BorgpullError.exit_code)
     except BorgpullError as error:
         if launch.verbose and not isinstance(error, Interrupted):
             traceback.print_exc()

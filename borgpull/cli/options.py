@@ -13,6 +13,17 @@ class LauncherName(StrEnum):
     docker = "docker"
 
 
+class HowName(StrEnum):
+    native = "native"
+    local = "local"
+
+
+class OverwriteName(StrEnum):
+    never = "never"
+    changed = "changed"
+    always = "always"
+
+
 class RungName(StrEnum):
     userns = "userns"
     sys_admin = "sys-admin"
@@ -95,6 +106,22 @@ CheckpointInterval = Annotated[
 LockWait = Annotated[
     int, _option("--lock-wait", text="Seconds to wait for another run on the client.", min=0)
 ]
-DryRun = Annotated[bool, _option("--dry-run", text="Say what would be saved; write nothing.")]
+DryRun = Annotated[bool, _option("--dry-run", text="Say what would be done; write nothing.")]
+To = Annotated[
+    str,
+    _option("--to", text="[USER@]HOST[:PORT][:DIR] or DIR; DIR / is where things came from."),
+]
+How = Annotated[
+    HowName | None,
+    _option("--how", text="native: borg on the target; local: here [default: by --to]."),
+]
+Strip = Annotated[int, _option("--strip", text="Leave out this many leading parts.", min=0)]
+Overwrite = Annotated[
+    OverwriteName,
+    _option("--overwrite", text="What is there: refuse, restore what differs, or all of it."),
+]
+NumericIds = Annotated[
+    bool, _option("--numeric-ids", text="Owners by number, not by the target's names.")
+]
 Json = Annotated[bool, _option("--json", text="JSON lines on standard output: events, result.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", text="Say more; tracebacks of bugs.")]

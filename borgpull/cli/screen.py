@@ -120,11 +120,15 @@ class Screen:
             self._line(f"debug: {safe(data['text'])}")
 
     def _item(self, data: dict[str, Any]) -> None:
+        if "changes" in data:
+            print(f"{safe(_changes(data['changes'])):<40} {safe(data['path'])}")
+            return
         owner = f"{data['user'] or data['uid']} {data['group'] or data['gid']}"
         path, target = safe(data["path"]), safe(data.get("linktarget") or data.get("source") or "")
         arrow = f" -> {target}" if data["type"] == "l" else ""
         mtime = data["mtime"][:19]
-        print(f"{data['mode']} {safe(owner):<16} {data['size']:>12} {mtime} {path}{arrow}")
+        left = f"{data['mode']} {safe(owner):<16} {data['size']:>12} {mtime}"
+        print(f"{left} {path}{arrow}{_archive(data)}")
 
     def error(self, error: BorgpullError, verb: str, client: str) -> None:
         """One line and one hint; with --json the result."""
@@ -137,8 +141,11 @@ class Screen:
             )
             self.result(Result(verb=verb, client=client, ok=False, failure=failure))
             return
-        print(f"borgpull: error: {safe(error.message)}", file=sys.stderr)
-        print(f"hint: {safe(error.hint)}", file=sys.stderr)
+        self._failure(error.message, error.hint)
+
+    def _failure(self, message: str, hint: str) -> None:
+        print(f"borgpull: error: {safe(message)}", file=sys.stderr)
+        print(f"hint: {safe(hint)}", file=sys.stderr)
 
     def result(self, result: Result) -> None:
         if self.json_lines:
@@ -146,6 +153,22 @@ class Screen:
             return
         for line in summary(result):
             print(line)
+        if result.failure is not None:
+            self._failure(result.failure.message, result.failure.hint)
+
+
+def _archive(data: dict[str, Any]) -> str:
+    """Where `find` has found it."""
+    return f"  in {safe(data['archive'])}" if "archive" in data else ""
+
+
+def _changes(changes: list[dict[str, Any]]) -> str:
+    """What `borg diff` found of one path, in a few words."""
+    sizes = ((" +", "added"), (" -", "removed"), (" ", "size"))
+    return ", ".join(
+        item["type"] + "".join(f"{sign}{size(item[key])}" for sign, key in sizes if key in item)
+        for item in changes
+    )
 
 
 def _path(data: dict[str, Any]) -> str:
@@ -155,6 +178,8 @@ def _path(data: dict[str, Any]) -> str:
 def summary(result: Result) -> list[str]:
     """The last lines of a verb, for people."""
     data = result.data
+    if result.verb == "restore":
+        return _restore(data)
     if data.get("dry_run"):
         return [f"dry run: {data['items']} items would be saved; nothing was written"]
     if "files_read" in data:
@@ -167,6 +192,10 @@ def summary(result: Result) -> list[str]:
         return _list(data) or ["no archives yet"]
     if result.verb == "info":
         return _info(result.client, data)
+    if result.verb == "find":
+        return [f"{data['found']} found in {data['archives']} archives"]
+    if result.verb == "diff":
+        return [f"{data['differences']} differences"]
     if result.verb == "acknowledge":
         lost = [f"acknowledged: {_vanished(item)}" for item in data["acknowledged"]]
         return lost or ["nothing has vanished"]
@@ -202,6 +231,15 @@ def _backup(data: dict[str, Any]) -> list[str]:
         f"  read {data['files_read']} files, {data['files_unchanged']} unchanged",
         f"  {size(data['new_bytes'])} new in the repository; {data['seconds']:.1f} s",
     ]
+
+
+def _restore(data: dict[str, Any]) -> list[str]:
+    dry = "dry run: nothing was written; " if data.get("dry_run") else ""
+    done = f"{data['skipped']} files were right, {data['overwritten']} overwritten"
+    items = f"{data['items']} items, {size(data['bytes'])}"
+    lines = [f"{dry}{safe(data['archive'])} to {safe(data['to'])}: {items}; {done}"]
+    lines += [f"  would be overwritten: {safe(path)}" for path in data["overwritten_paths"] if dry]
+    return lines
 
 
 def _info(client: str, data: dict[str, Any]) -> list[str]:

@@ -37,6 +37,8 @@ class ClientBorg:
     place: Place
     program: str  # on the client
     server: Borg
+    before: tuple[str, ...] = ()  # words before the program: a command that starts it
+    writable: bool = True  # what it may do with the repository
 
     def renames(self) -> bool:
         """Is a renaming by this borg any good? Else ours has to: it learns the archive first."""
@@ -51,8 +53,9 @@ class ClientBorg:
         if command in QUICK:
             env["BORG_SELFTEST"] = "disabled"
         assigned = [f"{name}={value}" for name, value in env.items()]
+        program = [*self.before, self.program]
         common = ["--log-json", "--lock-wait", str(self.server.lock_wait)]
-        return quoted([way, rsh, "env", *assigned, self.program, *common, command, *args])
+        return quoted([way, rsh, "env", *assigned, *program, *common, command, *args])
 
     def header(self, words: str) -> bytes:
         return f"{passphrase(self.server)}\n{words}\n".encode(errors="surrogateescape")
@@ -68,12 +71,15 @@ class ClientBorg:
     def joined(self, command: str, *args: str) -> Iterator[Running]:
         """borg under way, which has a `borg serve` at its own standard input and output."""
         words = self.words("channel", f"sh {self.place.folder}/rsh", command, *args)
-        with joined(self.server, self.place.command("run"), self.header(words)) as child:
+        argv, header = self.place.command("run"), self.header(words)
+        with joined(self.server, argv, header, writable=self.writable) as child:
             yield child
 
 
 @contextlib.contextmanager
-def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running]:
+def joined(
+    server: Borg, argv: Sequence[str], header: bytes, *, writable: bool = True
+) -> Iterator[Running]:
     """A command on the client and a `borg serve` here, each the other's input and output."""
     read_end, write_end = os.pipe()
     with (
@@ -82,7 +88,7 @@ def joined(server: Borg, argv: Sequence[str], header: bytes) -> Iterator[Running
         told(argv, header, stdout=replies) as (child, sink),
     ):
         replies.close()
-        argv, env = after_greeting(serve(server)), serve_env(server)
+        argv, env = after_greeting(serve(server, writable=writable)), serve_env(server)
         with running(argv, name="borg serve", env=env, stdin=requests, stdout=sink) as serving:
             # Each end must be open in one process only, or nobody sees the other's end.
             requests.close()

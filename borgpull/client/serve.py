@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,17 @@ LISTEN_SECONDS = 10.0
 BUFFER = "131072"
 
 
-def serve(server: Borg) -> list[str]:
-    """`borg serve` for this one repository, where nothing can be deleted for good."""
+READ_ONLY = (sys.executable, "-P", "-m", "borgpull.borg.readonly")
+
+
+def serve(server: Borg, *, writable: bool = True) -> list[str]:
+    """`borg serve` for this one repository, where nothing can be deleted for good.
+
+    Not writable, it can read only, whatever is asked of it.
+    """
     repository = str(server.repository)
-    return ["borg", "serve", "--append-only", "--restrict-to-repository", repository]
+    words = ["borg", "serve", "--append-only", "--restrict-to-repository", repository]
+    return words if writable else [*READ_ONLY, *words]
 
 
 def serve_env(server: Borg) -> dict[str, str]:

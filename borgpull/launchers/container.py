@@ -20,7 +20,12 @@ FUSE_VERBS = ("sshfs", "doctor")
 # Root's sshd does its key exchange as another user in an empty folder.
 SSHD_VERBS = ("agent", "forward")
 SSHD_CAPABILITIES = ["SETGID", "SETUID", "SYS_CHROOT"]
-LOGIN_VERBS = (*BACKUP_VERBS, "doctor")
+LOGIN_VERBS = (*BACKUP_VERBS, "doctor", "restore")
+# These cannot write the repository, whatever happens in the container.
+READING_VERBS = ("restore",)
+# What a restore into a folder of the host needs more than the others; it is mounted here.
+RESTORING_CAPABILITIES = ["MKNOD", "SETFCAP"]
+RESTORE_FOLDER = "/restore"
 # A sidecar that was killed in one of these leaves borg's lock behind.
 LOCKING_VERBS = (*BACKUP_VERBS, "serve", "init")
 # These may make the folders of repositories and state; the others only look.
@@ -30,6 +35,8 @@ MAKING_VERBS = (*LOCKING_VERBS, "trust", "doctor")
 def privileges(job: JobSpec, rung: Rung) -> dict[str, Any]:
     if job.verb not in FUSE_VERBS:
         more = SSHD_CAPABILITIES if job.verb in SSHD_VERBS else []
+        if job.verb == "restore" and job.how == "local":
+            more = RESTORING_CAPABILITIES
         return {
             "cap_drop": ["ALL"],
             "cap_add": [*PLAIN_CAPABILITIES, *more],
@@ -63,11 +70,14 @@ def mounts(job: JobSpec) -> Iterator[Mount]:
                 _make_folder(Path(source))
             elif not Path(source).is_dir():
                 raise ConfigError(f"there is no folder {source}", hint="name it by --repo, --state")
-            yield Mount(target, source, type="bind")
-        else:
-            yield Mount(target, source, type="volume")
+        kind: Literal["bind", "volume"] = "bind" if source.startswith("/") else "volume"
+        fixed = target == inside.repo and job.verb in READING_VERBS
+        yield Mount(target, source, type=kind, read_only=fixed)
+    if job.verb == "restore" and job.how == "local":
+        _make_folder(Path(job.into))
+        yield Mount(RESTORE_FOLDER, job.into, type="bind")
     secrets = [(job.places.passphrase, inside.passphrase)]
-    if job.verb in LOGIN_VERBS:
+    if logs_in(job):
         secrets += [
             (job.places.ssh_key, inside.ssh_key),
             (job.places.known_hosts, inside.known_hosts),
@@ -78,8 +88,12 @@ def mounts(job: JobSpec) -> Iterator[Mount]:
             if not path.is_file():
                 raise ConfigError(f"there is no file {path}")
             yield Mount(target, str(path), type="bind", read_only=True)
-    if job.verb in LOGIN_VERBS and (agent := _agent(job)):
+    if logs_in(job) and (agent := _agent(job)):
         yield Mount("/run/ssh-agent", agent, type="bind")
+
+
+def logs_in(job: JobSpec) -> bool:
+    return job.verb in LOGIN_VERBS and (job.verb != "restore" or job.how != "local")
 
 
 def _make_folder(path: Path) -> None:
@@ -96,5 +110,5 @@ def _agent(job: JobSpec) -> str | None:
 
 
 def environment(job: JobSpec) -> dict[str, str]:
-    wanted = job.verb in LOGIN_VERBS and _agent(job)
+    wanted = logs_in(job) and _agent(job)
     return {"SSH_AUTH_SOCK": "/run/ssh-agent"} if wanted else {}

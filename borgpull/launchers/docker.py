@@ -24,7 +24,14 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from borgpull import errors
 from borgpull.errors import ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
 from borgpull.events import Emit, Event
-from borgpull.launchers.container import LOCKING_VERBS, Rung, environment, mounts, privileges
+from borgpull.launchers.container import (
+    LOCKING_VERBS,
+    RESTORE_FOLDER,
+    Rung,
+    environment,
+    mounts,
+    privileges,
+)
 from borgpull.model import JobSpec, Places, Result
 
 LABEL = "borgpull.job"
@@ -55,6 +62,8 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
         with contextlib.closing(stream), _exit_code(container) as exit_code:
             _start(container)
             inner = replace(job, places=Places())
+            if job.verb == "restore" and job.how == "local":
+                inner = replace(inner, into=RESTORE_FOLDER)
             stream.sendall(inner.to_json().encode() + b"\n")
             result, tail = _follow(stream, job, emit, write_raw)
             code = exit_code()
@@ -67,7 +76,7 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
             with contextlib.suppress(errors.BorgpullError):
                 launch(replace(job, verb="tidy", borg_args=()), options, emit, write_raw)
         raise SidecarFailed(f"the sidecar ended with {code}: {tail or 'no message'}")
-    if result.failure is not None:
+    if result.failure is not None and not result.data:
         cls = errors.by_exit_code(result.failure.exit_code)
         error = cls(result.failure.message, hint=result.failure.hint)
         error.exit_code = result.failure.exit_code

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from borgpull.events import Emit
 from borgpull.methods import METHODS
 from borgpull.model import JobSpec, Result
-from borgpull.ops import acknowledge, backup, doctor, repository, serve, tidy, trust
+from borgpull.ops import (
+    acknowledge,
+    backup,
+    doctor,
+    repository,
+    restore,
+    search,
+    serve,
+    tidy,
+    trust,
+)
 
 OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     **dict.fromkeys(METHODS, backup.run),
@@ -20,4 +30,7 @@ OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "trust": trust.run,
     "doctor": doctor.diagnose,
     "tidy": tidy.run,
+    "restore": restore.run,
+    "find": search.find,
+    "diff": search.diff,
 }

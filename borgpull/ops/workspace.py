@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -78,4 +79,19 @@ def locked_borg(job: JobSpec, emit: Emit, *, may_init: bool = False) -> Iterator
     with repository.lock(borg.repository, job.lock_wait, emit):
         guard.settle(borg.repository, guard.keep_of(borg))
         repository.break_stale_locks(borg, emit)
+        yield borg
+
+
+@contextmanager
+def reading_borg(job: JobSpec, emit: Emit) -> Iterator[Borg]:
+    """borg for a job that only reads, with our lock held: nothing is freed meanwhile.
+
+    The repository may be mounted read-only. Raises as `locked_borg`.
+    """
+    borg = open_borg(job)
+    repository.require(borg.repository, job.client)
+    make_base(borg)
+    with repository.lock(borg.repository, job.lock_wait, emit, reading=True):
+        if os.access(borg.repository, os.W_OK):
+            guard.settle(borg.repository, guard.keep_of(borg))
         yield borg

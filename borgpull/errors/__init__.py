@@ -6,22 +6,11 @@ and a test holds that no two share a code.
 
 from __future__ import annotations
 
-
-class BorgpullError(Exception):
-    """Base of everything that a user can be told in one line.
-
-    `summary` is the row of the README's table; `hint` says what to do next.
-    """
-
-    exit_code = 1
-    summary = "internal error (a bug: please report it)"
-    hint = "run again with --verbose and report what it prints"
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        if hint is not None:
-            self.hint = hint
+from borgpull.errors.base import BorgpullError as BorgpullError
+from borgpull.errors.restoring import NotInArchive as NotInArchive
+from borgpull.errors.restoring import NotRestored as NotRestored
+from borgpull.errors.restoring import TargetFull as TargetFull
+from borgpull.errors.restoring import TargetNotUsable as TargetNotUsable
 
 
 class UsageError(BorgpullError):

@@ -1,0 +1,76 @@
+"""`borg extract`, watched: what it has written, and what it could not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from borgpull import events
+from borgpull.borg import messages
+from borgpull.borg.command import is_failure
+from borgpull.borg.create import LOG_LINES
+from borgpull.borg.messages import FileWarning
+from borgpull.errors import ConnectionLost
+from borgpull.events import Emit, Event
+from borgpull.process import Running
+
+LISTED = "borg.output.list"  # the logger of `extract --list`
+# Progress events: one for this many items.
+EVERY = 200
+
+
+@dataclass
+class Extracted:
+    """What `borg extract` did."""
+
+    items: int = 0
+    warnings: list[FileWarning] = field(default_factory=list)
+    returncode: int = 0
+
+
+def watch(
+    child: Running, client: str, total: int, *, alive: Callable[[], bool], emit: Emit
+) -> Extracted:
+    """Read a `borg extract --list` to its end; `total` items are expected.
+
+    Raises ConnectionLost, with how far it came, and borg's errors.
+    """
+    done, log = Extracted(), []
+
+    def lost() -> ConnectionLost:
+        return ConnectionLost(
+            f"the connection broke: {done.items} of {total} items were begun, "
+            f"{max(0, total - done.items)} are missing",
+            hint="the same command with --overwrite changed restores the rest",
+        )
+
+    for item in child.lines():
+        if not alive():
+            raise lost()
+        message = messages.parse(item[1]) if item else None
+        if item and message is None:
+            log.append(item[1].decode(errors="replace").rstrip())
+            events.debug(emit, f"borg: {log[-1]}")
+        elif message and message.get("name") == LISTED:
+            done.items += 1
+            if done.items % EVERY == 0:
+                _progress(emit, done.items, total, str(message.get("message")))
+        elif message and message["type"] == "log_message":
+            text = str(message.get("message", ""))
+            log.append(text)
+            if message.get("levelname") == "WARNING":
+                found = messages.file_warning(message)
+                done.warnings.append(found or FileWarning("", "", 0, text))
+            events.debug(emit, f"borg: {text}")
+        del log[:-LOG_LINES]
+    done.returncode = child.wait(60)
+    if is_failure(done.returncode):
+        if not alive():
+            raise lost()
+        raise messages.from_exit(done.returncode, "\n".join(log), client)
+    return done
+
+
+def _progress(emit: Emit, items: int, total: int, path: str) -> None:
+    data = {"files": items, "bytes": 0, "new_bytes": 0, "path": path, "total_files": total}
+    emit(Event("progress", data))

@@ -1,0 +1,90 @@
+"""What is in an archive, name by name, as a restore needs to know it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from borgpull.borg.command import Borg
+from borgpull.errors import NotInArchive
+
+# `borg list` with the bytes of each name (`exact.py` says why).
+EXACT = (sys.executable, "-P", "-m", "borgpull.borg.exact")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One item of an archive. Names may hold surrogates, which stand for bytes that are no text."""
+
+    path: str  # in the archive
+    place: str  # where it will be, below the target folder
+    mode: str  # as `ls -l` has it
+    size: int
+    mtime: float
+    uid: int
+    gid: int
+    user: str | int  # the id where there was no name
+    group: str | int
+    links: str = ""  # the first name of its hard links, if it has any
+
+    @property
+    def regular(self) -> bool:
+        return self.mode[0] == "-"
+
+
+def chosen(borg: Borg, archive: str, paths: Sequence[str], strip: int) -> list[Item]:
+    """The items at and below `paths` (absolute; none stands for all), in the archive's order.
+
+    `strip` leading parts of each path are left out, and items that have no more than those.
+    Raises NotInArchive, borg's errors.
+    """
+    every = list(_items(borg, archive))
+    names = [path.strip("/") for path in paths if path.strip("/")]
+    matched = dict.fromkeys(names, False)
+    found = []
+    for item in every:
+        of = [name for name in names if item.path == name or item.path.startswith(name + "/")]
+        matched.update(dict.fromkeys(of, True))
+        parts = item.path.split("/")[strip:]
+        if (of or not names) and parts:
+            found.append(replace(item, place="/".join(parts)))
+    lost = [f"/{name}" for name, known in matched.items() if not known]
+    if lost:
+        raise NotInArchive(f"not in {archive}: {', '.join(lost)}")
+    if not found:
+        raise NotInArchive(f"nothing of {archive} is left to be restored")
+    return found
+
+
+def _items(borg: Borg, archive: str) -> Iterator[Item]:
+    """All items. A later name of a hard link gets size and mtime of the first one: borg's list has
+    them there only."""
+    exact = replace(borg, prefix=EXACT)
+    args = ("--bypass-lock", "--json-lines", "--format", "{size}{mtime}", f"::{archive}")
+    rows = [json.loads(line) for line in exact.run("list", *args).stdout.splitlines()]
+    first = {row["source"] for row in rows if row["mode"][0] == "h"}
+    sizes = {row["path"]: row["size"] for row in rows if row["path"] in first}
+    for row in rows:
+        link = row["mode"][0] == "h"
+        links = row["source"] if link else row["path"] if row["path"] in first else ""
+        yield _item(row, links, sizes.get(links, row["size"]))
+
+
+def _item(row: dict[str, Any], links: str, size: int) -> Item:
+    when = datetime.fromisoformat(row["mtime"]).replace(tzinfo=UTC)  # TZ is UTC for borg
+    return Item(
+        path=row["path"],
+        place=row["path"],
+        mode=row["type"] + row["mode"][1:],
+        size=size,
+        mtime=when.timestamp(),
+        uid=row["uid"],
+        gid=row["gid"],
+        user=row["user"],
+        group=row["group"],
+        links=links,
+    )

@@ -1,0 +1,37 @@
+#!/bin/sh
+# borgpull survey: what a folder of this machine is, and what is in it of the names that are asked.
+# On standard input comes a line with the folder, then names below it, each ended by NUL. Answers
+# lines `borgpull-WORD TEXT`; then, for each batch of names, a line of 1 and 0 (there or not) and
+# what stat says of those that are there. With `make`, the folder is made.
+IFS= read -r folder
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
+
+[ "$1" != make ] || mkdir -p "$folder" || exit 1
+say user "$(id -u) $(id -un 2>/dev/null)"
+while read -r word rest; do
+  [ "$word" != CapEff: ] || say capabilities "$rest"
+done </proc/self/status 2>/dev/null
+near=$folder
+while ! [ -e "$near" ] && ! [ -L "$near" ]; do
+  near=${near%/*}
+  near=${near:-/}
+done
+if [ "$near" != "$folder" ]; then say state missing; elif [ -d "$near" ]; then say state folder; else say state file; fi
+[ -d "$near" ] && [ -w "$near" ] && say writable yes
+say free "$(stat -f -c '%a %S %c %d' "$near")"
+[ -d "$folder" ] && cd "$folder" || { say names; exit 0; }
+for entry in * .*; do
+  case $entry in . | .. | lost+found) continue ;; esac
+  ! [ -e "$entry" ] && ! [ -L "$entry" ] || { say holds something; break; }
+done
+say names
+# shellcheck disable=SC2016 # the inner shell's variables
+exec xargs -0 -r -n 400 sh -c '
+for path; do
+  shift
+  if [ -e "$path" ] || [ -L "$path" ]; then printf 1; set -- "$@" "$path"; else printf 0; fi
+done
+echo
+[ $# = 0 ] || exec stat -c "%f %s %Y %u %g %d:%i %U/%G" -- "$@"' sh

@@ -1,0 +1,43 @@
+"""local: stock borg extract here, into a folder of the server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from borgpull.borg.command import Borg
+from borgpull.client.setup import script
+from borgpull.errors import BorgFailed
+from borgpull.events import Emit
+from borgpull.model import JobSpec
+from borgpull.process import CommandError, Completed, Running, run, running
+from borgpull.restores.base import CHDIR, READING, SURVEY_SECONDS, Site
+from borgpull.secrets import as_fd
+
+
+@contextlib.contextmanager
+def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
+    """The folder as it is seen from here; there is nothing to `emit`."""
+    program, patterns = folder / "survey", folder / "patterns"
+    program.write_text(script("survey.sh"))
+    there = replace(borg, prefix=(*CHDIR, job.into))
+
+    def survey(word: str, data: bytes) -> Completed:
+        argv = ["sh", str(program), word]
+        try:
+            return run(argv, stdin=data, timeout=SURVEY_SECONDS, check=False)
+        except CommandError as error:
+            raise BorgFailed(f"cannot look at {job.into}: {error}") from None
+
+    @contextlib.contextmanager
+    def extract(words: Sequence[str], lines: bytes) -> Iterator[Running]:
+        patterns.write_bytes(lines)
+        argv = there.argv("extract", *READING, "--patterns-from", str(patterns), *words)
+        with as_fd(borg.passphrase) as fd:
+            fds = () if fd is None else (fd,)
+            with running(argv, name="borg extract", env=borg.env(fd), pass_fds=fds) as child:
+                yield child
+
+    yield Site(job.into, job.into, lambda: True, survey, extract)

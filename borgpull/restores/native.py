@@ -1,0 +1,80 @@
+"""native: borg extract on the target, through one plain command of ssh, as `pipe` saves.
+
+Nothing is lost that borg has stored. The target gets the passphrase of the repository, as borg
+there decrypts; it can read the repository, and nothing else (`borg/readonly.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from borgpull import events
+from borgpull.borg.command import Borg
+from borgpull.client.borg import ClientBorg, choose
+from borgpull.client.place import Place
+from borgpull.client.setup import as_root, script
+from borgpull.errors import ClientUnsuitable
+from borgpull.events import Emit
+from borgpull.methods import onclient
+from borgpull.model import JobSpec
+from borgpull.process import Completed, Running
+from borgpull.restores.base import CHDIR, READING, SURVEY_SECONDS, Site
+from borgpull.ssh import config as ssh_config
+from borgpull.ssh.session import connected
+
+# The first whose extract cannot be led out of its folder (CVE-2026-62268; facts, section 3).
+SAFE_BORG = (1, 4, 5)
+
+
+@contextlib.contextmanager
+def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
+    """Ready the target. Raises the errors of ssh and the client, ClientUnsuitable."""
+    assert job.target is not None
+    config = ssh_config.write(folder, job.target, job.places)
+    events.phase(emit, "connect", f"connecting to {job.target}")
+    looking = replace(job, paths=())  # those are of the archive
+    with (
+        connected(config, folder) as session,
+        onclient.placed(session, looking, onclient.identity(borg)) as place,
+    ):
+        if place.facts.forced:
+            raise ClientUnsuitable(
+                f"the key for {job.target} is limited to a command of its own",
+                hint="restore with another key: --ssh-key",
+            )
+        place.put("survey", script("survey.sh").encode())
+        there = ClientBorg(
+            place,
+            program(place, job.client_borg, emit),
+            borg,
+            before=(*CHDIR, job.into),
+            writable=False,
+        )
+
+        def survey(word: str, data: bytes) -> Completed:
+            words = (*as_root(job.sudo), "sh", f"{place.folder}/survey", word)
+            return session.run(*words, stdin=data, timeout=SURVEY_SECONDS)
+
+        @contextlib.contextmanager
+        def extract(words: Sequence[str], patterns: bytes) -> Iterator[Running]:
+            place.put("patterns", patterns)
+            file = ("--patterns-from", f"{place.folder}/patterns")
+            with there.joined("extract", *READING, *file, *words) as child:
+                yield child
+
+        yield Site(f"{job.target}:{job.into}", job.into, session.alive, survey, extract)
+
+
+def program(place: Place, named: str | None, emit: Emit) -> str:
+    """The borg to extract with. Raises ClientUnsuitable."""
+    facts = place.facts
+    safe = facts.borg is not None and facts.borg >= SAFE_BORG
+    if named is not None and not safe:
+        events.warning(emit, f"{named} is older than 1.4.5: a crafted archive can lead it astray")
+    if named is None and not safe:
+        place.stream_runtime()
+        return f"{place.folder}/runtime/borg"
+    return choose(place, named)

@@ -1,0 +1,198 @@
+"""What is at the target, by its own stat, and how that differs from an archive."""
+
+from __future__ import annotations
+
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from borgpull.borg.items import Item
+from borgpull.errors import TargetNotUsable
+from borgpull.restores.base import Site
+
+SHOWN_PATHS = 20
+# capabilities(7): the bits of what restoring needs.
+CAP_CHOWN, CAP_MKNOD = 0, 27
+
+
+@dataclass(frozen=True)
+class Found:
+    """What stat says of a name; times are in whole seconds, as not every stat has more."""
+
+    mode: int
+    size: int
+    mtime: int
+    uid: int
+    gid: int
+    inode: str
+    user: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The target folder, and who we are there."""
+
+    state: str  # folder, missing, file
+    empty: bool
+    writable: bool
+    free_bytes: int
+    free_inodes: int | None  # None where the file system does not count them
+    uid: int
+    user: str
+    capabilities: int
+    found: dict[str, Found] = field(default_factory=dict)  # by the item's place
+
+
+def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
+    """Raises TargetNotUsable where no survey comes back, ConnectionLost."""
+    places = [item.place for item in items]
+    data = b"".join(_bytes(place) + b"\0" for place in places)
+    done = site.survey(word, _bytes(site.folder) + b"\n" + data)
+    head, mark, tail = done.stdout.partition(b"borgpull-names \n")
+    facts = dict(
+        line.removeprefix("borgpull-").partition(" ")[::2] for line in head.decode().splitlines()
+    )
+    try:
+        if not mark:
+            raise ValueError("no answer")
+        free, block, inodes, free_inodes = map(int, facts["free"].split())
+        uid, _, user = facts["user"].partition(" ")
+        there = facts["state"] == "folder"
+        return Ground(
+            state=facts["state"],
+            empty="holds" not in facts,
+            writable="writable" in facts,
+            free_bytes=free * block,
+            free_inodes=free_inodes if inodes else None,
+            uid=int(uid),
+            user=user,
+            capabilities=int(facts.get("capabilities") or ("0" if int(uid) else "f" * 16), 16),
+            found=dict(_found(places, tail.decode().splitlines())) if there else {},
+        )
+    except (KeyError, ValueError) as error:
+        last = (done.stderr.strip().splitlines() or [str(error)])[-1]
+        raise TargetNotUsable(f"cannot look at {site.name}: {last[:200]}") from None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def _found(places: Sequence[str], lines: Sequence[str]) -> Iterator[tuple[str, Found]]:
+    """Raises ValueError where the answer is not one to what was asked."""
+    rest, names = iter(lines), iter(places)
+    count = 0
+    for flags in rest:
+        batch = [next(names, "") for _ in flags]
+        count += len(batch)
+        for name, flag in zip(batch, flags, strict=True):
+            if flag == "1":
+                yield name, _stat(next(rest, ""))
+    if count != len(places):
+        raise ValueError("the answer is cut short")
+
+
+def _stat(line: str) -> Found:
+    """One line of stat; names of users may hold blanks, but no slash. Raises ValueError."""
+    mode, size, mtime, uid, gid, inode, owner = line.split(" ", 6)
+    user, _, group = owner.partition("/")
+    return Found(int(mode, 16), int(size), int(mtime), int(uid), int(gid), inode, user, group)
+
+
+def differs(item: Item, found: Found | None, *, numeric: bool) -> set[str]:
+    """How a thing at the target differs from the archive's, by kinds."""
+    if found is None:
+        return {"missing"}
+    kinds = set()
+    mode = stat.filemode(found.mode)
+    if mode[0] != item.mode[0]:
+        return {"types"}
+    # Not of symlinks: their mode is nobody's to set.
+    if mode != item.mode and mode[0] != "l":
+        kinds.add("modes")
+    if item.regular and found.size != item.size:
+        kinds.add("sizes")
+    # Not of folders: a machine that is alive works in them. borg's list rounds to microseconds,
+    # perhaps up to the next second.
+    if mode[0] != "d" and not found.mtime <= item.mtime <= found.mtime + 1:
+        kinds.add("times")
+    user = found.uid == item.uid or (not numeric and found.user == item.user)
+    group = found.gid == item.gid or (not numeric and found.group == item.group)
+    if not (user and group):
+        kinds.add("owners")
+    return kinds
+
+
+def right(items: Sequence[Item], ground: Ground) -> set[str]:
+    """The paths of regular files that need no restoring: size and time are the archive's.
+
+    borg sets a file's time after content, owner, mode, ACLs and xattrs (borg 1.4.5, archive.py,
+    restore_attrs), so that one with the right time is whole. Hard links are right together or not
+    at all: borg can only link to what it extracts itself.
+    """
+    good = {
+        item.path
+        for item in items
+        if item.regular
+        and not differs(item, ground.found.get(item.place), numeric=True) & _UNFINISHED
+        and exactly_named(item.path)
+    }
+    bad = {item.links for item in items if item.links and item.path not in good}
+    bad |= split_links(items, ground)
+    return {item.path for item in items if item.path in good and item.links not in bad}
+
+
+_UNFINISHED = {"missing", "types", "sizes", "times"}
+
+
+def exactly_named(path: str) -> bool:
+    """Can a line of a file of patterns name it? borg strips such lines, and reads them as text."""
+    return path.isprintable() and path == path.strip()
+
+
+def split_links(items: Iterable[Item], ground: Ground) -> set[str]:
+    """First names of hard links that are no links of each other at the target."""
+    inodes: dict[str, set[str]] = {}
+    for item in items:
+        if item.links and (found := ground.found.get(item.place)):
+            inodes.setdefault(item.links, set()).add(found.inode)
+    return {name for name, several in inodes.items() if len(several) > 1}
+
+
+@dataclass
+class Differences:
+    """What is not as in the archive: numbers by kind, and the first paths."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    paths: list[str] = field(default_factory=list)
+
+    def add(self, path: str, kinds: set[str]) -> None:
+        self.kinds.update(kinds)
+        if kinds and len(self.paths) < SHOWN_PATHS:
+            self.paths.append(f"/{path} ({', '.join(sorted(kinds))})")
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{number} {kind}" for kind, number in sorted(self.kinds.items()))
+        return numbers.replace("_", " ")
+
+
+def compare(items: Sequence[Item], ground: Ground, *, numeric: bool) -> Differences:
+    """The target after a restore against the archive."""
+    done = Differences()
+    split = split_links(items, ground)
+    for item in items:
+        kinds = differs(item, ground.found.get(item.place), numeric=numeric)
+        done.add(item.path, kinds | ({"hard_links"} if item.links in split else set()))
+    return done
+
+
+def cannot(items: Sequence[Item], ground: Ground, *, numeric: bool) -> dict[str, int]:
+    """What we may not restore there, by what the kernel lets us do: numbers by kind."""
+    counts = {"owners": 0, "devices": 0}
+    for item in items:
+        user = item.uid == ground.uid or (not numeric and item.user == ground.user)
+        counts["owners"] += not ground.capabilities >> CAP_CHOWN & 1 and not user
+        counts["devices"] += not ground.capabilities >> CAP_MKNOD & 1 and item.mode[0] in "bc"
+    return counts
