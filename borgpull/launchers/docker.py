@@ -71,6 +71,8 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
         return Result(verb=job.verb, client=job.client, data={"returncode": code})
     if result is not None and job.verb == "doctor":
         result.data["checks"].insert(0, check)
+    if result is not None and job.verb == "restore" and job.how == "local" and result.data:
+        result.data["to"] = job.into
     if result is None:
         if job.verb in LOCKING_VERBS:
             with contextlib.suppress(errors.BorgpullError):
