@@ -8,7 +8,6 @@ on standard input: what to do, the passphrase, the archive's name, and the compr
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 
 from borgpull.client.setup import FORCED, script
@@ -34,7 +33,7 @@ def forced_command(
     """The command for the client's own borg; `repository` is its folder on the server."""
     words = {
         # Quoted twice: the server splits what the shell there has taken the first quotes from.
-        "FORCED": quoted([shlex.join([FORCED, *paths])]),
+        "FORCED": quoted([f"{FORCED} {quoted(paths)}"]),
         "URL": quoted([url(repository)]),
         "CLIENT": quoted([client]),
         "FILTER": FILTER,

@@ -7,6 +7,7 @@ import errno
 import gzip
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ from typing import IO, Any
 
 from borgpull.client.setup import Facts, as_root
 from borgpull.errors import BorgpullError, ClientUnsuitable, ConfigError, ConnectionLost
-from borgpull.process import CommandError, running
+from borgpull.process import CommandError, Completed, running
 from borgpull.ssh.session import Session, lost
 
 RUNTIME = Path("/usr/local/share/borgpull/runtime.tar.gz")
@@ -45,6 +46,10 @@ class Place:
         `words` are simple: they pass through whatever login shell the user has.
         """
         return self.session.command(*as_root(self.sudo), "sh", f"{self.folder}/{name}", *words)
+
+    def shell(self, line: str) -> Completed:
+        """A short command, by the user who is to read the files. Raises ConnectionLost."""
+        return self.session.run(*as_root(self.sudo), "sh", "-c", shlex.quote(line))
 
     def stream_runtime(self) -> None:
         """Send the runtime, unless the same is there. Raises ClientUnsuitable, ConnectionLost."""

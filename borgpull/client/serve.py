@@ -41,7 +41,9 @@ def serve_env(server: Borg) -> dict[str, str]:
 def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -> Iterator[Running]:
     """A `borg serve` for the first who connects, or with `fork` one for each. Raises BorgFailed."""
     script = folder / "serve.sh"  # socat's EXEC splits at blanks and knows no quotes
-    script.write_text(f"exec {shlex.join(serve(server))}\n")
+    # Half a second after the client's end, or when it is stopped, socat sends SIGTERM to what it has
+    # started. borg would leave its lock; so the shell takes it. The end of its input ends borg.
+    script.write_text(f"trap '' TERM\n{shlex.join(serve(server))}\nexit $?\n")
     argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600" + ",fork" * fork]
     argv.append(f"EXEC:sh {script}")
     with removed(socket), running(argv, name="socat", env=serve_env(server)) as child:

@@ -34,8 +34,8 @@ class Source:
     verify: Callable[[Created], Verdict]  # raises ConnectionLost, VerificationFailed
     rename: Callable[[str, str], None]  # from the temporary name to the final one
     accept: Callable[[], None]  # what the run has learnt is believed by the next
-    # The repository's archives after the renaming, where the client could reach it; else none.
-    archives: Callable[[], list[dict[str, Any]]]
+    # The repository's archives after it all, where the client could reach it; else None.
+    archives: Callable[[], list[dict[str, Any]] | None]
     # What this method cannot carry: number of files by kind; None where it could not be counted.
     losses: Callable[[], dict[str, int | None]]
 

@@ -21,6 +21,7 @@ from borgpull.client.place import Place
 from borgpull.client.setup import Facts, setup
 from borgpull.errors import (
     BorgFailed,
+    BorgpullError,
     ClientUnsuitable,
     ConfigError,
     ConnectionLost,
@@ -36,6 +37,7 @@ from borgpull.ssh import back
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh.config import SshConfig
 from borgpull.ssh.session import Session, connected, lost
+from borgpull.ssh.sshd import ALIAS
 
 # borg's status letter to its type letter, as `borg list` has it.
 KINDS = {"d": "d", "s": "l", "f": "p", "b": "b", "c": "c"}
@@ -200,6 +202,11 @@ def identity(borg: Borg) -> str:
 def by_ssh(target: Target, there: ClientBorg, rsh: str) -> Start:
     """Commands of a borg that gets here by a ssh of the client; why that ssh could not, if so."""
 
+    def asked_again() -> BorgpullError | None:
+        # borg often does not wait for what its ssh has to say.
+        done = there.place.shell(f"{rsh} {ALIAS}")
+        return back.from_client(done.stderr, target)
+
     @contextlib.contextmanager
     def start(command: str, *words: str) -> Iterator[Running]:
         with there.through(rsh, command, *words) as child:
@@ -207,7 +214,7 @@ def by_ssh(target: Target, there: ClientBorg, rsh: str) -> Start:
                 yield child
             except BorgFailed as error:
                 reason = back.from_client("\n".join(child.tail), target)
-                raise (reason or error) from None
+                raise (reason or asked_again() or error) from None
 
     return start
 

@@ -70,7 +70,7 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
             verify=Verifier(borg, jail, config, time.time()),
             rename=lambda old, new: repository.rename(borg, old, new),
             accept=cache.promote,
-            archives=list,
+            archives=lambda: None,
             losses=lambda: losses.count(config, job.paths, [item.path for item in left_out]),
         )
 

@@ -53,11 +53,12 @@ def run(job: JobSpec, emit: Emit) -> Result:
         # Once the client is out: what it has done to the list to the very end is noticed.
         listed = source.archives()
         known = [item["name"] for item in found]
-        _require_named(data, known, listed)
+        if listed is not None:
+            _require_named(data, known, listed)
         data["paths"] = list(job.paths)
         data["seconds"] = round(time.monotonic() - started, 3)
         result = Result(verb=job.verb, client=job.client, data=data)
-        ledger.conclude(Path(job.places.state), result, listed or found)
+        ledger.conclude(Path(job.places.state), result, found if listed is None else listed)
         # Not while archives are missing: a client may have made good ones look like these.
         _sweep_unverified(borg, known, emit)
     return result
@@ -68,7 +69,7 @@ def _require_named(
 ) -> None:
     """Has a client that was to rename its archive done so? Raises VerificationFailed."""
     names = {item["name"] for item in listed}
-    if names and (data["archive"] in known or data["archive"] not in names):
+    if data["archive"] in known or data["archive"] not in names:
         raise VerificationFailed(
             f"the repository does not have the archive {data['archive']} of the client",
             hint="run again; if it stays, look at the client",

@@ -101,7 +101,8 @@ _STRANGER = re.compile(
 )
 _UNREACHABLE = re.compile(
     r"Could not resolve hostname[^\n]*|connect to host [^\n]*|Connection timed out[^\n]*"
-    r"|Connection (?:closed|reset) by [^\n]*|kex_exchange_identification[^\n]*"
+    # Not borg's own "Connection closed by remote host", which says nothing.
+    r"|Connection (?:closed|reset) by (?!remote)[^\n]*|kex_exchange_identification[^\n]*"
     r"|banner exchange[^\n]*",
     re.IGNORECASE,
 )
