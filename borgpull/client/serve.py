@@ -41,8 +41,8 @@ def serve_env(server: Borg) -> dict[str, str]:
 def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -> Iterator[Running]:
     """A `borg serve` for the first who connects, or with `fork` one for each. Raises BorgFailed."""
     script = folder / "serve.sh"  # socat's EXEC splits at blanks and knows no quotes
-    # Half a second after the client's end, or when it is stopped, socat sends SIGTERM to what it has
-    # started. borg would leave its lock; so the shell takes it. The end of its input ends borg.
+    # Half a second after the client's end, or when it is stopped, socat sends SIGTERM to what it
+    # has started. borg would leave its lock; so the shell takes it, and borg ends with its input.
     script.write_text(f"trap '' TERM\n{shlex.join(serve(server))}\nexit $?\n")
     argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600" + ",fork" * fork]
     argv.append(f"EXEC:sh {script}")
