@@ -27,7 +27,9 @@ def serve(server: Borg) -> list[str]:
 def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -> Iterator[Running]:
     """A `borg serve` for the first who connects, or with `fork` one for each. Raises BorgFailed."""
     script = folder / "serve.sh"  # socat's EXEC splits at blanks and knows no quotes
-    script.write_text(f"exec {shlex.join(serve(server))}\n")
+    # Half a second after the client's end, or when it is stopped, socat sends SIGTERM to what it
+    # has started. borg could leave its lock; so the shell takes it. The end of its input ends borg.
+    script.write_text(f"trap '' TERM\n{shlex.join(serve(server))}\nexit $?\n")
     argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600,unlink-early" + ",fork" * fork]
     argv.append(f"EXEC:sh {script}")
     with running(argv, name="socat", env=server.env(None)) as child:
