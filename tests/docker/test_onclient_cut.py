@@ -17,6 +17,7 @@ from tests.support.lab import Client, Lab, docker
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 FILES, FILE_SIZE = 48, 2 << 20
+BIG = f"{ends.TREE}/big"
 BYTES = FILES * FILE_SIZE
 RATE = 6_000_000  # bytes a second: all files would take some twenty seconds
 BACK = 2222  # the port by which agent comes back
@@ -33,10 +34,10 @@ def clients(lab: Lab) -> dict[str, Client]:
     """One for each method; their files are random, so that they neither shrink nor are known."""
     made = {method: lab.client(MANY="10") for method in ends.METHODS}
     for client in made.values():
-        big = f"mkdir {ends.TREE}/big; cd {ends.TREE}/big"
         client.exec(
             *("sh", "-c"),
-            f"{big}; for i in $(seq {FILES}); do head -c {FILE_SIZE} /dev/urandom >$i; done",
+            f"mkdir {BIG}; cd {BIG}; for i in $(seq {FILES}); do "
+            f"head -c {FILE_SIZE} /dev/urandom >$i; done",
         )
     return made
 
@@ -57,7 +58,7 @@ class Way:
         target = f"root@{self.proxy}"
         self._trust(target)
         back = ("--connect-back", f"{self.proxy}:{BACK}") if self.method == "agent" else ()
-        words = (*self.words(), *back, target, ends.TREE)
+        words = (*self.words(), *back, target, BIG)
         self.run = ends.start(
             self.lab, self.method, "--init", *words, options=["--network-alias", alias]
         )
@@ -84,6 +85,12 @@ class Way:
             assert self.run.poll() is None and time.monotonic() < deadline, self.run.output()
             time.sleep(0.05)
 
+    def cut(self, how: str) -> None:
+        if how == "ssh":  # the one that holds the connection
+            ends.kill_inside(self.run.name, "ssh", "first")
+        else:
+            docker(how, self.proxy)
+
     def heal(self) -> None:
         """Let the client's sshd notice, which is the last to hold something of the run."""
         docker("unpause", self.proxy, check=False)
@@ -99,17 +106,19 @@ class Way:
 
     def next(self) -> dict[str, Any]:
         """The data of the next run, which goes directly."""
-        done = self.lab.plain(self.method, "--json", *self.words(), self.client.address, ends.TREE)
+        done = self.lab.plain(self.method, "--json", *self.words(), self.client.address, BIG)
         assert done.rc == 0, f"{self.method}: {done.stdout[-2000:]}{done.stderr}"
         data: dict[str, Any] = done.result["data"]
-        assert data["items"]["-"] > FILES
+        assert data["items"]["-"] == FILES
         ends.await_none_of_ours(self.client, 10)
         return data
 
 
-@pytest.mark.parametrize("how", ["pause", "kill"])
+@pytest.mark.parametrize("how", ["pause", "kill", "ssh"])
 def test_a_cut_connection(lab: Lab, clients: dict[str, Client], how: str) -> None:
-    """`docker pause` makes a black hole of the proxy, `docker kill` resets what goes through."""
+    """`docker pause` makes a black hole of the proxy, `docker kill` resets what goes through; and
+    with our ssh killed, the client is still in reach, but that run must not touch it any more.
+    """
 
     def check(method: str) -> str:
         client = clients[method]
@@ -117,14 +126,14 @@ def test_a_cut_connection(lab: Lab, clients: dict[str, Client], how: str) -> Non
         with Way(lab, method, client, f"{how}-{client.name}") as way:
             way.await_checkpoints(8)
             time.sleep(0.5)  # borg writes its files cache after the transaction
-            docker(how, way.proxy)
+            way.cut(how)
             started = time.monotonic()
             code = way.run.wait(timeout=120)
             took = time.monotonic() - started
             assert (code, took < 60) == (34, True), f"{took:.1f} s: {way.run.output()}"
             assert not ends.borg_locks(lab.repo / way.name)
-            # Its sshd notices only that the proxy has gone.
-            ended = f"{ends.await_none_of_ours(client, 10):.1f} s" if how == "kill" else "-"
+            # Of a black hole its sshd knows nothing.
+            ended = f"{ends.await_none_of_ours(client, 10):.1f} s" if how != "pause" else "-"
             listed = lab.plain("list", "--json", way.name).result["data"]["archives"]
             assert any(".checkpoint" in item["name"] for item in listed)
             assert not any(item["verified"] for item in listed)
@@ -172,7 +181,7 @@ def test_the_clients_borg_ends_with_the_server(lab: Lab, clients: dict[str, Clie
     def check(method: str) -> str:
         client = clients[method]
         words = ("--init", "--name", f"gone-{client.name}", "--compression", "lzma,9")
-        run = ends.start(lab, method, *words, client.address, ends.TREE)
+        run = ends.start(lab, method, *words, client.address, BIG)
         ends.await_text(run, "\nsaving ")
         deadline = time.monotonic() + 30
         while "borg --log-json" not in ends.ours(client):
