@@ -33,6 +33,11 @@ LIFETIME_SECONDS = 24 * 3600
 def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Source]:
     if job.sudo:
         raise UsageError("sudo hides the forwarded agent from borg", hint="use pipe --sudo")
+    if job.via and not job.connect_back:
+        raise UsageError(
+            "through --via the client does not see our address",
+            hint="name it: --connect-back HOST:PORT, or use pipe",
+        )
     # Before the connection, which has to know what it forwards.
     with agents.agent(folder) as agent:
         options = functools.partial(back.forward_agent, agent)
