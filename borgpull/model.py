@@ -119,6 +119,17 @@ def client_path(path: str) -> str:
     return "/" + "/".join(part for part in pure.parts if part.strip("/"))
 
 
+def for_borg(word: str) -> str:
+    """A path or pattern as a word of `borg create`, which keeps its command line in the archive.
+
+    Raises UsageError for bytes that are no UTF-8: borg cannot put those there. In names below what
+    is saved they do no harm.
+    """
+    if not word.isprintable() and any("\ud800" <= char <= "\udfff" for char in word):
+        raise UsageError(f"borg takes UTF-8 only: {word!r}", hint="name the folder above it")
+    return word
+
+
 def archive_name(name: str) -> str:
     """A name for an archive, borg's placeholders in it or not. Raises UsageError.
 

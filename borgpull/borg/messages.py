@@ -120,8 +120,8 @@ def from_exit(returncode: int, text: str, client: str) -> BorgpullError:
     cls = _BY_CODE.get(returncode)
     if returncode == 2 and _NOT_WRITABLE.search(text):
         cls = errors.RepositoryNotWritable
-    # borg's own message comes before its traceback, whose end are the facts of the system.
-    said = text.partition("Traceback (most recent call last)")[0] or text
+    # A traceback of borg's ends with the exception, and then the facts of the system.
+    said = text.partition("\nPlatform: ")[0]
     last = next(
         (line.strip() for line in reversed(said.splitlines()) if line.strip()), "no message"
     )

@@ -19,6 +19,7 @@ from borgpull.model import (
     client_name,
     client_path,
     default_client_name,
+    for_borg,
     host_and_port,
 )
 
@@ -109,7 +110,7 @@ def backup(
             verb="serve" if serve_only else verb,
             client=client_name(name) if name else default_client_name(target),
             target=target,
-            paths=tuple(client_path(path) for path in paths or ["/"]),
+            paths=tuple(for_borg(client_path(path)) for path in paths or ["/"]),
             places=places(
                 repo,
                 state,
@@ -121,7 +122,7 @@ def backup(
             init=init,
             encryption=encryption,
             compression=compression,
-            exclude=(*(exclude or ()), *exclude_lines(exclude_from or ())),
+            exclude=tuple(map(for_borg, [*(exclude or ()), *exclude_lines(exclude_from or ())])),
             allow_unreadable=tuple(client_path(path) for path in allow_unreadable or ()),
             dry_run=dry_run,
             lock_wait=lock_wait,

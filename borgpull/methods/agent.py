@@ -35,8 +35,8 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
         raise UsageError("sudo hides the forwarded agent from borg", hint="use pipe --sudo")
     if job.via and not job.connect_back:
         raise UsageError(
-            "through another machine, the client does not see the address of this one",
-            hint="name it: --connect-back HOST:PORT",
+            "through --via the client does not see our address",
+            hint="name it: --connect-back HOST:PORT, or use pipe",
         )
     # Before the connection, which has to know what it forwards.
     with agents.agent(folder) as agent:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.lab import Client, Completed, Lab
+from tests.docker.test_errors import assert_error
+from tests.support.lab import Client, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 BORG12 = ("--client-borg", "/usr/bin/borg")
+# A root that cannot be written, but for what the client's own entrypoint needs.
+READ_ONLY = ("--read-only", "--tmpfs", "/run", "--tmpfs", "/etc/ssh/authorized_keys")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def small_tree(client: Client) -> Client:
-    client.exec("sh", "-c", "mkdir -p /srv/data/d; cd /srv/data; echo a >a; echo b >d/b; ln -s a l")
+    script = """
+    mkdir -p /srv/data/tree/d /srv/data/mixed; cd /srv/data
+    echo a >tree/a; echo b >tree/d/b; ln -s a tree/l
+    echo pub >mixed/public; echo secret >mixed/secret; chmod 600 mixed/secret
+    """
+    client.exec("sh", "-c", script)
     return client
 
 
@@ -40,15 +49,9 @@ def dropbear(lab: Lab) -> Client:
     return lab.client("borgpull-busybox-client")
 
 
-def failed(done: Completed, code: int, *words: str) -> None:
-    """One line and one hint."""
-    lines = done.stderr.strip().splitlines()
-    errors = [line for line in lines if line.startswith("borgpull: error: ")]
-    assert done.rc == code, done.stdout[-2000:] + done.stderr
-    assert (len(errors), lines[-1][:6]) == (1, "hint: "), done.stderr
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in " ".join(lines[-2:]), done.stderr
+TREE = {"srv/data/tree", "srv/data/tree/a", "srv/data/tree/d", "srv/data/tree/d/b"} | {
+    "srv/data/tree/l"
+}
 
 
 def names(lab: Lab, client: str, data: dict[str, Any]) -> set[str]:
@@ -56,8 +59,259 @@ def names(lab: Lab, client: str, data: dict[str, Any]) -> set[str]:
     return set(out.split("\0")) - {""}
 
 
-def runtime_of(client: Client) -> str:
-    """What there is of our folders and their content, with inodes and times."""
+def ours(client: Client) -> list[str]:
+    """Our folders on the client and what is in them, with inodes and times."""
     script = "for p in /var/cache /tmp /var/tmp /dev/shm /run /root; do [ ! -d $p ] || "
-    script += r"find $p -path '*/borgpull-*' -exec stat -c '%n %i %Y %Z' {} +; done"
-    return client.exec("sh", "-c", script)
+    script += "find $p -path '*/borgpull-*' -exec stat -c '%n %i %Y %Z' {} +; done"
+    return client.exec("sh", "-c", script).splitlines()
+
+
+# --- another borg -----------------------------------------------------------------------------
+
+
+def test_the_clients_own_borg_is_used_if_named(lab: Lab, borg12: Client) -> None:
+    first = lab.pull("pipe", borg12, "/srv/data/tree", *BORG12)["data"]
+    again = lab.pull("socat", borg12, "/srv/data/tree", *BORG12)["data"]
+    assert (first["files_read"], again["files_read"]) == (2, 0)
+    assert names(lab, borg12.name, again) == TREE
+    extract = ("extract", "--stdout", f"::{again['archive']}", "srv/data/tree/d")
+    assert lab.borg(borg12.name, *extract) == "b\n"
+    done = lab.plain("borg", borg12.name, "--", "check", "--verify-data")
+    assert done.rc == 0, done.stderr
+    # Not used unasked: the runtime is what has these exit codes and messages.
+    data = lab.pull("pipe", borg12, "/srv/data/tree")["data"]
+    assert names(lab, borg12.name, data) == TREE
+    assert lab.borg(borg12.name, "diff", f"::{first['archive']}", data["archive"]) == ""
+    command = lab.borg(borg12.name, "info", f"::{data['archive']}")
+    assert "/runtime/" in command
+
+
+def test_its_warnings_are_judged_without_msgid(lab: Lab, borg12: Client) -> None:
+    alice = ("--name", "alice12", f"alice@{borg12.name}", "/srv/data/mixed", *BORG12)
+    assert_error(lab.plain("pipe", "--init", *alice), 61, "/srv/data/mixed/secret")
+    done = lab.plain("pipe", "--json", *alice, "--allow-unreadable", "/srv/data/mixed/secret")
+    assert done.rc == 0, done.stderr
+    assert done.result["data"]["allowed_unreadable"] == ["/srv/data/mixed/secret"]
+
+    borg12.exec(
+        "sh",
+        "-c",
+        "mkdir /srv/data/busy; while :; do echo x >>/srv/data/busy/log; done",
+        detach=True,
+    )
+    data = lab.pull("pipe", borg12, "/srv/data/busy", *BORG12)["data"]
+    assert data["changed"] == ["/srv/data/busy/log"]
+
+
+def test_a_broken_disk_under_an_old_borg(lab: Lab) -> None:
+    client = lab.client(
+        "borgpull-borg12-client", SEED="0", SFTP_WRAPPER="eio", PRELOAD_SCOPE="all", EIO_AT="9"
+    )
+    client.exec("sh", "-c", "echo 0123456789abcdef >/srv/data/eio-file; echo b >/srv/data/b")
+    done = lab.plain("pipe", "--init", client.address, "/srv/data", *BORG12)
+    assert_error(done, 60, "/srv/data/eio-file", "Input/output error")
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/false", "/no/such", "/srv/data/borg2"])
+def test_what_is_no_borg_for_us(lab: Lab, debian: Client, program: str) -> None:
+    script = "printf '#!/bin/sh\\necho borg 2.0.0b5\\n' >/srv/data/borg2; chmod 755 /srv/data/borg2"
+    debian.exec("sh", "-c", script)
+    words = ("--init", debian.address, "/srv/data/tree", "--client-borg", program)
+    assert_error(lab.plain("pipe", *words), 38, program)
+
+
+# --- another sshd -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["pipe", "agent", "forward"])
+def test_dropbear(lab: Lab, dropbear: Client, method: str) -> None:
+    data = lab.pull(method, dropbear, "/srv/data")["data"]
+    assert len(names(lab, dropbear.name, data)) == 15
+    assert ours(dropbear) == []
+
+
+def test_dropbear_forwards_no_socket(lab: Lab, dropbear: Client) -> None:
+    done = lab.plain("socat", "--init", dropbear.address, "/srv/data")
+    assert_error(done, 71, "unix socket")
+    assert "use pipe" in done.stderr
+    assert ours(dropbear) == []
+
+
+# --- another place ----------------------------------------------------------------------------
+
+
+def test_a_read_only_client_with_one_folder_for_programs(lab: Lab) -> None:
+    """Its home cannot be written, /run and /dev/shm hold no programs; /tmp neither, at first."""
+    options = (*READ_ONLY, "--tmpfs", "/tmp:noexec", "--tmpfs", "/var/tmp:exec")
+    client = small_tree(lab.client(SEED="0", options=options))
+    data = lab.pull("pipe", client, "/srv/data/tree", "--keep-runtime")["data"]
+    assert names(lab, client.name, data) == TREE
+    (folder,) = client.exec("sh", "-c", "ls -d /*/borgpull-* /*/*/borgpull-* || true").split()
+    assert folder.startswith("/var/tmp/borgpull-")
+    lab.pull("forward", client, "/srv/data/tree")
+    assert client.exec("ls", "/var/tmp") == ""
+
+
+def test_a_client_with_no_folder_for_programs(lab: Lab) -> None:
+    client = small_tree(lab.client(SEED="0", options=(*READ_ONLY, "--tmpfs", "/tmp:noexec")))
+    done = lab.plain("pipe", "--init", client.address, "/srv/data/tree")
+    assert_error(done, 38, "no folder for us")
+    assert "noexec" in done.stderr
+    assert "sshfs" in done.stderr
+    assert ours(client) == []
+
+
+@contextlib.contextmanager
+def without(client: Client, *programs: str) -> Iterator[None]:
+    for name in programs:
+        client.exec("mv", f"/usr/bin/{name}", f"/usr/bin/{name}.off")
+    try:
+        yield
+    finally:
+        for name in programs:
+            client.exec("mv", f"/usr/bin/{name}.off", f"/usr/bin/{name}")
+
+
+def test_tools_that_are_missing(lab: Lab, debian: Client) -> None:
+    words = ("--init", debian.address, "/srv/data/tree")
+    with without(debian, "tar", "sha256sum"):
+        done = lab.plain("pipe", *words)
+        assert_error(done, 38, "no sha256sum and no tar")
+        assert "--client-borg" in done.stderr
+    with without(debian, "gzip"):
+        data = lab.pull("pipe", debian, "/srv/data/tree")["data"]
+    assert names(lab, debian.name, data) == TREE
+    assert ours(debian) == []
+
+
+def test_another_cpu(lab: Lab, debian: Client) -> None:
+    fake = "printf '#!/bin/sh\\ncase $1 in -m) echo riscv64;; *) echo Linux;; esac\\n'"
+    debian.exec("sh", "-c", f"{fake} >/usr/local/bin/uname; chmod 755 /usr/local/bin/uname")
+    try:
+        done = lab.plain("pipe", "--init", debian.address, "/srv/data/tree")
+    finally:
+        debian.exec("rm", "/usr/local/bin/uname")
+    assert_error(done, 38, "riscv64")
+    for way in ("--client-borg", "architecture", "sshfs"):
+        assert way in done.stderr
+
+
+def test_a_runtime_that_is_kept(lab: Lab, debian: Client) -> None:
+    def pull(*options: str) -> dict[str, Any]:
+        words = ("--name", "kept", *options)
+        data: dict[str, Any] = lab.pull("pipe", debian, "/srv/data/tree", *words)["data"]
+        return data
+
+    def runtime() -> dict[str, str]:
+        lines = [line.split() for line in ours(debian) if "/runtime/" in line]
+        return {words[0]: " ".join(words[1:]) for words in lines}
+
+    pull("--keep-runtime")
+    first = runtime()
+    assert len(first) > 100
+    assert pull("--keep-runtime")["files_read"] == 0
+    assert runtime() == first
+
+    (program,) = (name for name in first if name.endswith("/runtime/borg"))
+    trap = f"printf '#!/bin/sh\\ntouch /tmp/PWNED\\n' >{program}"
+    debian.exec("sh", "-c", trap)
+    assert pull("--keep-runtime")["files_read"] == 0
+    again = runtime()
+    assert set(again) == set(first)
+    assert again[program] != first[program]
+    # Another manifest for it is of no use: what it should say is known here.
+    manifest = f"cd {program.removesuffix('/borg')}; sha256sum borg >MANIFEST"
+    debian.exec("sh", "-c", f"{trap}; {manifest}")
+    assert pull()["files_read"] == 0
+    assert debian.exec("sh", "-c", "ls -d /tmp/PWNED || true") == ""
+    assert ours(debian) == []
+
+
+# --- another user -----------------------------------------------------------------------------
+
+
+def test_a_user_who_is_not_root(lab: Lab, debian: Client) -> None:
+    words = ("--init", "--name", "alice", f"alice@{debian.name}")
+    assert_error(lab.plain("pipe", *words, "/srv/data/mixed"), 61, "/srv/data/mixed/secret")
+    done = lab.plain("pipe", "--json", *words, "/srv/data/tree")
+    assert done.rc == 0, done.stderr
+    assert names(lab, "alice", done.result["data"]) == TREE
+
+    sudo = ("pipe", "--sudo", "--json", *words, "/srv/data/mixed")
+    done = lab.plain(*[word for word in sudo if word != "--json"])
+    assert_error(done, 39, "refuses alice")
+    line = done.stderr.rpartition("as good as root): ")[2].strip()
+    assert line == "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
+    debian.exec("sh", "-c", 'umask 227; echo "$1" >/etc/sudoers.d/borgpull', "sh", line)
+    try:
+        done = lab.plain(*sudo)
+    finally:
+        debian.exec("rm", "/etc/sudoers.d/borgpull")
+    assert done.rc == 0, done.stderr
+    assert "srv/data/mixed/secret" in names(lab, "alice", done.result["data"])
+    archive = done.result["data"]["archive"]
+    extract = ("extract", "--stdout", f"::{archive}", "srv/data/mixed/secret")
+    assert lab.borg("alice", *extract) == "secret\n"
+    assert ours(debian) == []
+    for method in ("socat", "agent"):
+        assert_error(lab.plain(method, "--sudo", *words, "/srv/data/mixed"), 2)
+
+
+def test_a_profile_that_prints(lab: Lab, debian: Client) -> None:
+    """bash reads ~/.bashrc when sshd starts it; what it prints may look like anything."""
+    debian.exec("usermod", "--shell", "/bin/bash", "root")
+    noise = "echo 'welcome to'; hostname; echo {; echo }; echo borgpull-folder /tmp; printf no-end"
+    debian.exec("sh", "-c", f'echo "{noise}" | tee /root/.bashrc /root/.profile')
+    try:
+        for number, method in enumerate(("pipe", "socat", "forward", "pipe")):
+            data = lab.pull(method, debian, "/srv/data/tree", "--name", "chatty")["data"]
+            assert data["files_read"] == (0 if number else 2)
+            assert names(lab, "chatty", data) == TREE
+    finally:
+        debian.exec("rm", "/root/.bashrc", "/root/.profile")
+        debian.exec("usermod", "--shell", "/bin/sh", "root")
+    assert ours(debian) == []
+
+
+# --- another way ------------------------------------------------------------------------------
+
+
+def address_of(client: Client) -> str:
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return docker("inspect", "-f", form, client.name).strip()
+
+
+def test_through_another_machine(lab: Lab, debian: Client, borg12: Client) -> None:
+    words = ("--name", "via", "--via", f"root@{borg12.name}", debian.address, "/srv/data/tree")
+    done = lab.plain("pipe", "--json", "--init", *words)
+    assert done.rc == 0, done.stderr
+    assert names(lab, "via", done.result["data"]) == TREE
+    log = debian.log()
+    assert f"from {address_of(borg12)} port" in log.rpartition("Accepted publickey for root")[2]
+    assert_error(lab.plain("agent", *words), 2, "--via")
+    named = ("--connect-back", "sidecar:2222")
+    done = lab.plain("agent", *words, *named, options=["--network-alias", "sidecar"])
+    assert done.rc == 0, done.stderr
+
+
+def test_a_named_way_back(lab: Lab, debian: Client) -> None:
+    words = ("--name", "named", "--init", debian.address, "/srv/data/tree", "--connect-back")
+    alias = ["--network-alias", "sidecar"]
+    done = lab.plain("agent", *words, "sidecar:2222", options=alias)
+    assert done.rc == 0, done.stderr
+    for wrong in ("nowhere.invalid:2222", f"{debian.name}:22"):
+        assert_error(lab.plain("agent", *words, wrong, options=alias), 70)
+    assert_error(lab.plain("agent", *words, "sidecar"), 12)
+
+
+def test_paths_of_any_bytes(lab: Lab, debian: Client) -> None:
+    above = """/srv/data/two  words\n$HOME "q" '\\ é"""
+    debian.exec("sh", "-c", r"""mkdir "$1"; cd "$1"; echo x >"$(printf '\377')" """, "sh", above)
+    data = lab.pull("pipe", debian, above, "--name", "bytes")["data"]
+    assert names(lab, "bytes", data) == {above[1:], f"{above[1:]}/?"}  # borg prints it so
+    # Named itself, it would be a part of borg's command line, which borg could not keep.
+    script = rf"exec borgpull pipe --name bytes {debian.address} /srv/$(printf '\377')"
+    done = lab.plain("-c", script, options=["--entrypoint", "sh"])
+    assert_error(done, 2, "UTF-8")
+    done = lab.plain("pipe", "--name", "bytes", debian.address, "/srv/data/tree", "/no such")
+    assert_error(done, 36, "/no such")

@@ -97,6 +97,12 @@ class Client:
         """A full listing with inodes, mtimes and ctimes."""
         return self.exec("tree-list", *paths)
 
+    def log(self) -> str:
+        """What its sshd has said."""
+        argv = ["docker", "logs", self.name]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT, check=True)
+        return done.stderr
+
     def stop(self) -> None:
         docker("rm", "-f", "-v", self.name, check=False)
 
