@@ -57,7 +57,7 @@ def test_its_own_borg_where_ours_does_not_fit(lab: Lab) -> None:
     ("command", "name", "text"),
     [
         ("/usr/lib/openssh/sftp-server -R", "shell", "no shell on the client"),
-        ("echo borgpull-forced 1 /etc", "borg there", "the key saves /etc by pipe, and does"),
+        ("echo borgpull-forced /etc", "borg there", "the key saves /etc by pipe, and does"),
     ],
     ids=["sftp", "pipe"],
 )
