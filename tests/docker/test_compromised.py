@@ -173,7 +173,7 @@ def test_it_comes_back_when_its_borg_has_ended(lab: Lab, machine: Client, name: 
     """The way is open until the end of the run: until then the key is watched."""
     backup(lab, machine, "agent", name, "old")
     config = (lab.repo / name / "config").read_bytes()
-    done, log = attack(lab, machine, "agent", name, "honest", rename=("late_key",))
+    done, log = attack(lab, machine, "agent", name, "honest", "late_key")
     assert_error(done, 66, "changed config")
     assert log["late"] == "done"
     assert (lab.repo / name / "config").read_bytes() == config

@@ -180,7 +180,7 @@ def background(call: Callable[[], None]) -> None:
         return
     os.setsid()
     null = os.open("/dev/null", os.O_RDWR)
-    for number in range(3):
+    for number in range(5):  # with the channel's own, 3 and 4: or the session would last
         os.dup2(null, number)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -197,7 +197,7 @@ def late_key() -> None:
     repository = connect(lock=False)
 
     def call() -> None:
-        time.sleep(0.1)
+        time.sleep(0.3)
         repository.save_key(b"gone")
         log("late", "done")
 
