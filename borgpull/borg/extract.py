@@ -13,6 +13,7 @@ from borgpull.borg.messages import FileWarning
 from borgpull.errors import ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import Running
+from borgpull.ssh.session import lost
 
 LISTED = "borg.output.list"  # the logger of `extract --list`
 # Progress events: one for this many items.
@@ -37,7 +38,7 @@ def watch(
     """
     done, log = Extracted(), []
 
-    def lost() -> ConnectionLost:
+    def broken() -> ConnectionLost:
         return ConnectionLost(
             f"the connection broke: {done.items} of {total} items were begun, "
             f"{max(0, total - done.items)} are missing",
@@ -46,7 +47,7 @@ def watch(
 
     for item in child.lines():
         if not alive():
-            raise lost()
+            raise broken()
         message = messages.parse(item[1]) if item else None
         if item and message is None:
             log.append(item[1].decode(errors="replace").rstrip())
@@ -65,8 +66,8 @@ def watch(
         del log[:-LOG_LINES]
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
-        if not alive():
-            raise lost()
+        if lost(alive, done.returncode):
+            raise broken()
         raise messages.from_exit(done.returncode, "\n".join(log), client)
     return done
 

@@ -25,6 +25,7 @@ from borgpull.errors import (
     RepositoryLocked,
     RepositoryMissing,
     RepositoryNotWritable,
+    VerificationFailed,
 )
 from borgpull.events import Emit
 from borgpull.process import passthrough
@@ -117,6 +118,14 @@ def stock(borg: Borg, args: Sequence[str]) -> int:
 def rename(borg: Borg, old: str, new: str) -> None:
     """`borg rename`. Raises borg's errors."""
     borg.run("rename", f"::{old}", new)
+
+
+def not_there(name: str) -> VerificationFailed:
+    """The error for an archive that a client says it made."""
+    return VerificationFailed(
+        f"the repository does not have the archive {name or '(no name)'} of the client",
+        hint="run again; if it stays, look at the client",
+    )
 
 
 def is_verified(name: str) -> bool:

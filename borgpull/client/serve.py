@@ -17,8 +17,6 @@ from borgpull.process import Running, running
 LISTEN_SECONDS = 10.0
 # socat copies 8 KiB at a time by default; borg's messages are megabytes.
 BUFFER = "131072"
-
-
 READ_ONLY = (sys.executable, "-P", "-m", "borgpull.borg.readonly")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
-from borgpull.borg import repository
 from borgpull.borg.command import Borg
-from borgpull.borg.create import Created, Order, watch
+from borgpull.borg.create import Order
 from borgpull.client.borg import joined, passphrase, renames, require_known
 from borgpull.client.place import Place
 from borgpull.errors import UsageError
@@ -33,31 +33,14 @@ def source(job: JobSpec, borg: Borg, place: Place, emit: Emit) -> Source:
         with joined(borg, argv, header.encode()) as child:
             yield child
 
-    def create(order: Order) -> Created:
-        verb = "list" if order.dry_run else "create"
-        with start(verb, order.archive, job.compression) as child:
-            done = watch(child, borg.client, order, alive=session.alive, emit=emit)
-        onclient.check(borg, order, done)
-        return done
+    def create(order: Order) -> AbstractContextManager[Running]:
+        return start("list" if order.dry_run else "create", order.archive, job.compression)
 
-    def rename(old: str, new: str) -> None:
-        if not renames(place.facts):
-            repository.rename(borg, old, new)
-            return
-        with start("rename", old, new) as child:
-            onclient.finish(child, borg.client, session)
-        repository.await_release(borg)
+    def rename(old: str, new: str) -> AbstractContextManager[Running]:
+        return start("rename", old, new)
 
-    return Source(
-        left_out=(),
-        alive=session.alive,
-        create=create,
-        verify=lambda done: onclient.verify(borg, done),
-        rename=rename,
-        accept=lambda: None,
-        archives=lambda: repository.archives(borg),
-        losses=dict,
-    )
+    own = rename if renames(place.facts) else None
+    return onclient.of_commands(borg, session, emit, create=create, rename=own)
 
 
 def _check(job: JobSpec, place: Place) -> None:

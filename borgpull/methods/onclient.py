@@ -26,7 +26,6 @@ from borgpull.errors import (
     ConfigError,
     ConnectionLost,
     PathMissing,
-    VerificationFailed,
 )
 from borgpull.events import Emit
 from borgpull.methods import clientmounts
@@ -90,40 +89,62 @@ def open_source(
 
 
 def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emit) -> Source:
-    place, client = there.place, there.server.client
+    place = there.place
     left_out = clientmounts.to_leave_out(place.facts.mounts or None, job.paths)
     patterns = [*(item.pattern() for item in left_out), f"pp:{place.folder}"]
     paths = [path.lstrip("/") or "." for path in job.paths]
     options = ["--filter", FILTER, *exclude_args(patterns)]
     options += ["--checkpoint-interval", str(job.checkpoint_interval)]
 
-    def create(order: Order) -> Created:
-        words = order.words(*options, paths=paths)
-        with start("create", *words) as child:
-            done = watch(child, client, order, alive=place.session.alive, emit=emit)
-        check(there.server, order, done)
-        return done
-
-    def rename(old: str, new: str) -> None:
-        if not there.renames():
-            repository.rename(there.server, old, new)
-            return
-        with start("rename", f"::{old}", new) as child:
-            finish(child, client, place.session)
-        repository.await_release(there.server)
-
     def accept() -> None:
         if not job.keep_runtime:
             place.fetch_cache(saved)
 
-    return Source(
+    return of_commands(
+        there.server,
+        place.session,
+        emit,
+        create=lambda order: start("create", *order.words(*options, paths=paths)),
+        rename=(lambda old, new: start("rename", f"::{old}", new)) if there.renames() else None,
         left_out=tuple({"path": item.path, "fstype": item.fstype} for item in left_out),
-        alive=place.session.alive,
-        create=create,
-        verify=lambda done: verify(there.server, done),
-        rename=rename,
         accept=accept,
-        archives=lambda: repository.archives(there.server),
+    )
+
+
+def of_commands(
+    server: Borg,
+    session: Session,
+    emit: Emit,
+    *,
+    create: Callable[[Order], AbstractContextManager[Running]],
+    rename: Callable[[str, str], AbstractContextManager[Running]] | None,
+    left_out: tuple[dict[str, str], ...] = (),
+    accept: Callable[[], None] = lambda: None,
+) -> Source:
+    """What a backup can do by these commands of a client's borg; without `rename`, ours renames."""
+
+    def created(order: Order) -> Created:
+        with create(order) as child:
+            done = watch(child, server.client, order, alive=session.alive, emit=emit)
+        check(server, order, done)
+        return done
+
+    def renamed(old: str, new: str) -> None:
+        if rename is None:
+            repository.rename(server, old, new)
+            return
+        with rename(old, new) as child:
+            finish(child, server.client, session)
+        repository.await_release(server)
+
+    return Source(
+        left_out=left_out,
+        alive=session.alive,
+        create=created,
+        verify=lambda done: verify(server, done),
+        rename=renamed,
+        accept=accept,
+        archives=lambda: repository.archives(server),
         losses=dict,
     )
 
@@ -150,7 +171,7 @@ def check(server: Borg, order: Order, done: Created) -> None:
     repository.await_release(server)
     guard.compare(server.repository, guard.keep_of(server))
     if not order.dry_run and not order.fits(done.name):
-        raise not_there(done.name)
+        raise repository.not_there(done.name)
 
 
 @contextlib.contextmanager
@@ -238,16 +259,9 @@ def verify(borg: Borg, done: Created) -> Verdict:
     """
     made = str(done.stats.get("archive", {}).get("id"))
     if not done.name or repository.opened(borg, done.name) != made:
-        raise not_there(done.name)
+        raise repository.not_there(done.name)
     stats = done.stats["archive"]["stats"]
     counts = {KINDS[letter]: done.statuses[letter] for letter in KINDS if done.statuses[letter]}
     counts["-"] = stats["nfiles"]
     changed = tuple(item.path for item in done.warnings if item.kind == messages.CHANGED)
     return Verdict(changed=changed, counts=counts, size=stats["original_size"])
-
-
-def not_there(name: str) -> VerificationFailed:
-    return VerificationFailed(
-        f"the repository does not have the archive {name or '(no name)'} of the client",
-        hint="run again; if it stays, look at the client",
-    )

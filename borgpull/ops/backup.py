@@ -70,10 +70,7 @@ def _require_named(
     """Has a client that was to rename its archive done so? Raises VerificationFailed."""
     names = {item["name"] for item in listed}
     if data["archive"] in known or data["archive"] not in names:
-        raise VerificationFailed(
-            f"the repository does not have the archive {data['archive']} of the client",
-            hint="run again; if it stays, look at the client",
-        )
+        raise repository.not_there(data["archive"])
 
 
 def _borg(job: JobSpec, emit: Emit) -> AbstractContextManager[Borg]:

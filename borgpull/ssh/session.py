@@ -13,7 +13,7 @@ from pathlib import Path
 
 from borgpull.errors import ConnectionLost
 from borgpull.process import CommandError, Completed, Running, run, running
-from borgpull.ssh.config import ALIAS, SshConfig
+from borgpull.ssh.config import SshConfig
 from borgpull.ssh.diagnose import from_ssh
 
 CONNECT_SECONDS = 60.0
@@ -53,8 +53,8 @@ class Session:
 
     def control(self, action: str, *options: str) -> Completed:
         """Have the connection's master do something: `ssh -O ACTION OPTIONS` (ssh(1))."""
-        argv = ["ssh", "-F", str(self.config.path), "-S", str(self.socket), "-O", action]
-        return run([*argv, *options, ALIAS], timeout=CONNECT_SECONDS, check=False)
+        argv = self.config.command(options=("-S", str(self.socket), "-O", action, *options))
+        return run(argv, timeout=CONNECT_SECONDS, check=False)
 
 
 def lost(alive: Callable[[], bool], code: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import ends
 from tests.support.lab import Client, Lab, Run, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -22,22 +23,6 @@ LATEST = 3.0
 PATHS = ("/srv/data",)
 # The run after a killed one: small, and by another name.
 NEXT = ("--archive", "next-{now:%H%M%S.%f}")
-
-# Sends a signal to the youngest process of the container whose command is so named: of the command
-# and its keeper that is the command.
-_KILL = """
-import os, sys
-found = []
-for pid in filter(str.isdigit, os.listdir('/proc')):
-    try:
-        words = open(f'/proc/{pid}/cmdline', 'rb').read().split(b'\\0')
-    except OSError:
-        continue
-    if any(word.split(b'/')[-1] == sys.argv[1].encode() for word in words[:2]):
-        found.append(int(pid))
-if found:
-    os.kill(max(found), int(sys.argv[2]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +53,7 @@ def send(target: str, container: str, signum: int) -> None:
         )
     else:
         name = {"cli": "borgpull", "sshfs": "sshfs"}[target]
-        argv = ["docker", "exec", container, "python3", "-c", _KILL, name, str(signum)]
-        subprocess.run(argv, capture_output=True, check=False, timeout=30)
+        ends.kill_inside(container, name, signum=signum)
 
 
 def borg_locks(repository: Path) -> list[Path]:

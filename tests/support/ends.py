@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ TREE = "/srv/data"
 # Where our folder may lie.
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/root", "/var/cache")
 
-# Sends SIGKILL to a process of the container by its command's name: to the first or the last one.
+# Sends a signal to a process of the container by its command's name: to the first or the last one.
+# Of the command and its keeper the last is the command.
 _KILL = """
 import os, sys
 found = []
@@ -28,7 +30,7 @@ for pid in filter(str.isdigit, os.listdir('/proc')):
     if any(word.split(b'/')[-1] == sys.argv[1].encode() for word in words[:2]):
         found.append(int(pid))
 if found:
-    os.kill(max(found) if sys.argv[2] == 'last' else min(found), 9)
+    os.kill(max(found) if sys.argv[2] == 'last' else min(found), int(sys.argv[3]))
 """
 
 T = TypeVar("T")
@@ -72,8 +74,10 @@ def borg_locks(repository: Path) -> list[str]:
     return [path.name for path in repository.glob("lock.*/*")]
 
 
-def kill_inside(container: str, name: str, which: str = "last") -> None:
-    argv = ["docker", "exec", container, "python3", "-c", _KILL, name, which]
+def kill_inside(
+    container: str, name: str, which: str = "last", signum: int = signal.SIGKILL
+) -> None:
+    argv = ["docker", "exec", container, "python3", "-c", _KILL, name, which, str(int(signum))]
     subprocess.run(argv, capture_output=True, check=False, timeout=30)
 
 
