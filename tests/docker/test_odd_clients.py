@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -271,6 +272,20 @@ def test_a_profile_that_prints(lab: Lab, debian: Client) -> None:
         debian.exec("rm", "/root/.bashrc", "/root/.profile")
         debian.exec("usermod", "--shell", "/bin/sh", "root")
     assert ours(debian) == []
+
+
+def test_files_that_another_user_has_left_here(lab: Lab, debian: Client) -> None:
+    words = ("--init", "--name", "mixed", debian.address, "/srv/data/tree")
+    assert lab.plain("pipe", *words).rc == 0
+    cache = lab.state / "clients/mixed/client-cache.tar"
+    os.chown(cache, 0, 0)
+    done = lab.plain("pipe", *words)
+    assert_error(done, 44, "user 1000 may not use /state/clients/mixed/client-cache.tar, which is")
+    os.chown(cache, 1000, 1000)
+    folder = lab.repo / "mixed/data/0"
+    os.chown(folder, 0, 0)
+    folder.chmod(0o755)
+    assert_error(lab.plain("pipe", *words), 44, "Permission denied: '/repo/mixed/data/0/")
 
 
 # --- another way ------------------------------------------------------------------------------
