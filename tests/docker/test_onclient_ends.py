@@ -77,7 +77,8 @@ def test_killed_at_any_moment(lab: Lab, clients: dict[str, Client]) -> None:
             if (target, signal) != ("container", "KILL"):
                 assert not ends.borg_locks(repository), what
             if signal == "TERM":  # leaves nothing for the next run to do
-                assert code in (0, 143), what
+                # 2 is runc's own, where it is still to start our program.
+                assert code in (0, 143) or (code, run.output()) == (2, ""), what
             else:
                 words = (client.address, ends.TREE, "--archive", "next-{now:%H%M%S.%f}")
                 done = lab.plain(method, "--json", "--lock-wait", "5", *words)
