@@ -114,10 +114,12 @@ def test_a_borg_that_is_started_by_hand(lab: Lab, client: Client) -> None:
 
 def test_ended_under_a_borg_that_writes(lab: Lab, client: Client) -> None:
     with serving(lab, client) as run:
-        shell = typed(lab, client, run, "create URL::half --content-from-command -- sleep 60")
-        lock = lab.repo / client.name / "lock.exclusive"
-        wait_until(lambda: bool([*lock.glob("*")]))
+        content = "sh -c 'touch /run/begun; until [ -e /run/ended ]; do sleep 0.1; done'"
+        shell = typed(lab, client, run, f"create URL::half --content-from-command -- {content}")
+        wait_until(lambda: "begun" in client.exec("ls", "/run"))
+        assert [*(lab.repo / client.name / "lock.exclusive").glob("*")]
         assert stopped(lab, client, run) == 128 + SIGTERM
+        client.exec("touch", "/run/ended")  # borg does not look at its connection before
         _, err = shell.communicate(timeout=30)
         assert shell.returncode != 0, err
     assert "half" not in lab.borg(client.name, "list", "--short")
