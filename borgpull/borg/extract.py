@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from borgpull import events
@@ -16,8 +17,8 @@ from borgpull.process import Running
 from borgpull.ssh.session import lost
 
 LISTED = "borg.output.list"  # the logger of `extract --list`
-# Progress events: one for this many items.
-EVERY = 200
+# Between progress events.
+PROGRESS_SECONDS = 0.5
 
 
 @dataclass
@@ -30,13 +31,14 @@ class Extracted:
 
 
 def watch(
-    child: Running, client: str, total: int, *, alive: Callable[[], bool], emit: Emit
+    child: Running, client: str, sizes: Sequence[int], *, alive: Callable[[], bool], emit: Emit
 ) -> Extracted:
-    """Read a `borg extract --list` to its end; `total` items are expected.
+    """Read a `borg extract --list` to its end; items of these `sizes` are expected, in this order.
 
     Raises ConnectionLost, with how far it came, and borg's errors.
     """
-    done, log = Extracted(), []
+    done, log, total = Extracted(), [], len(sizes)
+    begun, next_event = 0, 0.0  # bytes; a time
 
     def broken() -> ConnectionLost:
         return ConnectionLost(
@@ -53,9 +55,11 @@ def watch(
             log.append(item[1].decode(errors="replace").rstrip())
             events.debug(emit, f"borg: {log[-1]}")
         elif message and message.get("name") == LISTED:
+            if time.monotonic() >= next_event:
+                next_event = time.monotonic() + PROGRESS_SECONDS
+                _progress(emit, done.items, begun, sizes, str(message.get("message")))
+            begun += sizes[done.items] if done.items < total else 0
             done.items += 1
-            if done.items % EVERY == 0:
-                _progress(emit, done.items, total, str(message.get("message")))
         elif message and message["type"] == "log_message":
             text = str(message.get("message", ""))
             log.append(text)
@@ -72,6 +76,6 @@ def watch(
     return done
 
 
-def _progress(emit: Emit, items: int, total: int, path: str) -> None:
-    data = {"files": items, "bytes": 0, "new_bytes": 0, "path": path, "total_files": total}
-    emit(Event("progress", data))
+def _progress(emit: Emit, items: int, size: int, sizes: Sequence[int], path: str) -> None:
+    data = {"files": items, "bytes": size, "path": path}
+    emit(Event("progress", {**data, "total_files": len(sizes), "total_bytes": sum(sizes)}))

@@ -1,0 +1,132 @@
+"""What a restore is going to do, and whether the target is fit for it; nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from borgpull.borg.items import Item
+from borgpull.errors import TargetFull, TargetNotUsable
+from borgpull.model import JobSpec
+from borgpull.restores import losses, survey
+from borgpull.restores.base import Order, Site
+from borgpull.restores.survey import SHOWN_PATHS, Ground
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a restore is going to do."""
+
+    archive: str
+    items: list[Item]
+    skipped: set[str]  # paths that are right as they are
+    left_out: set[str]  # paths that cannot get there by this way
+    overwritten: list[str]  # paths
+    lost: dict[str, int]  # by the way that it goes, numbers by kind
+    incapable: dict[str, int]  # by what this user may not do there
+    need_bytes: int
+    need_inodes: int
+
+    @property
+    def cannot(self) -> dict[str, int]:
+        return {**self.incapable, **self.lost}
+
+    def going(self) -> list[Item]:
+        """What borg is going to bring, in the archive's order."""
+        return [item for item in self.items if item.path not in self.skipped | self.left_out]
+
+    def order(self, job: JobSpec) -> Order:
+        excluded = sorted(
+            self.skipped | {path for path in self.left_out if survey.exactly_named(path)}
+        )
+        return Order(
+            archive=self.archive,
+            paths=tuple(path.strip("/") for path in job.paths if path.strip("/")),
+            strip=job.strip,
+            numeric=job.by_number,
+            patterns="".join(f"- pf:{path}\n" for path in excluded).encode(),
+        )
+
+    def data(self) -> dict[str, Any]:
+        once = [item for item in self.items if item.regular and item.first_name]
+        return {
+            "archive": self.archive,
+            "items": len(self.items),
+            "bytes": sum(item.size for item in once),
+            "skipped": len(self.skipped),
+            "overwritten": len(self.overwritten),
+            "overwritten_paths": [f"/{path}" for path in self.overwritten[:SHOWN_PATHS]],
+            "cannot": self.cannot,
+        }
+
+
+def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
+    """Look at the target. Raises TargetNotUsable, TargetFull, ConnectionLost."""
+    ground = survey.look(site, wanted)
+    skipped = survey.right(wanted, ground) if job.overwrite == "changed" else set()
+    left_out = {item.path for item in wanted if losses.lost_whole(item, site.losses)}
+    going = [item for item in wanted if item.path not in skipped | left_out]
+    # The folder itself is there in any case.
+    there = [item for item in going if item.place in ground.found and item.place != "."]
+    freed = sum(ground.found[item.place].size for item in there if item.regular)
+    once = [item for item in going if item.first_name]
+    made = Plan(
+        archive=archive,
+        items=wanted,
+        skipped=skipped,
+        left_out=left_out,
+        overwritten=[item.path for item in there if _overwritten(job, item, ground)],
+        lost=losses.count(
+            wanted, site.losses, lambda item: survey.owned(item, ground, numeric=job.by_number)
+        ),
+        incapable=survey.incapable(
+            [item for item in going if not (item.kind == "l" and "link_owners" in site.losses)],
+            ground,
+            numeric=job.by_number,
+        ),
+        need_bytes=sum(item.size for item in once if item.regular) - freed,
+        need_inodes=len(once) - len(there),
+    )
+    _require_usable(job, made, ground)
+    _require_room(job, made, ground)
+    return made
+
+
+def _overwritten(job: JobSpec, item: Item, ground: Ground) -> bool:
+    """A folder stays, and gets the archive's attributes: too much for "never"."""
+    kept = item.kind == "d" and survey.is_folder(ground.found[item.place])
+    return not kept or job.overwrite == "never"
+
+
+def _require_usable(job: JobSpec, made: Plan, ground: Ground) -> None:
+    if ground.state == "file" or not ground.writable:
+        what = "is no folder" if ground.state == "file" else "cannot be written"
+        raise TargetNotUsable(
+            f"{job.into} {what} ({ground.user or ground.uid})", hint="name another folder"
+        )
+    if ways := survey.barred(made.items, ground):
+        raise TargetNotUsable(
+            f"on the way to what is to be restored, {ways[0]} in {job.into} is no folder (a "
+            f"symlink?); {len(ways)} such",
+            hint="nothing is written through a symlink: restore elsewhere, or make it a folder",
+        )
+    if job.overwrite != "never":
+        return
+    if made.overwritten:
+        raise TargetNotUsable(
+            f"{len(made.overwritten)} would be overwritten in {job.into}: "
+            + ", ".join(made.data()["overwritten_paths"])
+        )
+    if job.into != "/" and not ground.empty:
+        raise TargetNotUsable(f"{job.into} is not empty")
+
+
+def _require_room(job: JobSpec, made: Plan, ground: Ground) -> None:
+    if made.need_bytes > ground.free_bytes:
+        raise TargetFull(
+            f"{job.into} has {ground.free_bytes} bytes free, {made.need_bytes} are needed"
+        )
+    if ground.free_inodes is not None and made.need_inodes > ground.free_inodes:
+        raise TargetFull(
+            f"{job.into} has {ground.free_inodes} inodes free, {made.need_inodes} are needed"
+        )
