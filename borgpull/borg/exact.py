@@ -8,6 +8,7 @@ counted.
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -20,14 +21,15 @@ def main() -> None:
     parseformat.remove_surrogates = lambda text, errors="replace": text
     known = parseformat.ItemFormatter.get_item_data
 
-    def all_of_it(self: Any, item: Any) -> dict[str, Any]:
-        data: dict[str, Any] = known(self, item)
-        data["mtime_ns"] = item.get("mtime", 0)
-        data["xattrs"] = len(item.get("xattrs", ()))
-        data["acls"] = "acl_access" in item or "acl_default" in item
-        return data
+    def all_of_it(self: Any, item: Any) -> str:
+        more = {
+            "mtime_ns": item.get("mtime", 0),
+            "xattrs": len(item.get("xattrs", ())),
+            "acls": "acl_access" in item or "acl_default" in item,
+        }
+        return json.dumps({**known(self, item), **more}) + "\n"
 
-    parseformat.ItemFormatter.get_item_data = all_of_it
+    parseformat.ItemFormatter.format_item_json = all_of_it
     sys.argv = sys.argv[1:]
     borg()
 

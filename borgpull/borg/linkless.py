@@ -21,6 +21,7 @@ def sparing_links(call: Callable[..., None]) -> Callable[..., None]:
         if follow_symlinks or not Path(path).is_symlink():
             call(path, *args, follow_symlinks=follow_symlinks, **more)
 
+    os.supports_follow_symlinks.add(spared)  # borg asks before it starts
     return spared
 
 

@@ -61,7 +61,8 @@ class Site:
     # Bring it into the folder. Raises ConnectionLost, DiskFull, borg's errors.
     extract: Callable[[Order, Watch], Extracted]
     losses: frozenset[str] = frozenset()  # the kinds (losses.py) that this way cannot carry
-    login: tuple[int, str] | None = None  # who writes there, if that is not who surveys
+    # Who writes there, where the survey is by SFTP: it sees neither that nor inode numbers.
+    login: tuple[int, str] | None = None
 
 
 class SiteOpener(Protocol):

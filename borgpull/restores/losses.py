@@ -19,13 +19,18 @@ KINDS: dict[str, Callable[[Item], bool]] = {
     "flags": lambda item: item.flags != 0,
     "link_owners": lambda item: item.kind == "l",
     "link_times": lambda item: item.kind == "l",
+    "epoch_times": lambda item: item.kind != "l" and item.mtime_ns < SECOND,
     "fine_times": lambda item: item.kind != "l" and item.mtime_ns % SECOND != 0,
 }
 # Said before and counted, but no failure: nothing that works depends on them.
 MINOR = frozenset({"link_times", "fine_times"})
 
+# What is not looked for afterwards, as it is known to be lost.
+HIDES = {"link_owners": "owners", "link_times": "times", "epoch_times": "times"}
+
 # By SFTP version 3: no xattrs, ACLs or flags, no device nodes or FIFOs (sshfs makes none), whole
-# seconds, and whatever is set on a symlink would hit what it points at (libfuse/sshfs#105).
+# seconds, no time 0 (sshfs takes it for "now"), and whatever is set on a symlink would hit what it
+# points at (libfuse/sshfs#105).
 BY_SFTP = frozenset(KINDS)
 # borg's tar has the GNU format (borg 1.4.5, archiver.py).
 BY_TAR = frozenset({"xattrs", "acls", "flags", "fine_times"})
@@ -40,6 +45,11 @@ def count(
         for kind in kinds:
             numbers[kind] += KINDS[kind](item) and not (kind == "link_owners" and ours(item))
     return {kind: number for kind, number in numbers.items() if number}
+
+
+def hidden(item: Item, kinds: frozenset[str]) -> set[str]:
+    """The differences that are no news."""
+    return {HIDES[kind] for kind in kinds & HIDES.keys() if KINDS[kind](item)}
 
 
 def lost_whole(item: Item, kinds: frozenset[str]) -> bool:

@@ -122,4 +122,5 @@ def _survey(jail: jails.Jail, process: Running, word: str, data: bytes) -> Compl
         raise TargetNotUsable(f"cannot look at the target: {error}") from None
     if not process.alive():
         raise ConnectionLost("the connection to the target broke")
-    return done
+    shown = done.stderr.replace(jail.spec.tree, "").replace(jail.spec.second_tree, "")
+    return replace(done, stderr=shown)

@@ -43,6 +43,7 @@ class Ground:
     uid: int
     user: str
     capabilities: int
+    inodes: bool = True  # are the inode numbers that stat sees the target's own?
     found: dict[str, Found] = field(default_factory=dict)  # by the item's place
 
 
@@ -77,6 +78,7 @@ def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
             uid=int(uid),
             user=user,
             capabilities=capabilities,
+            inodes=site.login is None,
             found=dict(_found(places, tail.decode().splitlines())) if there else {},
         )
     except (KeyError, ValueError) as error:
@@ -177,7 +179,7 @@ def split_links(items: Iterable[Item], ground: Ground) -> set[str]:
     """First names of hard links that are no links of each other at the target."""
     inodes: dict[str, set[str]] = {}
     for item in items:
-        if item.links and (found := ground.found.get(item.place)):
+        if ground.inodes and item.links and (found := ground.found.get(item.place)):
             inodes.setdefault(item.links, set()).add(found.inode)
     return {name for name, several in inodes.items() if len(several) > 1}
 
@@ -208,8 +210,7 @@ def compare(
         if losses.lost_whole(item, lost):
             continue
         kinds = differs(item, ground.found.get(item.place), numeric=numeric)
-        if item.kind == "l":
-            kinds -= {kind.removeprefix("link_") for kind in lost if kind.startswith("link_")}
+        kinds -= losses.hidden(item, lost)
         done.add(item, kinds | ({"hard_links"} if item.links in split else set()))
     return done
 
