@@ -45,8 +45,12 @@ class Spares:
             fd = self._stack.enter_context(as_fd(passphrase))
             own = {**env, **({} if fd is None else {"BORG_PASSPHRASE_FD": str(fd)})}
             fds = () if fd is None else (fd,)
-            child = running(WAITING, name="borg", env=own, pass_fds=fds, stdin=subprocess.PIPE)
-            self._waiting.append(self._stack.enter_context(child))
+            child = self._stack.enter_context(
+                running(WAITING, name="borg", env=own, pass_fds=fds, stdin=subprocess.PIPE)
+            )
+            assert child.popen.stdin is not None
+            self._stack.callback(child.popen.stdin.close)  # nobody asks: it ends
+            self._waiting.append(child)
 
     def run(self, argv: Sequence[str], timeout: float) -> Completed | None:
         """Have one of them run a borg command line; None where none is there that could."""
