@@ -34,7 +34,7 @@ class Extracted:
 def watch(
     child: Running, client: str, sizes: Sequence[int], *, alive: Callable[[], bool], emit: Emit
 ) -> Extracted:
-    """Read `borg extract --list`, or `export-tar`, to its end; items of `sizes` are expected, in order.
+    """Read `borg extract --list` or `export-tar --list` to the end; items of `sizes` are expected.
 
     Raises ConnectionLost, with how far it came, and borg's errors.
     """

@@ -98,7 +98,7 @@ def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
             for item in files
             if (found := there.get(item.place))
             and found.size != item.size
-            and found != made.before.get(item.place)
+            and not found.same_content(made.before.get(item.place))
         ],
     )
 
