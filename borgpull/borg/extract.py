@@ -25,7 +25,8 @@ PROGRESS_SECONDS = 0.5
 class Extracted:
     """What `borg extract` did."""
 
-    items: int = 0
+    items: int = 0  # begun
+    total: int = 0  # expected
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
 
@@ -33,23 +34,16 @@ class Extracted:
 def watch(
     child: Running, client: str, sizes: Sequence[int], *, alive: Callable[[], bool], emit: Emit
 ) -> Extracted:
-    """Read a `borg extract --list` to its end; items of these `sizes` are expected, in this order.
+    """Read `borg extract --list` or `export-tar --list` to the end; items of `sizes` are expected.
 
     Raises ConnectionLost, with how far it came, and borg's errors.
     """
-    done, log, total = Extracted(), [], len(sizes)
+    total, log = len(sizes), []
+    done = Extracted(total=total)
     begun, next_event = 0, 0.0  # bytes; a time
-
-    def broken() -> ConnectionLost:
-        return ConnectionLost(
-            f"the connection broke: {done.items} of {total} items were begun, "
-            f"{max(0, total - done.items)} are missing",
-            hint="the same command with --overwrite changed restores the rest",
-        )
-
     for item in child.lines():
         if not alive():
-            raise broken()
+            raise broken(done)
         message = messages.parse(item[1]) if item else None
         if item and message is None:
             log.append(item[1].decode(errors="replace").rstrip())
@@ -71,9 +65,17 @@ def watch(
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
         if lost(alive, done.returncode):
-            raise broken()
+            raise broken(done)
         raise messages.from_exit(done.returncode, "\n".join(log), client)
     return done
+
+
+def broken(done: Extracted) -> ConnectionLost:
+    return ConnectionLost(
+        f"the connection broke: {done.items} of {done.total} items were begun, "
+        f"{max(0, done.total - done.items)} are missing",
+        hint="the same command with --overwrite changed restores the rest",
+    )
 
 
 def _progress(emit: Emit, items: int, size: int, sizes: Sequence[int], path: str) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from borgpull.borg.items import Item
-from borgpull.errors import TargetFull, TargetNotUsable
+from borgpull.errors import NotRestored, TargetFull, TargetNotUsable
 from borgpull.model import JobSpec
 from borgpull.restores import losses, survey
 from borgpull.restores.base import Order, Site
-from borgpull.restores.survey import SHOWN_PATHS, Ground
+from borgpull.restores.survey import SHOWN_PATHS, Found, Ground
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,7 @@ class Plan:
     skipped: set[str]  # paths that are right as they are
     left_out: set[str]  # paths that cannot get there by this way
     overwritten: list[str]  # paths
+    before: dict[str, Found]  # what is there now, by place
     lost: dict[str, int]  # by the way that it goes, numbers by kind
     incapable: dict[str, int]  # by what this user may not do there
     need_bytes: int
@@ -34,6 +35,11 @@ class Plan:
     def going(self) -> list[Item]:
         """What borg is going to bring, in the archive's order."""
         return [item for item in self.items if item.path not in self.skipped | self.left_out]
+
+    def in_the_way(self) -> list[Item]:
+        """Folders that are to be where something else is: a symlink, say."""
+        there = [item for item in self.going() if item.kind == "d" and item.place in self.before]
+        return [item for item in there if not survey.is_folder(self.before[item.place])]
 
     def order(self, job: JobSpec) -> Order:
         excluded = sorted(
@@ -61,7 +67,9 @@ class Plan:
 
 
 def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
-    """Look at the target. Raises TargetNotUsable, TargetFull, ConnectionLost."""
+    """Look at the target. Raises NotRestored, TargetNotUsable, TargetFull, ConnectionLost."""
+    if site.follows:
+        _require_plain(wanted, job.strip)
     ground = survey.look(site, wanted)
     skipped = survey.right(wanted, ground) if job.overwrite == "changed" else set()
     left_out = {item.path for item in wanted if losses.lost_whole(item, site.losses)}
@@ -75,6 +83,7 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
         items=wanted,
         skipped=skipped,
         left_out=left_out,
+        before=ground.found,
         overwritten=[item.path for item in there if _overwritten(job, item, ground)],
         lost=losses.count(
             wanted, site.losses, lambda item: survey.owned(item, ground, numeric=job.by_number)
@@ -90,6 +99,33 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
     _require_usable(job, made, ground)
     _require_room(job, made, ground)
     return made
+
+
+def _require_plain(wanted: list[Item], strip: int) -> None:
+    """Raises NotRestored for items that lie, or link to what lies, behind one that is no folder."""
+    barriers = {item.place for item in wanted if item.kind != "d"}
+
+    def astray(place: str) -> bool:
+        parts = place.split("/")
+        ways = {"/".join(parts[:end]) for end in range(1, len(parts))}
+        return not {"", ".", ".."}.isdisjoint(parts) or not ways.isdisjoint(barriers)
+
+    def source(item: Item) -> str:
+        """What its hard link goes to. None is made to what --strip leaves nothing of."""
+        return "/".join(item.links.split("/")[strip:])
+
+    bad = [
+        item.path
+        for item in wanted
+        # The folder of an archive of `.` itself is no danger.
+        if (item.place != "." and astray(item.place)) or (source(item) and astray(source(item)))
+    ]
+    if bad:
+        raise NotRestored(
+            f"nothing is written through a symlink of the archive, nor above the folder: /{bad[0]}"
+            f"; {len(bad)} such",
+            hint="restore other paths, or --how native: its borg leaves those out",
+        )
 
 
 def _overwritten(job: JobSpec, item: Item, ground: Ground) -> bool:
