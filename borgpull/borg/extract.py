@@ -11,7 +11,7 @@ from borgpull.borg import messages
 from borgpull.borg.command import is_failure
 from borgpull.borg.create import LOG_LINES
 from borgpull.borg.messages import FileWarning
-from borgpull.errors import ConnectionLost
+from borgpull.errors import BorgpullError, ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import Running
 from borgpull.ssh.session import lost
@@ -29,6 +29,7 @@ class Extracted:
     total: int = 0  # expected
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
+    failure: BorgpullError | None = None  # why borg ended before its end
 
 
 def watch(
@@ -36,7 +37,7 @@ def watch(
 ) -> Extracted:
     """Read `borg extract --list` or `export-tar --list` to the end; items of `sizes` are expected.
 
-    Raises ConnectionLost, with how far it came, and borg's errors.
+    Raises ConnectionLost, with how far it came, and borg's errors where it began nothing.
     """
     total, log = len(sizes), []
     done = Extracted(total=total)
@@ -66,7 +67,9 @@ def watch(
     if is_failure(done.returncode):
         if lost(alive, done.returncode):
             raise broken(done)
-        raise messages.from_exit(done.returncode, "\n".join(log), client)
+        done.failure = messages.from_exit(done.returncode, "\n".join(log), client)
+        if not done.items:
+            raise done.failure
     return done
 
 

@@ -69,6 +69,8 @@ def _extract(job: JobSpec, made: Plan, site: Site, emit: Emit) -> Extracted:
     going = made.going()
     events.phase(emit, "extract", f"restoring {len(going)} items of {made.archive} to {site.name}")
     survey.look(site, (), "make")
+    if not going:  # borg would take no path at all for every path
+        return Extracted()
     if site.follows and (others := made.in_the_way()):
         survey.remove(site, others)
     # A later name of a hard link brings nothing more.
@@ -106,7 +108,11 @@ def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
 def _full(made: Plan, done: Extracted, found: Differences, ground: Ground) -> bool:
     """Was it for want of room? SFTP has no word for it but "failure"."""
     told = any(item.errno in FULL for item in done.warnings)
-    return told or (bool(found.lacking) and found.lacking > ground.free_bytes)
+    return (
+        told
+        or isinstance(done.failure, DiskFull)
+        or (bool(found.lacking) and found.lacking > ground.free_bytes)
+    )
 
 
 def _judge(
@@ -130,7 +136,8 @@ def _judge(
     parts = [f"{number} {kind.replace('_', ' ')}" for kind, number in data["not_restored"].items()]
     parts += [f"{len(warned)} warnings: {_some(warned)}"] if warned else []
     parts += [_some(found.paths)] if found.paths else []
-    parts += [f"borg ended with {done.returncode}"] if done.returncode and not warned else []
+    ended = done.failure.message if done.failure else f"borg ended with {done.returncode}"
+    parts += [ended] if done.failure or (done.returncode and not warned) else []
     kind = TargetFull if full else NotRestored
     error = kind(f"{'no room; ' if full else ''}not restored: " + "; ".join(parts))
     failure = Failure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,8 @@ class Plan:
 
     def going(self) -> list[Item]:
         """What borg is going to bring, in the archive's order."""
-        return [item for item in self.items if item.path not in self.skipped | self.left_out]
+        not_going = self.skipped | self.left_out
+        return [item for item in self.items if item.path not in not_going]
 
     def in_the_way(self) -> list[Item]:
         """Folders that are to be where something else is: a symlink, say."""
@@ -47,11 +49,19 @@ class Plan:
         )
         return Order(
             archive=self.archive,
-            paths=tuple(path.strip("/") for path in job.paths if path.strip("/")),
+            paths=tuple(self._paths(job)),
             strip=job.strip,
             numeric=job.by_number,
             patterns="".join(f"- pf:{path}\n" for path in excluded).encode(),
         )
+
+    def _paths(self, job: JobSpec) -> Iterator[str]:
+        """Those below which something is going: of others borg warns that they never matched."""
+        going = [item.path for item in self.going()]
+        for path in job.paths:
+            name = path.strip("/")
+            if name and any(item == name or item.startswith(f"{name}/") for item in going):
+                yield name
 
     def data(self) -> dict[str, Any]:
         once = [item for item in self.items if item.regular and item.first_name]
@@ -73,7 +83,8 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
     ground = survey.look(site, wanted)
     skipped = survey.right(wanted, ground) if job.overwrite == "changed" else set()
     left_out = {item.path for item in wanted if losses.lost_whole(item, site.losses)}
-    going = [item for item in wanted if item.path not in skipped | left_out]
+    not_going = skipped | left_out
+    going = [item for item in wanted if item.path not in not_going]
     # The folder itself is there in any case.
     there = [item for item in going if item.place in ground.found and item.place != "."]
     freed = sum(ground.found[item.place].size for item in there if item.regular)

@@ -128,11 +128,14 @@ def _piped(
 def _watched(watch: Watch, child: Running) -> Extracted:
     """Raises as `watch`, but not where borg failed because tar had: tar's own words tell more."""
     try:
-        return watch(child)
+        done = watch(child)
     except BorgFailed as error:
-        if "Broken pipe" not in error.message:
-            raise
-        return Extracted(returncode=child.wait(0))
+        done = Extracted(returncode=child.wait(0), failure=error)
+    if done.failure is not None and "Broken pipe" in done.failure.message:
+        done.failure = None
+    elif done.failure is not None and not done.items:
+        raise done.failure
+    return done
 
 
 def _ended(done: Extracted, tar: Running, session: Session, emit: Emit) -> Extracted:

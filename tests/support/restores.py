@@ -26,8 +26,10 @@ def rsync_image() -> Iterator[str]:
     file = b"FROM borgpull-client\nRUN apt-get update && apt-get install -y rsync\n"
     argv = ["docker", "build", "-q", "-t", RSYNC, "-"]
     subprocess.run(argv, input=file, check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
-    yield RSYNC
-    docker("rmi", RSYNC)
+    try:
+        yield RSYNC
+    finally:
+        docker("rmi", "--force", RSYNC)
 
 
 def volume(client: Client, path: str) -> str:
