@@ -13,7 +13,7 @@ import typer
 from borgpull.borg.tree import Entry
 from borgpull.cli import options as opt
 from borgpull.cli.commands import Client
-from borgpull.cli.context import Launch, Way, perform, places, run
+from borgpull.cli.context import Launch, Way, in_sidecar, perform, places, run
 from borgpull.cli.marks import restore_line
 from borgpull.cli.screen import Screen
 from borgpull.errors import ArchiveMissing, NotInArchive
@@ -97,7 +97,9 @@ def picking(path: str, options: list[str]) -> Way:
             entry = root.at(path)
             if entry is None:
                 raise NotInArchive(f"not in {archive}: {path}")
-            files = picker.Files(job.client, archive, root, entry, back=bool(archives))
+            heading, back = f"{job.client}: {archive}", bool(archives)
+            # The engine's API is JSON, and takes what is no UTF-8 for U+FFFD.
+            files = picker.Files(heading, root, entry, back=back, text_only=in_sidecar())
             with screen.aside():
                 paths = picker.shown(files)
             if paths is not None:

@@ -44,6 +44,11 @@ class Marks:
             self._paths = {other for other in self._paths if not other.startswith(below)} | {path}
 
 
+def is_text(path: str) -> bool:
+    """False where there are bytes in it that are no UTF-8."""
+    return not any("\ud800" <= char <= "\udfff" for char in path)
+
+
 def restore_line(client: str, archive: str, paths: Sequence[str], options: Sequence[str]) -> str:
     """One line for a shell, whatever bytes are in the names. / stands for all of the archive."""
     words = [client, archive, *(path for path in paths if path != "/")]

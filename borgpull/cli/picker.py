@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from textual.widgets.tree import TreeNode
 
 from borgpull.borg.tree import Entry, parts
-from borgpull.cli.marks import Marks
+from borgpull.cli.marks import Marks, is_text
 from borgpull.cli.screen import owner_of, safe, size
 from borgpull.errors import Interrupted
 from borgpull.ops.search import translate
@@ -37,8 +37,7 @@ class Picker(App[T]):
     #title { height: 1; text-style: bold; text-wrap: nowrap; }
     #entry { height: auto; max-height: 4; }
     #marked { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    #pattern { display: none; height: 1; border: none; padding: 0; }
-    #pattern.shown { display: block; }
+    #pattern { height: 1; border: none; padding: 0; }
     OptionList, Tree { height: 1fr; border: none; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -164,15 +163,27 @@ class Files(Picker[list[str]]):
     """Mark paths in an archive; the marked ones, or None for another archive."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search"),
+        # First here: what is typed after it, in one packet perhaps, is for the field.
+        Binding("slash", "search", "Search", priority=True),
         Binding("escape", "all", "All"),
         Binding("a", "archives", "Archives"),
     ]
 
-    def __init__(self, client: str, archive: str, root: Entry, entry: Entry, *, back: bool) -> None:
+    def __init__(
+        self,
+        heading: str,
+        root: Entry,
+        entry: Entry,
+        *,
+        back: bool = False,
+        text_only: bool = False,
+    ) -> None:
+        """The cursor begins at `entry`. `back`: there are other archives; `text_only`: no marks on
+        names that are no text."""
         super().__init__()
-        self._heading = f"{safe(client)}: {safe(archive)}"
-        self._root, self._entry, self._back = root, entry, back
+        self._heading = safe(heading)
+        self._root, self._entry = root, entry
+        self._back, self._text_only = back, text_only
         self.marks = Marks()
 
     def compose(self) -> ComposeResult:
@@ -188,6 +199,8 @@ class Files(Picker[list[str]]):
         self._show(self._entry)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "search":
+            return not isinstance(self.focused, Input)
         return self._back if action == "archives" else True
 
     def _tree(self) -> EntryTree:
@@ -208,10 +221,16 @@ class Files(Picker[list[str]]):
         node = self._tree().cursor_node
         if node is None or node.data is None:
             return
-        if (above := self.marks.above(node.data.path)) is not None:
+        path = node.data.path
+        if (above := self.marks.above(path)) is not None:
             self._say(f"it comes back with {above}")
             return
-        self.marks.toggle(node.data.path)
+        if self._text_only and not is_text(path):
+            self._say(
+                "docker run passes only text on: mark a folder above it, or browse from the host"
+            )
+            return
+        self.marks.toggle(path)
         self._say_marked()
         self._tree().notify_style_update()  # other lines may show it too
 
@@ -222,9 +241,9 @@ class Files(Picker[list[str]]):
         self.query_one("#marked", Static).update(safe(text))
 
     def action_search(self) -> None:
-        field = self.query_one("#pattern", Input)
-        field.add_class("shown")
-        field.focus()
+        field = self.query_one(Input)
+        field.display = True
+        self.screen.set_focus(field)
 
     def action_all(self) -> None:
         """The whole tree again, open at the entry that the cursor is at."""
@@ -251,8 +270,8 @@ class Files(Picker[list[str]]):
         self._say(f"{len(found)} found; escape shows all again")
 
     def _hide_search(self) -> None:
-        self.query_one("#pattern", Input).remove_class("shown")
-        self._tree().focus()
+        self.query_one(Input).display = False
+        self.screen.set_focus(self._tree())
 
 
 def matching(root: Entry, text: str) -> Iterator[Entry]:

@@ -136,7 +136,7 @@ class Screen:
             return
         owner = owner_of(data)
         path, target = safe(data["path"]), safe(data.get("linktarget") or data.get("source") or "")
-        arrow = f" -> {target}" if data["type"] == "l" else ""
+        arrow = f" -> {target}" if target and data["type"] == "l" else ""
         mtime = (data["mtime"] or "?")[:19]
         left = f"{data['mode']} {safe(owner):<16} {data['size']:>12} {mtime}"
         print(f"{left} {path}{arrow}{_archive(data)}")

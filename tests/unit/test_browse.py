@@ -146,9 +146,9 @@ def drive(app: picker.Picker[Any], steps: Callable[[Pilot[Any]], Awaitable[None]
     return app.return_value
 
 
-def files(root: Entry | None = None, path: str = "/", *, back: bool = False) -> Files:
+def files(root: Entry | None = None, path: str = "/", **more: bool) -> Files:
     root = root or tree_of()
-    return Files("web1", "one", root, at(root, path), back=back)
+    return Files("web1: one", root, at(root, path), **more)
 
 
 def lines(pilot: Pilot[Any]) -> list[str]:
@@ -218,6 +218,19 @@ def test_names_are_only_text_and_a_folder_to_begin_in() -> None:
     assert drive(files(path="/srv/data"), steps) == ["/srv/[/]", f"/srv/data/{EVIL}"]
 
 
+@pytest.mark.parametrize("text_only", [False, True])
+def test_docker_takes_no_name_that_is_no_text(text_only: bool) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await pilot.press("slash", *"caf", "enter", "down", "space")
+        assert text_of(pilot, "#marked").startswith(
+            "docker run passes" if text_only else "1 marked"
+        )
+        await pilot.press("q")
+
+    marked = [] if text_only else [f"/srv/data/{LATIN}"]
+    assert drive(files(text_only=text_only), steps) == marked
+
+
 def test_a_folder_with_too_many_names() -> None:
     root = tree_of(*((f"many/{number:06}", "-rw-r--r--", 1) for number in range(picker.MOST + 5)))
 
@@ -262,7 +275,7 @@ from borgpull.errors import Interrupted
 root = Entry()
 try:
     with signals.raised():
-        picker.shown(picker.Files("web1", "one", root, root, back=False))
+        picker.shown(picker.Files("web1: one", root, root))
 except Interrupted as error:
     raise SystemExit(error.exit_code)
 """
