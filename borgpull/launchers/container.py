@@ -23,7 +23,7 @@ SSHD_VERBS = ("agent", "forward")
 SSHD_CAPABILITIES = ["SETGID", "SETUID", "SYS_CHROOT"]
 LOGIN_VERBS = (*BACKUP_VERBS, "doctor", "restore")
 # These cannot write the repository, whatever happens in the container.
-READING_VERBS = ("restore",)
+READING_VERBS = ("restore", "browse")
 # What a restore into a folder of the host needs more than the others; it is mounted here.
 RESTORING_CAPABILITIES = ["MKNOD", "SETFCAP"]
 RESTORE_FOLDER = "/restore"
