@@ -41,8 +41,13 @@ def differences(
     rsync: str, source: Client, target: Client, below: str = TREE, into: str = INTO
 ) -> list[str]:
     """What rsync would have to do to the target, to the nanosecond, with ACLs and xattrs."""
+    return compared(rsync, volume(source, TREE), volume(target, into), below)
+
+
+def compared(rsync: str, source: str, target: str, below: str) -> list[str]:
+    """The same for volumes, or folders of this machine."""
     flags = ("-aHAXn", "--numeric-ids", "--checksum", "--delete", "--itemize-changes")
-    mounts = ["-v", f"{volume(source, TREE)}:/a:ro", "-v", f"{volume(target, into)}:/b:ro"]
+    mounts = ["-v", f"{source}:/a:ro", "-v", f"{target}:/b:ro"]
     command = ["--entrypoint", "rsync", rsync, *flags, "--modify-window=-1", "/a/", f"/b{below}/"]
     return sorted(docker("run", "--rm", *mounts, *command).splitlines())
 
