@@ -15,6 +15,9 @@ class LauncherName(StrEnum):
 
 class HowName(StrEnum):
     native = "native"
+    chroot = "chroot"
+    numeric = "numeric"
+    tar = "tar"
     local = "local"
 
 
@@ -113,7 +116,10 @@ To = Annotated[
 ]
 How = Annotated[
     HowName | None,
-    _option("--how", text="native: borg on the target; local: here [default: by --to]."),
+    _option(
+        "--how",
+        text="Way to restore: the README says what each loses [default: native, local for DIR].",
+    ),
 ]
 Strip = Annotated[int, _option("--strip", text="Leave out this many leading parts.", min=0)]
 Overwrite = Annotated[

@@ -106,7 +106,7 @@ class Screen:
             )
 
     def _progress(self, data: dict[str, Any]) -> None:
-        numbers = f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
+        numbers = _numbers(data)
         path = safe(data["path"])
         if not data["files"]:
             return
@@ -168,6 +168,13 @@ class Screen:
             print(line)
         if result.failure is not None:
             self._failure(result.failure.message, result.failure.hint)
+
+
+def _numbers(data: dict[str, Any]) -> str:
+    """How far it is: a backup knows what is new, a restore how much there is."""
+    if "total_bytes" in data:
+        return f"{data['files']} items, {size(data['bytes'])} of {size(data['total_bytes'])}"
+    return f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
 
 
 def owner_of(data: dict[str, Any]) -> str:

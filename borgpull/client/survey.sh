@@ -2,13 +2,17 @@
 # borgpull survey: what a folder of this machine is, and what is in it of the names that are asked.
 # On standard input comes a line with the folder, then names below it, each ended by NUL. Answers
 # lines `borgpull-WORD TEXT`; then, for each batch of names, a line of 1 and 0 (there or not) and
-# what stat says of those that are there. With `make`, the folder is made.
+# what stat says of those that are there. With `make`, the folder is made, and written to for a moment;
+# with `remove`, the names are removed.
 IFS= read -r folder
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
 
-[ "$1" != make ] || mkdir -p "$folder" || exit 1
+if [ "$1" = make ]; then
+  # Only writing shows whether one may: `test -w` does not know what is behind SFTP.
+  mkdir -p -- "$folder" && mkdir "$folder/.borgpull-$$" && rmdir "$folder/.borgpull-$$" || exit 1
+fi
 say user "$(id -u) $(id -un 2>/dev/null)"
 while read -r word rest; do
   [ "$word" != CapEff: ] || say capabilities "$rest"
@@ -27,6 +31,7 @@ for entry in * .*; do
   ! [ -e "$entry" ] && ! [ -L "$entry" ] || { say holds something; break; }
 done
 say names
+[ "$1" != remove ] || exec xargs -0 -r -n 400 rm -f --
 # shellcheck disable=SC2016 # the inner shell's variables
 exec xargs -0 -r -n 400 sh -c '
 for path; do

@@ -17,6 +17,7 @@ Rung = Literal["userns", "sys-admin"]
 # The other verbs mount nothing; these let root write a repository that another user owns.
 PLAIN_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 FUSE_VERBS = ("sshfs", "doctor")
+FUSE_WAYS = ("chroot", "numeric")  # of restores
 # Root's sshd does its key exchange as another user in an empty folder.
 SSHD_VERBS = ("agent", "forward")
 SSHD_CAPABILITIES = ["SETGID", "SETUID", "SYS_CHROOT"]
@@ -33,7 +34,7 @@ MAKING_VERBS = (*LOCKING_VERBS, "trust", "doctor")
 
 
 def privileges(job: JobSpec, rung: Rung) -> dict[str, Any]:
-    if job.verb not in FUSE_VERBS:
+    if not mounts_by_fuse(job):
         more = SSHD_CAPABILITIES if job.verb in SSHD_VERBS else []
         if job.verb == "restore" and job.how == "local":
             more = RESTORING_CAPABILITIES
@@ -52,6 +53,10 @@ def privileges(job: JobSpec, rung: Rung) -> dict[str, Any]:
     if rung == "sys-admin":
         return {**common, "cap_add": ["SYS_ADMIN"]}
     return {**common, "security_opt": [*common["security_opt"], f"seccomp={seccomp.render()}"]}
+
+
+def mounts_by_fuse(job: JobSpec) -> bool:
+    return job.verb in FUSE_VERBS or (job.verb == "restore" and job.how in FUSE_WAYS)
 
 
 def _ports(job: JobSpec) -> dict[str, int]:

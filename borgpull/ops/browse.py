@@ -59,5 +59,5 @@ def _row(item: Item) -> dict[str, Any]:
         "gid": item.gid,
         "path": item.path,
         "size": item.size,
-        "mtime": datetime.fromtimestamp(item.mtime, UTC).isoformat(),
+        "mtime": datetime.fromtimestamp(item.mtime_ns / 1e9, UTC).isoformat(),
     }
