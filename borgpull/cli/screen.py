@@ -85,7 +85,9 @@ class Screen:
 
     def __call__(self, event: Event) -> None:
         if self.json_lines:
-            print(event.to_json(), flush=True)
+            # Of items there may be a million; each would be a packet of the engine's. What comes
+            # after them takes them along.
+            print(event.to_json(), flush=event.kind != "item")
             return
         handler = getattr(self, f"_{event.kind}", None)
         if handler is not None:

@@ -59,5 +59,13 @@ def _row(item: Item) -> dict[str, Any]:
         "gid": item.gid,
         "path": item.path,
         "size": item.size,
-        "mtime": datetime.fromtimestamp(item.mtime_ns / 1e9, UTC).isoformat(),
+        "mtime": _time(item.mtime_ns),
     }
+
+
+def _time(mtime_ns: int) -> str | None:
+    """None for a time that no calendar has: a client's borg may write any number."""
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -22,6 +22,7 @@ from borgpull.cli.browse import newest_first
 from borgpull.cli.marks import Marks, restore_line
 from borgpull.cli.picker import Archives, EntryTree, Files, line_of, matching
 from borgpull.cli.screen import safe
+from borgpull.ops.browse import _time
 
 EVIL = "\x1b[2J[red]x\n"
 LATIN = "caf\udce9"  # the byte E9
@@ -125,6 +126,20 @@ def test_the_line_for_everything_and_for_an_archive_that_looks_like_an_option() 
 )
 def test_matching(text: str, found: list[str]) -> None:
     assert [entry.path for entry in matching(tree_of(), text)] == found
+
+
+@pytest.mark.parametrize(
+    ("mtime_ns", "text"),
+    [
+        (1_000_000_000, "1970-01-01T00:00:01+00:00"),
+        (-1_000_000_000, "1969-12-31T23:59:59+00:00"),
+        (10**30, None),
+        (-(10**30), None),
+        (10**400, None),
+    ],
+)
+def test_times_that_no_calendar_has(mtime_ns: int, text: str | None) -> None:
+    assert _time(mtime_ns) == text
 
 
 def test_line_of() -> None:
