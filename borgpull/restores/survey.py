@@ -62,7 +62,9 @@ def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
     done = site.survey(word, _bytes(site.folder) + b"\n" + data)
     head, mark, tail = done.stdout.partition(b"borgpull-names \n")
     facts = dict(
-        line.removeprefix("borgpull-").partition(" ")[::2] for line in head.decode().splitlines()
+        line.removeprefix("borgpull-").partition(" ")[::2]
+        for line in head.decode(errors="replace").splitlines()
+        if line.startswith("borgpull-")  # others are of a profile
     )
     try:
         if not mark:

@@ -63,6 +63,8 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         with sink:
             with exporting(borg, order, folder / "patterns", sink, *filter_) as child:
                 done = watch(child)
+            if done.failure is not None:  # nothing of a tar is any good then
+                raise done.failure
             os.fsync(sink.fileno())
         partial.replace(path)
         return done

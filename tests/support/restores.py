@@ -39,12 +39,28 @@ def volume(client: Client, path: str) -> str:
 
 
 def differences(
-    rsync: str, source: Client, target: Client, below: str = TREE, into: str = INTO
+    rsync: str,
+    source: Client,
+    target: Client,
+    below: str = TREE,
+    into: str = INTO,
+    window: int = -1,
 ) -> list[str]:
-    """What rsync would have to do to the target, to the nanosecond, with ACLs and xattrs."""
+    """What rsync would have to do to the target, with ACLs and xattrs.
+
+    A `window` of -1 is to the nanosecond, 0 to the second.
+    """
     flags = ("-aHAXn", "--numeric-ids", "--checksum", "--delete", "--itemize-changes")
     mounts = ["-v", f"{volume(source, TREE)}:/a:ro", "-v", f"{volume(target, into)}:/b:ro"]
-    command = ["--entrypoint", "rsync", rsync, *flags, "--modify-window=-1", "/a/", f"/b{below}/"]
+    command = [
+        "--entrypoint",
+        "rsync",
+        rsync,
+        *flags,
+        f"--modify-window={window}",
+        "/a/",
+        f"/b{below}/",
+    ]
     return sorted(docker("run", "--rm", *mounts, *command).splitlines())
 
 
