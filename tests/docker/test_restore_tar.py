@@ -160,6 +160,30 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, rsync: str) -> None:
     assert differences(rsync, source, target, window=0) == []
 
 
+def test_a_damaged_repository_is_no_success(lab: Lab, out: Path) -> None:
+    """borg ends in the middle of a file: a tar alone might take that for the end."""
+    client = lab.client(SEED="0")
+    client.exec("sh", "-c", f"for n in 1 2 3; do head -c 3000000 /dev/urandom >{TREE}/$n; done")
+    lab.pull("pipe", client, TREE)
+    segments = (lab.repo / client.name / "data" / "0").iterdir()
+    largest = max(segments, key=lambda path: path.stat().st_size)
+    with largest.open("r+b") as file:
+        file.seek(largest.stat().st_size * 2 // 3)
+        file.write(b"damage")
+    done = by_tar(lab, client, f"{client.address}:{INTO}", "latest")
+    assert done.rc == 80, done.stdout
+    assert done.result["data"]["not_restored"]["missing"] >= 1
+    # What is there is whole.
+    assert set(client.exec("stat", "-c", "%s", *by_name(client)).split()) <= {"3000000"}
+    done = into_file(lab, client, out, "damaged.tar", "latest")
+    assert done.rc not in (0, 80), done.stdout
+    assert list(out.glob("damaged*")) == []
+
+
+def by_name(client: Client) -> list[str]:
+    return client.exec("find", f"{INTO}{TREE}", "-type", "f").split()
+
+
 def test_as_another_user_and_by_sudo(lab: Lab, source: Client) -> None:
     client = lab.client(SEED="0")
     # A profile that says something is no warning of tar's; one that makes tar ask is passed over.
