@@ -112,7 +112,7 @@ LockWait = Annotated[
 DryRun = Annotated[bool, _option("--dry-run", text="Say what would be done; write nothing.")]
 To = Annotated[
     str,
-    _option("--to", text="[USER@]HOST[:PORT][:DIR] or DIR; DIR / is where things came from."),
+    _option("--to", text="[USER@]HOST[:PORT][:DIR], DIR or FILE.tar; / is where things came from."),
 ]
 How = Annotated[
     HowName | None,
