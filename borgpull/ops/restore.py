@@ -99,7 +99,7 @@ def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
             item
             for item in files
             if (found := there.get(item.place))
-            and found.size != item.size
+            and found.size < item.size  # what has grown is being used already
             and not found.same_content(made.before.get(item.place))
         ],
     )
