@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST_ARGS ?=
+# Most of a test is waiting for containers; one file is never on two workers.
+PYTEST_WORKERS ?= 2
 
 .PHONY: help ground venv image images demo test lint bench clean lock
 
@@ -30,7 +32,7 @@ demo: images ## back up a demo client twice, on real parts, and clean up
 	@$(PY) scripts/demo.py
 
 test: images lint ## every test, on real parts
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: venv ## ruff and mypy
 	.venv/bin/ruff check .

@@ -20,8 +20,20 @@ def docker_answers() -> bool:
         return False
 
 
+def time_limit(item: pytest.Item) -> float:
+    """A file's own limit, which tells how long it may well take; unit tests come before all."""
+    if not item.get_closest_marker("docker"):
+        return float("inf")
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Docker its tests are skipped, but not in CI: there they fail."""
+    """Long files go first: of several workers, none is to be left with one at the end.
+
+    Without Docker its tests are skipped, but not in CI: there they fail.
+    """
+    items.sort(key=time_limit, reverse=True)
     if os.environ.get("CI") or docker_answers():
         return
     for item in items:

@@ -24,7 +24,7 @@ def test_a_second_run_does_nothing_and_is_quick() -> None:
     done = subprocess.run(
         [str(ROOT / "scripts" / "ground")], capture_output=True, text=True, timeout=300, check=True
     )
-    assert time.monotonic() - started < 5  # half a second on an idle machine
+    assert time.monotonic() - started < 10  # half a second on an idle machine
     lines = done.stdout.splitlines()
     assert lines[-1] == "ground: ready"
     for word in ("installing", "starting", "unpacking", "pulling", "making"):

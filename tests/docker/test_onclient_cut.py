@@ -14,7 +14,8 @@ import pytest
 from tests.support import ends
 from tests.support.lab import Client, Lab, docker
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
+# Less than that of test_onclient_ends, so as to come after it: each has four runs at a time.
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(800)]
 
 FILES, FILE_SIZE = 48, 2 << 20
 BIG = f"{ends.TREE}/big"
