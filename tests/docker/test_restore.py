@@ -17,7 +17,6 @@ from tests.support.lab import PLAIN, TIMEOUT, Client, Completed, Lab, docker
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 TREE, INTO = "/srv/data", "/srv/hostile"  # both are volumes; the second is free here
-RSYNC = "borgpull-test-rsync"
 # What no restore by borg 1.4 can avoid: it stores no sockets, and only times from 1970 to 2038
 # (helpers/time.py).
 UNAVOIDABLE = [
@@ -50,16 +49,6 @@ def target(lab: Lab) -> Client:
 def empty(lab: Lab) -> Client:
     """A target that nothing is restored to."""
     return lab.client(SEED="0")
-
-
-@pytest.fixture(scope="module")
-def rsync() -> Iterator[str]:
-    """An image with a tool to compare trees that is not ours."""
-    file = b"FROM borgpull-client\nRUN apt-get update && apt-get install -y rsync\n"
-    argv = ["docker", "build", "-q", "-t", RSYNC, "-"]
-    subprocess.run(argv, input=file, check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
-    yield RSYNC
-    docker("rmi", RSYNC)
 
 
 def volume(client: Client, path: str) -> str:
