@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import TIMEOUT, Lab, docker
-
-RSYNC = "borgpull-test-rsync"
+from tests.support.lab import Lab
 
 
 def docker_answers() -> bool:
@@ -35,14 +33,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab(tmp_path: Path) -> Iterator[Lab]:
     with Lab(tmp_path / "lab") as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def rsync() -> Iterator[str]:
-    """An image with a tool to compare trees that is not ours."""
-    script = "apt-get update && apt-get install -y rsync && find /var/lib/apt/lists -type f -delete"
-    file = f"FROM borgpull-client\nRUN {script}\n".encode()
-    argv = ["docker", "build", "-q", "-t", RSYNC, "-"]
-    subprocess.run(argv, input=file, check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
-    yield RSYNC
-    docker("rmi", RSYNC)

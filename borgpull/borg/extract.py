@@ -11,7 +11,7 @@ from borgpull.borg import messages
 from borgpull.borg.command import is_failure
 from borgpull.borg.create import LOG_LINES
 from borgpull.borg.messages import FileWarning
-from borgpull.errors import ConnectionLost
+from borgpull.errors import BorgpullError, ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import Running
 from borgpull.ssh.session import lost
@@ -25,31 +25,26 @@ PROGRESS_SECONDS = 0.5
 class Extracted:
     """What `borg extract` did."""
 
-    items: int = 0
+    items: int = 0  # begun
+    total: int = 0  # expected
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
+    failure: BorgpullError | None = None  # why borg ended before its end
 
 
 def watch(
     child: Running, client: str, sizes: Sequence[int], *, alive: Callable[[], bool], emit: Emit
 ) -> Extracted:
-    """Read a `borg extract --list` to its end; items of these `sizes` are expected, in this order.
+    """Read `borg extract --list` or `export-tar --list` to the end; items of `sizes` are expected.
 
-    Raises ConnectionLost, with how far it came, and borg's errors.
+    Raises ConnectionLost, with how far it came, and borg's errors where it began nothing.
     """
-    done, log, total = Extracted(), [], len(sizes)
+    total, log = len(sizes), []
+    done = Extracted(total=total)
     begun, next_event = 0, 0.0  # bytes; a time
-
-    def broken() -> ConnectionLost:
-        return ConnectionLost(
-            f"the connection broke: {done.items} of {total} items were begun, "
-            f"{max(0, total - done.items)} are missing",
-            hint="the same command with --overwrite changed restores the rest",
-        )
-
     for item in child.lines():
         if not alive():
-            raise broken()
+            raise broken(done)
         message = messages.parse(item[1]) if item else None
         if item and message is None:
             log.append(item[1].decode(errors="replace").rstrip())
@@ -71,9 +66,19 @@ def watch(
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
         if lost(alive, done.returncode):
-            raise broken()
-        raise messages.from_exit(done.returncode, "\n".join(log), client)
+            raise broken(done)
+        done.failure = messages.from_exit(done.returncode, "\n".join(log), client)
+        if not done.items:
+            raise done.failure
     return done
+
+
+def broken(done: Extracted) -> ConnectionLost:
+    return ConnectionLost(
+        f"the connection broke: {done.items} of {done.total} items were begun, "
+        f"{max(0, done.total - done.items)} are missing",
+        hint="the same command with --overwrite changed restores the rest",
+    )
 
 
 def _progress(emit: Emit, items: int, size: int, sizes: Sequence[int], path: str) -> None:

@@ -17,6 +17,7 @@ class HowName(StrEnum):
     native = "native"
     chroot = "chroot"
     numeric = "numeric"
+    tar = "tar"
     local = "local"
 
 

@@ -101,7 +101,7 @@ def require_fit(
         raise UsageError(f"--how {how} is for another machine", hint="--to HOST:DIR")
     if how is opt.HowName.local and target is not None:
         raise UsageError("--how local is for a folder here", hint="--to /DIR")
-    shell = (opt.HowName.native,)
+    shell = (opt.HowName.native, opt.HowName.tar)
     for name, given, ways in (
         ("--client-borg", client_borg, (opt.HowName.native,)),
         ("--sudo", sudo, shell),

@@ -69,6 +69,10 @@ def _extract(job: JobSpec, made: Plan, site: Site, emit: Emit) -> Extracted:
     going = made.going()
     events.phase(emit, "extract", f"restoring {len(going)} items of {made.archive} to {site.name}")
     survey.look(site, (), "make")
+    if not going:  # borg would take no path at all for every path
+        return Extracted()
+    if site.follows and (others := made.in_the_way()):
+        survey.remove(site, others)
     # A later name of a hard link brings nothing more.
     sizes = [item.size if item.first_name else 0 for item in going]
     try:
@@ -81,19 +85,34 @@ def _extract(job: JobSpec, made: Plan, site: Site, emit: Emit) -> Extracted:
 
 
 def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
-    """Files that borg could not write to their end: better not there than half there."""
-    warned = {item.path for item in done.warnings if item.path}
-    halves = [item for item in made.items if item.path in warned and item.regular]
-    if halves:
-        there = survey.look(site, halves, "verify").found
-        halves = [item for item in halves if item.place in there]
-        survey.remove(site, [item for item in halves if there[item.place].size != item.size])
+    """Files that were not written to their end: better not there than half there.
+
+    Not all programs name them. What is as it was before the run was not begun.
+    """
+    if not done.warnings and done.returncode == 0:
+        return
+    files = [item for item in made.going() if item.regular]
+    there = survey.look(site, files, "verify").found
+    survey.remove(
+        site,
+        [
+            item
+            for item in files
+            if (found := there.get(item.place))
+            and found.size != item.size
+            and not found.same_content(made.before.get(item.place))
+        ],
+    )
 
 
 def _full(made: Plan, done: Extracted, found: Differences, ground: Ground) -> bool:
     """Was it for want of room? SFTP has no word for it but "failure"."""
     told = any(item.errno in FULL for item in done.warnings)
-    return told or (bool(found.lacking) and found.lacking > ground.free_bytes)
+    return (
+        told
+        or isinstance(done.failure, DiskFull)
+        or (bool(found.lacking) and found.lacking > ground.free_bytes)
+    )
 
 
 def _judge(
@@ -115,9 +134,10 @@ def _judge(
     if not data["not_restored"] and not warned and done.returncode == 0:
         return Result(verb=job.verb, client=job.client, data=data)
     parts = [f"{number} {kind.replace('_', ' ')}" for kind, number in data["not_restored"].items()]
-    parts += [f"{len(warned)} warnings of borg: {_some(warned)}"] if warned else []
+    parts += [f"{len(warned)} warnings: {_some(warned)}"] if warned else []
     parts += [_some(found.paths)] if found.paths else []
-    parts += [f"borg ended with {done.returncode}"] if done.returncode and not warned else []
+    ended = done.failure.message if done.failure else f"borg ended with {done.returncode}"
+    parts += [ended] if done.failure or (done.returncode and not warned) else []
     kind = TargetFull if full else NotRestored
     error = kind(f"{'no room; ' if full else ''}not restored: " + "; ".join(parts))
     failure = Failure(

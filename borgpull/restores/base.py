@@ -63,6 +63,7 @@ class Site:
     losses: frozenset[str] = frozenset()  # the kinds (losses.py) that this way cannot carry
     # Who writes there, where the survey is by SFTP: it sees neither that nor inode numbers.
     login: tuple[int, str] | None = None
+    follows: bool = False  # what extracts there may write through a symlink in its way
 
 
 class SiteOpener(Protocol):

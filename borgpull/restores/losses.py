@@ -20,10 +20,11 @@ KINDS: dict[str, Callable[[Item], bool]] = {
     "link_owners": lambda item: item.kind == "l",
     "link_times": lambda item: item.kind == "l",
     "epoch_times": lambda item: item.kind != "l" and item.mtime_ns < SECOND,
+    "folder_times": lambda item: item.kind == "d",
     "fine_times": lambda item: item.kind != "l" and item.mtime_ns % SECOND != 0,
 }
 # Said before and counted, but no failure: nothing that works depends on them.
-MINOR = frozenset({"link_times", "fine_times"})
+MINOR = frozenset({"link_times", "folder_times", "fine_times"})
 
 # What is not looked for afterwards, as it is known to be lost.
 HIDES = {"link_owners": "owners", "link_times": "times", "epoch_times": "times"}
@@ -31,7 +32,7 @@ HIDES = {"link_owners": "owners", "link_times": "times", "epoch_times": "times"}
 # By SFTP version 3: no xattrs, ACLs or flags, no device nodes or FIFOs (sshfs makes none), whole
 # seconds, no time 0 (sshfs takes it for "now"), and whatever is set on a symlink would hit what it
 # points at (libfuse/sshfs#105).
-BY_SFTP = frozenset(KINDS)
+BY_SFTP = frozenset(KINDS) - {"folder_times"}
 # borg's tar has the GNU format (borg 1.4.5, archiver.py).
 BY_TAR = frozenset({"xattrs", "acls", "flags", "fine_times"})
 

@@ -16,11 +16,11 @@ from borgpull.borg.command import Borg
 from borgpull.borg.extract import Extracted
 from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.place import Place
-from borgpull.client.setup import as_root, script
+from borgpull.client.setup import Facts, as_root, script
 from borgpull.errors import ClientUnsuitable
 from borgpull.events import Emit
 from borgpull.methods import onclient
-from borgpull.model import JobSpec
+from borgpull.model import JobSpec, Target
 from borgpull.process import Completed
 from borgpull.restores.base import CHDIR, SURVEY_SECONDS, Order, Site, Watch
 from borgpull.ssh import config as ssh_config
@@ -41,11 +41,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         connected(config, folder) as session,
         onclient.placed(session, looking, onclient.identity(borg)) as place,
     ):
-        if place.facts.forced:
-            raise ClientUnsuitable(
-                f"the key for {job.target} is limited to a command of its own",
-                hint="restore with another key: --ssh-key",
-            )
+        require_free(place.facts, job.target)
         place.put("survey", script("survey.sh").encode())
         there = ClientBorg(
             place,
@@ -71,6 +67,15 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             alive=session.alive,
             survey=survey,
             extract=extract,
+        )
+
+
+def require_free(facts: Facts, target: Target) -> None:
+    """Raises ClientUnsuitable where our key can start one command only."""
+    if facts.forced:
+        raise ClientUnsuitable(
+            f"the key for {target} is limited to a command of its own",
+            hint="restore with another key: --ssh-key",
         )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from borgpull.borg.items import Item
-from borgpull.errors import TargetFull, TargetNotUsable
+from borgpull.errors import NotRestored, TargetFull, TargetNotUsable
 from borgpull.model import JobSpec
 from borgpull.restores import losses, survey
 from borgpull.restores.base import Order, Site
-from borgpull.restores.survey import SHOWN_PATHS, Ground
+from borgpull.restores.survey import SHOWN_PATHS, Found, Ground
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Plan:
     skipped: set[str]  # paths that are right as they are
     left_out: set[str]  # paths that cannot get there by this way
     overwritten: list[str]  # paths
+    before: dict[str, Found]  # what is there now, by place
     lost: dict[str, int]  # by the way that it goes, numbers by kind
     incapable: dict[str, int]  # by what this user may not do there
     need_bytes: int
@@ -33,7 +35,13 @@ class Plan:
 
     def going(self) -> list[Item]:
         """What borg is going to bring, in the archive's order."""
-        return [item for item in self.items if item.path not in self.skipped | self.left_out]
+        not_going = self.skipped | self.left_out
+        return [item for item in self.items if item.path not in not_going]
+
+    def in_the_way(self) -> list[Item]:
+        """Folders that are to be where something else is: a symlink, say."""
+        there = [item for item in self.going() if item.kind == "d" and item.place in self.before]
+        return [item for item in there if not survey.is_folder(self.before[item.place])]
 
     def order(self, job: JobSpec) -> Order:
         excluded = sorted(
@@ -41,11 +49,19 @@ class Plan:
         )
         return Order(
             archive=self.archive,
-            paths=tuple(path.strip("/") for path in job.paths if path.strip("/")),
+            paths=tuple(self._paths(job)),
             strip=job.strip,
             numeric=job.by_number,
             patterns="".join(f"- pf:{path}\n" for path in excluded).encode(),
         )
+
+    def _paths(self, job: JobSpec) -> Iterator[str]:
+        """Those below which something is going: of others borg warns that they never matched."""
+        going = [item.path for item in self.going()]
+        for path in job.paths:
+            name = path.strip("/")
+            if name and any(item == name or item.startswith(f"{name}/") for item in going):
+                yield name
 
     def data(self) -> dict[str, Any]:
         once = [item for item in self.items if item.regular and item.first_name]
@@ -61,11 +77,14 @@ class Plan:
 
 
 def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
-    """Look at the target. Raises TargetNotUsable, TargetFull, ConnectionLost."""
+    """Look at the target. Raises NotRestored, TargetNotUsable, TargetFull, ConnectionLost."""
+    if site.follows:
+        _require_plain(wanted, job.strip)
     ground = survey.look(site, wanted)
     skipped = survey.right(wanted, ground) if job.overwrite == "changed" else set()
     left_out = {item.path for item in wanted if losses.lost_whole(item, site.losses)}
-    going = [item for item in wanted if item.path not in skipped | left_out]
+    not_going = skipped | left_out
+    going = [item for item in wanted if item.path not in not_going]
     # The folder itself is there in any case.
     there = [item for item in going if item.place in ground.found and item.place != "."]
     freed = sum(ground.found[item.place].size for item in there if item.regular)
@@ -75,6 +94,7 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
         items=wanted,
         skipped=skipped,
         left_out=left_out,
+        before=ground.found,
         overwritten=[item.path for item in there if _overwritten(job, item, ground)],
         lost=losses.count(
             wanted, site.losses, lambda item: survey.owned(item, ground, numeric=job.by_number)
@@ -90,6 +110,33 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
     _require_usable(job, made, ground)
     _require_room(job, made, ground)
     return made
+
+
+def _require_plain(wanted: list[Item], strip: int) -> None:
+    """Raises NotRestored for items that lie, or link to what lies, behind one that is no folder."""
+    barriers = {item.place for item in wanted if item.kind != "d"}
+
+    def astray(place: str) -> bool:
+        parts = place.split("/")
+        ways = {"/".join(parts[:end]) for end in range(1, len(parts))}
+        return not {"", ".", ".."}.isdisjoint(parts) or not ways.isdisjoint(barriers)
+
+    def source(item: Item) -> str:
+        """What its hard link goes to. None is made to what --strip leaves nothing of."""
+        return "/".join(item.links.split("/")[strip:])
+
+    bad = [
+        item.path
+        for item in wanted
+        # The folder of an archive of `.` itself is no danger.
+        if (item.place != "." and astray(item.place)) or (source(item) and astray(source(item)))
+    ]
+    if bad:
+        raise NotRestored(
+            f"nothing is written through a symlink of the archive, nor above the folder: /{bad[0]}"
+            f"; {len(bad)} such",
+            hint="restore other paths, or --how native: its borg leaves those out",
+        )
 
 
 def _overwritten(job: JobSpec, item: Item, ground: Ground) -> bool:
