@@ -58,6 +58,7 @@ def test_a_target_that_fills_up(lab: Lab, source: Client, how: str) -> None:
     failure = done.result["failure"]
     assert "no room; not restored: " in failure["message"]
     assert "\n" not in failure["message"]
+    assert len(failure["message"]) < 600
     # What is there is there whole; and not all is.
     whole, found = sums(source, TREE), sums(target, f"{INTO}{TREE}")
     assert 0 < len(found) < len(whole)
