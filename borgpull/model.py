@@ -29,6 +29,7 @@ Verb = Literal[
     "doctor",
     "tidy",
     "restore",
+    "browse",
     "find",
     "diff",
 ]

@@ -28,6 +28,7 @@ class Item:
     gid: int
     user: str | int  # the id where there was no name
     group: str | int
+    target: str = ""  # what a symlink points at
     links: str = ""  # the first name of its hard links, if it has any
     xattrs: int = 0  # how many it has, file capabilities among them
     acls: bool = False
@@ -96,6 +97,7 @@ def _item(row: dict[str, Any], links: str, size: int) -> Item:
         gid=row["gid"],
         user=row["user"],
         group=row["group"],
+        target=row["source"] if row["type"] == "l" else "",
         links=links,
         xattrs=row["xattrs"],
         acls=row["acls"],

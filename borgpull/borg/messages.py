@@ -109,6 +109,8 @@ _BY_CODE: dict[int, type[BorgpullError]] = {
     73: errors.RepositoryLocked,
 }
 
+# The facts of the system come after a traceback, first those of `borg serve`.
+_SYSTEM = re.compile(r"^(?:Borg server: )?Platform: ", re.MULTILINE)
 _NO_SPACE = re.compile(r"No space left on device|[Qq]uota exceeded|Errno 28\]|Errno 122\]")
 _NOT_WRITABLE = re.compile(r"Errno (?:13|30|1)\] .*|Permission denied|Read-only file system")
 
@@ -125,8 +127,8 @@ def from_exit(returncode: int, text: str, client: str) -> BorgpullError:
     cls = _BY_CODE.get(returncode)
     if returncode == 2 and _NOT_WRITABLE.search(text):
         cls = errors.RepositoryNotWritable
-    # A traceback of borg's ends with the exception, and then the facts of the system.
-    said = text.partition("\nPlatform: ")[0]
+    # A traceback of borg's ends with the exception.
+    said = _SYSTEM.split(text, maxsplit=1)[0]
     last = next(
         (line.strip() for line in reversed(said.splitlines()) if line.strip()), "no message"
     )

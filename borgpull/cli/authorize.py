@@ -14,7 +14,7 @@ from borgpull.cli.screen import Screen
 from borgpull.client import authorized
 from borgpull.errors import BorgpullError, ConfigError, UsageError
 from borgpull.methods.clientmounts import FALLBACK
-from borgpull.model import Places, client_name, client_path
+from borgpull.model import Places, client_name, client_path, for_borg
 from borgpull.process import CommandError, run
 
 
@@ -52,8 +52,8 @@ def authorize(
                 name,
                 f"{place.repo}/{name}" if in_sidecar() else f"{Places().repo}/{name}",
                 client_path(client_borg),
-                [client_path(path) for path in paths or ["/"]],
-                exclude or [f"pp:{path}" for path in FALLBACK],
+                [for_borg(client_path(path)) for path in paths or ["/"]],
+                [for_borg(word) for word in exclude or [f"pp:{path}" for path in FALLBACK]],
             )
         typer.echo(authorized.line(method.value, public_key(place.ssh_key), command))
     except BorgpullError as error:

@@ -112,7 +112,7 @@ LockWait = Annotated[
 DryRun = Annotated[bool, _option("--dry-run", text="Say what would be done; write nothing.")]
 To = Annotated[
     str,
-    _option("--to", text="[USER@]HOST[:PORT][:DIR] or DIR; DIR / is where things came from."),
+    _option("--to", text="[USER@]HOST[:PORT][:DIR], DIR or FILE.tar; / is where things came from."),
 ]
 How = Annotated[
     HowName | None,
@@ -129,5 +129,6 @@ Overwrite = Annotated[
 NumericIds = Annotated[
     bool, _option("--numeric-ids", text="Owners by number, not by the target's names.")
 ]
+Path = Annotated[str, _option("--path", text="The folder to list, or to begin in.")]
 Json = Annotated[bool, _option("--json", text="JSON lines on standard output: events, result.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", text="Say more; tracebacks of bugs.")]

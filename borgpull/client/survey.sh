@@ -13,6 +13,7 @@ if [ "$1" = make ]; then
   # Only writing shows whether one may: `test -w` does not know what is behind SFTP.
   mkdir -p -- "$folder" && mkdir "$folder/.borgpull-$$" && rmdir "$folder/.borgpull-$$" || exit 1
 fi
+echo # a profile's greeting may have no newline at its end
 say user "$(id -u) $(id -un 2>/dev/null)"
 while read -r word rest; do
   [ "$word" != CapEff: ] || say capabilities "$rest"

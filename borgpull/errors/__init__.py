@@ -144,7 +144,10 @@ class RepositoryLocked(BorgpullError):
 class RepositoryNotWritable(BorgpullError):
     exit_code = 44
     summary = "the repository cannot be written"
-    hint = "check the owner, the permissions and the mount of the repository's volume"
+    hint = (
+        "repository and state must belong to the user of the run (--user of docker run, or chown "
+        "-R: docs/methods.md), on a volume that can be written"
+    )
 
 
 class DiskFull(BorgpullError):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from borgpull.borg import guard, repository
 from borgpull.borg.command import Borg
-from borgpull.errors import ConfigError, DiskFull
+from borgpull.errors import ConfigError, DiskFull, RepositoryNotWritable
 from borgpull.events import Emit
 from borgpull.model import JobSpec
 from borgpull.secrets import read_passphrase
@@ -63,12 +63,34 @@ def make_base(borg: Borg) -> None:
 
 
 @contextmanager
+def owned(job: JobSpec) -> Iterator[None]:
+    """Raises RepositoryNotWritable for a file in repository or state that is another user's."""
+    try:
+        yield
+    except PermissionError as error:
+        path = Path(os.fsdecode(error.filename or ""))
+        if not any(path.is_relative_to(place) for place in (job.places.repo, job.places.state)):
+            raise
+        raise RepositoryNotWritable(
+            f"user {os.geteuid()} may not use {path}{_owner(path)}"
+        ) from None
+
+
+def _owner(path: Path) -> str:
+    try:
+        return f", which is of user {path.stat().st_uid}"
+    except OSError:  # a folder above it is somebody else's
+        return ""
+
+
+@contextmanager
 def locked_borg(job: JobSpec, emit: Emit, *, may_init: bool = False) -> Iterator[Borg]:
     """borg for a job that writes, with our lock held and a killed run's locks removed.
 
     Raises RepositoryMissing before anything is made, unless the job may make the repository; then
     PassphraseMissing. Raises RepositoryTampered where the client of a run that was killed has
-    changed the repository's configuration; it is put back, so that the next call does not.
+    changed the repository's configuration; it is put back, so that the next call does not. Raises
+    RepositoryNotWritable where another user's files are in the way, in the body, too.
     """
     borg = open_borg(job)
     if not may_init:
@@ -76,7 +98,7 @@ def locked_borg(job: JobSpec, emit: Emit, *, may_init: bool = False) -> Iterator
     elif not repository.exists(borg.repository):
         repository.check_init(borg, job.encryption)
     make_base(borg)
-    with repository.lock(borg.repository, job.lock_wait, emit):
+    with owned(job), repository.lock(borg.repository, job.lock_wait, emit):
         guard.settle(borg.repository, guard.keep_of(borg))
         repository.break_stale_locks(borg, emit)
         yield borg
@@ -91,7 +113,7 @@ def reading_borg(job: JobSpec, emit: Emit) -> Iterator[Borg]:
     borg = open_borg(job)
     repository.require(borg.repository, job.client)
     make_base(borg)
-    with repository.lock(borg.repository, job.lock_wait, emit, reading=True):
+    with owned(job), repository.lock(borg.repository, job.lock_wait, emit, reading=True):
         if os.access(borg.repository, os.W_OK):
             guard.settle(borg.repository, guard.keep_of(borg))
         yield borg

@@ -1,4 +1,4 @@
-"""local: stock borg extract here, into a folder of the server."""
+"""local: stock borg extract here, into a folder of the server, or a tar file (tarball.py)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from pathlib import Path
 
 from borgpull.borg.command import Borg
 from borgpull.borg.extract import Extracted
+from borgpull.borg.tarnames import into_tar
 from borgpull.client.setup import script
 from borgpull.errors import BorgFailed
 from borgpull.events import Emit
 from borgpull.model import JobSpec
 from borgpull.process import CommandError, Completed, run, running
+from borgpull.restores import tarball
 from borgpull.restores.base import CHDIR, SURVEY_SECONDS, Order, Site, Watch
 from borgpull.secrets import as_fd
 
 
 @contextlib.contextmanager
 def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
-    """The folder as it is seen from here; there is nothing to `emit`."""
+    """The folder, or tar file, as it is seen from here. Raises UsageError, TargetNotUsable."""
+    if into_tar(job):
+        with tarball.open_site(job, borg, folder, emit) as site:
+            yield site
+        return
     program, patterns = folder / "survey", folder / "patterns"
     program.write_text(script("survey.sh"))
     there = replace(borg, prefix=(*CHDIR, job.into))

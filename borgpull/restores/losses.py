@@ -21,20 +21,27 @@ KINDS: dict[str, Callable[[Item], bool]] = {
     "link_times": lambda item: item.kind == "l",
     "epoch_times": lambda item: item.kind != "l" and item.mtime_ns < SECOND,
     "folder_times": lambda item: item.kind == "d",
+    # borg's tar gets times as floating point: the last 100 ns of a second are those of the next.
+    "rounded_times": lambda item: int(item.mtime_ns / SECOND) != item.mtime_ns // SECOND,
     "fine_times": lambda item: item.kind != "l" and item.mtime_ns % SECOND != 0,
 }
 # Said before and counted, but no failure: nothing that works depends on them.
-MINOR = frozenset({"link_times", "folder_times", "fine_times"})
+MINOR = frozenset({"link_times", "folder_times", "rounded_times", "fine_times"})
 
 # What is not looked for afterwards, as it is known to be lost.
-HIDES = {"link_owners": "owners", "link_times": "times", "epoch_times": "times"}
+HIDES = {
+    "link_owners": "owners",
+    "link_times": "times",
+    "epoch_times": "times",
+    "rounded_times": "times",
+}
 
 # By SFTP version 3: no xattrs, ACLs or flags, no device nodes or FIFOs (sshfs makes none), whole
 # seconds, no time 0 (sshfs takes it for "now"), and whatever is set on a symlink would hit what it
 # points at (libfuse/sshfs#105).
-BY_SFTP = frozenset(KINDS) - {"folder_times"}
+BY_SFTP = frozenset(KINDS) - {"folder_times", "rounded_times"}
 # borg's tar has the GNU format (borg 1.4.5, archiver.py).
-BY_TAR = frozenset({"xattrs", "acls", "flags", "fine_times"})
+BY_TAR = frozenset({"xattrs", "acls", "flags", "rounded_times", "fine_times"})
 
 
 def count(

@@ -29,6 +29,7 @@ class Found:
     inode: str
     user: str
     group: str
+    target: str | None = None  # of a symlink, where it is known
 
     def same_content(self, other: Found | None) -> bool:
         """As far as stat can tell; inode numbers are not the same in two mounts by SFTP."""
@@ -61,7 +62,9 @@ def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
     done = site.survey(word, _bytes(site.folder) + b"\n" + data)
     head, mark, tail = done.stdout.partition(b"borgpull-names \n")
     facts = dict(
-        line.removeprefix("borgpull-").partition(" ")[::2] for line in head.decode().splitlines()
+        line.removeprefix("borgpull-").partition(" ")[::2]
+        for line in head.decode(errors="replace").splitlines()
+        if line.startswith("borgpull-")  # others are of a profile
     )
     try:
         if not mark:
@@ -123,10 +126,15 @@ def _found(places: Sequence[str], lines: Sequence[str]) -> Iterator[tuple[str, F
 
 
 def _stat(line: str) -> Found:
-    """One line of stat; names of users may hold blanks, but no slash. Raises ValueError."""
+    """One line of stat; names of users may hold blanks, but no slash. Raises ValueError.
+
+    What a symlink points at may stand after another slash, in hexadecimal.
+    """
     mode, size, mtime, uid, gid, inode, owner = line.split(" ", 6)
-    user, _, group = owner.partition("/")
-    return Found(int(mode, 16), int(size), int(mtime), int(uid), int(gid), inode, user, group)
+    user, _, rest = owner.partition("/")
+    group, known, target = rest.partition("/")
+    link = bytes.fromhex(target).decode(errors="surrogateescape") if known else None
+    return Found(int(mode, 16), int(size), int(mtime), int(uid), int(gid), inode, user, group, link)
 
 
 def differs(item: Item, found: Found | None, *, numeric: bool) -> set[str]:
@@ -140,6 +148,8 @@ def differs(item: Item, found: Found | None, *, numeric: bool) -> set[str]:
     # Not of symlinks: their mode is nobody's to set.
     if mode != item.mode and mode[0] != "l":
         kinds.add("modes")
+    if found.target not in (None, item.target):
+        kinds.add("targets")
     if item.regular and found.size != item.size:
         kinds.add("sizes")
     # Not of folders: a machine that is alive works in them.

@@ -11,6 +11,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from borgpull import events
 from borgpull.borg.command import Borg
@@ -31,8 +32,8 @@ from borgpull.ssh.session import Session, connected, lost
 # GNU tar sets a folder's time when it leaves it, unless told to wait: an archive may come back to
 # it. It warns of times to come, too, which are the archive's.
 GNU = ("--delay-directory-restore", "--warning=no-timestamp")
-# Others set a folder's time before they fill it, and no symlink's.
-BY_OTHERS = frozenset({"folder_times", "link_times"})
+# Others (busybox 1.37) set a folder's time before they fill it, and no owner or time of a symlink.
+BY_OTHERS = frozenset({"folder_times", "link_times", "link_owners"})
 # What ssh ends with where it is not the command's own code.
 SSH_FAILED = 255
 
@@ -99,25 +100,31 @@ def _look(session: Session, job: JobSpec) -> Facts:
 
 
 @contextlib.contextmanager
+def exporting(
+    borg: Borg, order: Order, patterns: Path, sink: IO[bytes], *options: str
+) -> Iterator[Running]:
+    """borg export-tar into `sink`; what is left out goes into the file `patterns`."""
+    patterns.write_bytes(order.patterns)
+    words = [*order.options("--patterns-from", str(patterns), *options), *order.operands("-")]
+    argv = borg.argv("export-tar", *words)
+    with as_fd(borg.passphrase) as fd:
+        fds = () if fd is None else (fd,)
+        env = borg.env(fd)
+        with running(argv, name="borg export-tar", env=env, pass_fds=fds, stdout=sink) as child:
+            yield child
+
+
+@contextlib.contextmanager
 def _piped(
     borg: Borg, order: Order, patterns: Path, unpack: list[str]
 ) -> Iterator[tuple[Running, Running]]:
     """borg export-tar, whose output is the input of the command `unpack`; both."""
-    patterns.write_bytes(order.patterns)
-    words = [*order.options("--patterns-from", str(patterns)), *order.operands("-")]
     read_end, write_end = os.pipe()
     with (
         os.fdopen(read_end, "rb") as source,
         os.fdopen(write_end, "wb", 0) as sink,
-        as_fd(borg.passphrase) as fd,
         running(unpack, name="tar on the target", stdin=source) as tar,
-        running(
-            borg.argv("export-tar", *words),
-            name="borg export-tar",
-            env=borg.env(fd),
-            pass_fds=() if fd is None else (fd,),
-            stdout=sink,
-        ) as child,
+        exporting(borg, order, patterns, sink) as child,
     ):
         # Each end must be open in one process only, or nobody sees the other's end.
         source.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.docker.test_errors import assert_error
-from tests.support.lab import Client, Lab, docker
+from tests.support.lab import Client, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -263,7 +264,7 @@ def test_a_profile_that_prints(lab: Lab, debian: Client) -> None:
     noise = "echo 'welcome to'; hostname; echo {; echo }; echo borgpull-folder /tmp; printf no-end"
     debian.exec("sh", "-c", f'echo "{noise}" | tee /root/.bashrc /root/.profile')
     try:
-        for number, method in enumerate(("pipe", "socat", "forward", "pipe")):
+        for number, method in enumerate(("pipe", "forward")):
             data = lab.pull(method, debian, "/srv/data/tree", "--name", "chatty")["data"]
             assert data["files_read"] == (0 if number else 2)
             assert names(lab, "chatty", data) == TREE
@@ -273,12 +274,21 @@ def test_a_profile_that_prints(lab: Lab, debian: Client) -> None:
     assert ours(debian) == []
 
 
+def test_files_that_another_user_has_left_here(lab: Lab, debian: Client) -> None:
+    words = ("--init", "--name", "mixed", debian.address, "/srv/data/tree")
+    assert lab.plain("pipe", *words).rc == 0
+    cache = lab.state / "clients/mixed/client-cache.tar"
+    os.chown(cache, 0, 0)
+    done = lab.plain("pipe", *words)
+    assert_error(done, 44, "user 1000 may not use /state/clients/mixed/client-cache.tar, which is")
+    os.chown(cache, 1000, 1000)
+    folder = lab.repo / "mixed/data/0"
+    os.chown(folder, 0, 0)
+    folder.chmod(0o755)
+    assert_error(lab.plain("pipe", *words), 44, "Permission denied: '/repo/mixed/data/0/")
+
+
 # --- another way ------------------------------------------------------------------------------
-
-
-def address_of(client: Client) -> str:
-    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    return docker("inspect", "-f", form, client.name).strip()
 
 
 def test_through_another_machine(lab: Lab, debian: Client, borg12: Client) -> None:
@@ -287,7 +297,7 @@ def test_through_another_machine(lab: Lab, debian: Client, borg12: Client) -> No
     assert done.rc == 0, done.stderr
     assert names(lab, "via", done.result["data"]) == TREE
     log = debian.log()
-    assert f"from {address_of(borg12)} port" in log.rpartition("Accepted publickey for root")[2]
+    assert f"from {borg12.ip()} port" in log.rpartition("Accepted publickey for root")[2]
     assert_error(lab.plain("agent", *words), 2, "--via")
     named = ("--connect-back", "sidecar:2222")
     done = lab.plain("agent", *words, *named, options=["--network-alias", "sidecar"])

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 # What is hit, by which signal, and how often. `master` is the ssh that holds the connection, `ssh`
 # that of a command. Ten is a number of the specification.
-HITS = [("container", "KILL")] * 10 + [("container", "TERM")] * 3
-HITS += [("master", "KILL"), ("ssh", "KILL"), ("cli", "KILL"), ("cli", "KILL")]
+HITS = [("container", "TERM")] * 10 + [("container", "KILL")] * 10
+HITS += [("master", "KILL"), ("ssh", "KILL"), ("cli", "KILL")]
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +76,17 @@ def test_killed_at_any_moment(lab: Lab, clients: dict[str, Client]) -> None:
             # SIGKILL to the whole container leaves nobody to free borg's lock but the next run.
             if (target, signal) != ("container", "KILL"):
                 assert not ends.borg_locks(repository), what
-            if signal == "TERM" and code == 143:
-                ends.await_none_of_ours(client, 10)
-            words = (client.address, ends.TREE, "--archive", "next-{now:%H%M%S.%f}")
-            done = lab.plain(method, "--json", "--lock-wait", "5", *words)
-            assert done.rc == 0, f"after {what}: {done.stdout[-2000:]}{done.stderr}"
-            assert done.result["data"]["items"] == first["items"], what
+            if signal == "TERM":  # leaves nothing for the next run to do
+                # 2 is runc's own, where it is still to start our program.
+                assert code in (0, 143) or (code, run.output()) == (2, ""), what
+            else:
+                words = (client.address, ends.TREE, "--archive", "next-{now:%H%M%S.%f}")
+                done = lab.plain(method, "--json", "--lock-wait", "5", *words)
+                assert done.rc == 0, f"after {what}: {done.stdout[-2000:]}{done.stderr}"
+                assert done.result["data"]["items"] == first["items"], what
             ends.await_none_of_ours(client, 10)
             assert not ends.borg_locks(repository), what
-        assert ends.listing(client) == before
+            assert ends.listing(client) == before, what
         names = ends.archive_names(lab, client.name)
         assert not [name for name in names if "unverified" in name]
         # A killed run that got so far as to give a name has a whole archive.

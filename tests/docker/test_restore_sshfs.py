@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.lab import Client, Completed, Lab
-from tests.support.restores import INTO, TREE, differences, ok, rsync_image
+from tests.support.restores import INTO, TREE, differences, ok
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -35,24 +35,21 @@ def target(lab: Lab) -> Client:
     return lab.client(SEED="0", SFTP_READONLY="0")
 
 
-@pytest.fixture(scope="module")
-def rsync() -> Iterator[str]:
-    with rsync_image() as image:
-        yield image
-
-
 def restore(lab: Lab, source: Client, target: Client, how: str, *words: str) -> Completed:
     to = f"{target.address}:{INTO}"
     return lab.sidecar("restore", "--json", source.name, "--how", how, "--to", to, *words)
 
 
-def test_what_is_lost_was_announced(lab: Lab, source: Client, target: Client, rsync: str) -> None:
+@pytest.mark.parametrize("how", ["chroot", "numeric"])
+def test_what_is_lost_was_announced(
+    lab: Lab, source: Client, target: Client, rsync: str, how: str
+) -> None:
     # The archive has symlinks to these: owner and times set through one would change the ctime.
     outside = ("stat", "-c", "%Z %u %n", "/etc/passwd", "/etc/hostname")
     before = target.exec(*outside)
-    plan = ok(restore(lab, source, target, "numeric", "all", "--dry-run"))
+    plan = ok(restore(lab, source, target, how, "all", "--dry-run"))
     assert target.exec("ls", "-A", INTO) == ""
-    done = restore(lab, source, target, "numeric", "all")
+    done = restore(lab, source, target, how, "all")
     assert done.rc == 80, done.stdout + done.stderr
     data = done.result["data"]
     cannot = data["cannot"]

@@ -76,11 +76,9 @@ def typed(lab: Lab, client: Client, run: Run, words: str = "") -> subprocess.Pop
     `words` stand for those of borg, with URL for the repository's.
     """
     here, rsh, create = re.findall(r"^note: (?:here|there): (.*)$", run.output(), re.MULTILINE)
-    format_ = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    address = docker("inspect", "-f", format_, client.name).strip()
     known = f"-i {lab.key} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
     here = here.replace("ssh ", f"ssh -F none {known} ", 1)
-    here = here.replace("/state/", f"{lab.state}/").replace(f"@{client.name}", f"@{address}")
+    here = here.replace("/state/", f"{lab.state}/").replace(f"@{client.name}", f"@{client.ip()}")
     borg, _, remove = create.partition("; ")
     if words:
         url = borg.split()[2].removesuffix("::NAME")

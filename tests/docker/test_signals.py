@@ -123,7 +123,8 @@ def test_the_host_cli_killed(lab: Lab, client: Client) -> None:
         run.send_signal(signum)
         code = run.wait(timeout=60)
         deadline = time.monotonic() + 40
-        while docker("ps", "-aq", "--filter", "label=borgpull.job").strip():
+        jobs = ("--filter", "label=borgpull.job", "--filter", f"network={lab.network}")
+        while docker("ps", "-aq", *jobs).strip():
             assert time.monotonic() < deadline, "the sidecar outlives its launcher"
             time.sleep(0.2)
         # A signal before Python has set itself up ends it the hard way.

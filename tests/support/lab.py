@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 import uuid
@@ -103,6 +104,23 @@ class Client:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT, check=True)
         return done.stderr
 
+    def ip(self) -> str:
+        """Its address, for this host."""
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return docker("inspect", "-f", form, self.name).strip()
+
+    def await_sshd(self, port: int) -> None:
+        address, deadline = (self.ip(), port), time.monotonic() + 60
+        while True:
+            try:
+                with socket.create_connection(address, 2) as sshd:
+                    if sshd.recv(4) == b"SSH-":
+                        return
+            except OSError:
+                pass
+            assert time.monotonic() < deadline, f"no sshd: {self.log()}"
+            time.sleep(0.1)
+
     def stop(self) -> None:
         docker("rm", "-f", "-v", self.name, check=False)
 
@@ -171,21 +189,25 @@ class Lab:
         assert not left, f"left behind: {left}"
 
     def leftovers(self) -> list[str]:
-        """Containers other than the clients, fuse mounts, temporary folders on the host."""
-        clients = {client.name for client in self._clients}
-        # A removed container may still be listed for a moment.
+        """Containers other than the clients, fuse mounts, temporary folders on the host.
+
+        Not what goes by itself: a removed container may still be listed for a moment, and what lies
+        on the host may be another laboratory's, whose tests run beside these.
+        """
         deadline = time.monotonic() + 20
-        while True:
-            filters = ["--filter", f"network={self.network}", "--format", "{{.Names}}"]
-            names = set(docker("ps", "-a", *filters).split()) - clients
-            if not names or time.monotonic() > deadline:
-                break
+        while (found := self._found()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        mounts = Path("/proc/mounts").read_text().splitlines()
-        found = [f"container {name}" for name in names]
-        found += [f"mount {line}" for line in mounts if "fuse.sshfs" in line]
-        found += [str(path) for path in Path("/dev/shm").glob("borgpull-*")]
         return found
+
+    def _found(self) -> list[str]:
+        filters = ["--filter", f"network={self.network}", "--format", "{{.Names}}"]
+        names = set(docker("ps", "-a", *filters).split())
+        mounts = Path("/proc/mounts").read_text().splitlines()
+        return [
+            *(f"container {name}" for name in names - {client.name for client in self._clients}),
+            *(f"mount {line}" for line in mounts if "fuse.sshfs" in line),
+            *map(str, Path("/dev/shm").glob("borgpull-*")),
+        ]
 
     def client(
         self,
@@ -207,7 +229,7 @@ class Lab:
         common = ["--name", client.name, "--network", self.network, "--label", self.label]
         docker("run", "-d", *common, "-v", key, *variables, *options, image)
         self._clients.append(client)
-        self._await_sshd(client, int(env.get("PORT", "22")))
+        client.await_sshd(int(env.get("PORT", "22")))
         if trust:
             done = self.trust(client.address)
             assert done.rc == 0, done.stderr
@@ -216,19 +238,6 @@ class Lab:
     def trust(self, address: str) -> Completed:
         user = () if self.owner is None else ("--user", f"{self.owner}:{self.owner}")
         return self.sidecar("trust", "--yes", address, rung="none", options=user)
-
-    def _await_sshd(self, client: Client, port: int) -> None:
-        script = (
-            "import socket,sys,time\n"
-            "for _ in range(600):\n"
-            "    try:\n"
-            f"        s = socket.create_connection(('{client.name}', {port}), 2)\n"
-            "        if s.recv(4) == b'SSH-': sys.exit(0)\n"
-            "    except OSError: time.sleep(0.1)\n"
-            "sys.exit('no sshd')"
-        )
-        network = ["--network", self.network, "--label", self.label]
-        docker("run", "--rm", *network, "--entrypoint", "python3", IMAGE, "-c", script)
 
     def _passphrase_file(self, name: str, text: str) -> Path:
         path = self.key.parent / name

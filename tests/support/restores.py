@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 from tests.support.lab import TIMEOUT, Client, Completed, Lab, docker
 
 TREE, INTO = "/srv/data", "/srv/hostile"  # both are volumes; the second is free here
-RSYNC = "borgpull-test-rsync"
+RSYNC = f"borgpull-test-rsync-{os.getpid()}"
 # What no restore by borg 1.4 can avoid: it stores no sockets, and only times from 1970 to 2038
 # (helpers/time.py).
 UNAVOIDABLE = [
@@ -39,12 +40,26 @@ def volume(client: Client, path: str) -> str:
 
 
 def differences(
-    rsync: str, source: Client, target: Client, below: str = TREE, into: str = INTO
+    rsync: str,
+    source: Client,
+    target: Client,
+    below: str = TREE,
+    into: str = INTO,
+    window: int = -1,
 ) -> list[str]:
-    """What rsync would have to do to the target, to the nanosecond, with ACLs and xattrs."""
+    """What rsync would have to do to the target, with ACLs and xattrs.
+
+    A `window` of -1 is to the nanosecond, 0 to the second.
+    """
+    return compared(rsync, volume(source, TREE), volume(target, into), below, window)
+
+
+def compared(rsync: str, source: str, target: str, below: str, window: int = -1) -> list[str]:
+    """The same for volumes, or folders of this machine."""
     flags = ("-aHAXn", "--numeric-ids", "--checksum", "--delete", "--itemize-changes")
-    mounts = ["-v", f"{volume(source, TREE)}:/a:ro", "-v", f"{volume(target, into)}:/b:ro"]
-    command = ["--entrypoint", "rsync", rsync, *flags, "--modify-window=-1", "/a/", f"/b{below}/"]
+    mounts = ["-v", f"{source}:/a:ro", "-v", f"{target}:/b:ro"]
+    words = ["--entrypoint", "rsync", rsync, *flags, f"--modify-window={window}"]
+    command = [*words, "/a/", f"/b{below}/"]
     return sorted(docker("run", "--rm", *mounts, *command).splitlines())
 
 

@@ -24,6 +24,13 @@ def test_a_key_that_is_a_file_here(method: str) -> None:
     assert (done.exit_code, "that key stays on this server" in done.output) == (2, True)
 
 
+@pytest.mark.parametrize("words", [["/srv/\udcff"], ["/srv", "--exclude", "sh:**/\udcff"]])
+def test_a_key_for_what_borg_cannot_name(words: list[str]) -> None:
+    words = ["authorize", "web1", "--client-borg", "/usr/bin/borg", *words]
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, "UTF-8" in done.output) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("method", "more"),
     [("agent", {"via": GATE}), ("agent", {"sudo": True}), ("socat", {"sudo": True})],

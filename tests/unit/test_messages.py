@@ -65,6 +65,39 @@ def test_exit_codes(code: int, text: str, expected: type[errors.BorgpullError]) 
     assert type(messages.from_exit(code, text, "web1")) is expected
 
 
+# What borg on a client logs where `borg serve` may not write; the middle of its traceback left out.
+REMOTE = """\
+Traceback (most recent call last):
+
+  File "/usr/local/lib/python3.13/dist-packages/borg/platform/base.py", line 161, in __init__
+    self.f = open(path, mode=mode)  # python file object
+             ~~~~^^^^^^^^^^^^^^^^^
+
+PermissionError: [Errno 13] Permission denied: '/repo/web1/data/0/10'
+
+Borg server: Platform: Linux 7581b5724b32 6.18.44 #1 SMP PREEMPT_DYNAMIC @0 x86_64
+Borg server: Linux: Unknown Linux  \n\
+Borg server: Borg: 1.4.5  Python: CPython 3.13.5 msgpack: 1.2.1 fuse: None [pyfuse3,llfuse]
+Borg server: PID: 21  CWD: /
+Borg server: sys.argv: ['/usr/local/bin/borg', 'serve', '--append-only']
+Borg server: SSH_ORIGINAL_COMMAND: None
+Platform: Linux 26d038da41f2 6.18.44 #1 SMP PREEMPT_DYNAMIC @0 x86_64
+Linux: Unknown Linux  \n\
+Borg: 1.4.5  Python: CPython 3.13.5 msgpack: 1.2.1 fuse: None [pyfuse3,llfuse]
+PID: 145  CWD: /
+sys.argv: ['/tmp/borgpull-323443a999d8f89c/runtime/bin/borg', '--log-json', 'create']
+SSH_ORIGINAL_COMMAND: None
+"""
+
+
+def test_the_line_that_says_why() -> None:
+    error = messages.from_exit(2, REMOTE, "web1")
+    assert type(error) is errors.RepositoryNotWritable
+    assert error.message.endswith(": [Errno 13] Permission denied: '/repo/web1/data/0/10'")
+    local = REMOTE.replace("Borg server: ", "").partition("Platform")
+    assert messages.from_exit(2, "".join(local), "web1").message == error.message
+
+
 def test_failures_and_warnings() -> None:
     assert [
         code for code in (0, 1, 2, 52, 99, 100, 107, 127, 128, 143, -9) if is_failure(code)

@@ -69,6 +69,7 @@ def test_each_command_line_can_be_parsed(words: list[str]) -> None:
         "acknowledge",
         "tidy",
         "restore",
+        "browse",
         "find",
         "diff",
         "doctor",
