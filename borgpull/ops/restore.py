@@ -20,6 +20,8 @@ from borgpull.restores.plan import Plan, plan
 from borgpull.restores.survey import SHOWN_PATHS, Differences, Ground
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+# In the one line of an error; the result has more.
+FEW = 3
 
 
 def run(job: JobSpec, emit: Emit) -> Result:
@@ -150,4 +152,4 @@ def _judge(
 
 
 def _some(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:SHOWN_PATHS]) + (" …" if len(texts) > SHOWN_PATHS else "")
+    return ", ".join(texts[:FEW]) + (" …" if len(texts) > FEW else "")

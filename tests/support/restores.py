@@ -24,7 +24,8 @@ UNAVOIDABLE = [
 
 @contextmanager
 def rsync_image() -> Iterator[str]:
-    file = b"FROM borgpull-client\nRUN apt-get update && apt-get install -y rsync\n"
+    script = "apt-get update && apt-get install -y rsync && find /var/lib/apt/lists -type f -delete"
+    file = f"FROM borgpull-client\nRUN {script}\n".encode()
     argv = ["docker", "build", "-q", "-t", RSYNC, "-"]
     subprocess.run(argv, input=file, check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
     try:
