@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 from tests.support.lab import TIMEOUT, Client, Completed, Lab, docker
 
 TREE, INTO = "/srv/data", "/srv/hostile"  # both are volumes; the second is free here
-RSYNC = f"borgpull-test-rsync-{os.getpid()}"
+RSYNC = f"borgpull-test-rsync-{os.getpid()}"  # tests may run in several processes
 # What no restore by borg 1.4 can avoid: it stores no sockets, and only times from 1970 to 2038
 # (helpers/time.py).
 UNAVOIDABLE = [
