@@ -6,6 +6,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from borgpull.borg.items import Item
 from borgpull.errors import TargetNotUsable
@@ -13,12 +14,13 @@ from borgpull.restores import losses
 from borgpull.restores.base import Site
 
 SHOWN_PATHS = 20
+# Before what is said of names.
+MARK = b"borgpull-names \n"
 # capabilities(7): the bits of what restoring needs.
 CAP_CHOWN, CAP_MKNOD = 0, 27
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What stat says of a name; times are in whole seconds, as not every stat has more."""
 
     mode: int
@@ -60,7 +62,7 @@ def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
     places = list(dict.fromkeys(_with_folders(item.place for item in items)))
     data = b"".join(_bytes(place) + b"\0" for place in places)
     done = site.survey(word, _bytes(site.folder) + b"\n" + data)
-    head, mark, tail = done.stdout.partition(b"borgpull-names \n")
+    head, mark, tail = done.stdout.partition(MARK)
     facts = dict(
         line.removeprefix("borgpull-").partition(" ")[::2]
         for line in head.decode(errors="replace").splitlines()
@@ -86,11 +88,31 @@ def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
             user=user,
             capabilities=capabilities,
             inodes=site.login is None,
-            found=dict(_found(places, tail.decode().splitlines())) if there else {},
+            found=_named(site, dict(_found(places, _lines(tail)))) if there else {},
         )
     except (KeyError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or [str(error)])[-1]
         raise TargetNotUsable(f"cannot use {site.name}: {last[:200]}") from None
+
+
+def _lines(answer: bytes) -> list[str]:
+    return answer.decode().splitlines()
+
+
+def _named(site: Site, found: dict[str, Found]) -> dict[str, Found]:
+    """With the names of the owners, which are asked for once each. Raises ValueError."""
+    once = {(item.uid, item.gid): place for place, item in found.items() if not item.user}
+    if not once:
+        return found
+    data = b"".join(_bytes(place) + b"\0" for place in once.values())
+    done = site.survey("owners", _bytes(site.folder) + b"\n" + data)
+    answer = _found(list(once.values()), _lines(done.stdout.partition(MARK)[2]))
+    names = {(item.uid, item.gid): (item.user, item.group) for _, item in answer}
+    return {
+        place: item._replace(user=user, group=group)
+        for place, item in found.items()
+        for user, group in [names.get((item.uid, item.gid), ("", ""))]
+    }
 
 
 def remove(site: Site, items: Iterable[Item]) -> None:
