@@ -20,9 +20,13 @@ RUN --mount=type=secret,id=ca \
  && $pip --prefix /out -r requirements.lock
 # --prefix follows Debian's layout (/out/local/lib/python3.13/dist-packages). Everything must live
 # below /usr, because a job binds nothing else of the image into its jail.
-# borg's own `testsuite` stays: its self-test at every start needs it.
+# borg's own `testsuite` stays: its self-test at every start needs it. Of the languages that pygments
+# can highlight only Python (and plain text) is ever shown, in a traceback of textual's; the others
+# are 8 MB.
 RUN rm -rf /out/local/share \
  && find /out -type d -name tests -prune -exec rm -rf {} + \
+ && find /out -path '*/pygments/lexers/*' -type f \
+      ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' ! -name 'special.*' -delete \
  && find /out -name '*.so' -exec strip --strip-unneeded {} + \
  && sed -i '1s|.*|#!/usr/bin/python3|' /out/local/bin/borg \
  && python3 -m compileall -q -j 2 /out/local/lib

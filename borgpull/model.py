@@ -29,6 +29,7 @@ Verb = Literal[
     "doctor",
     "tidy",
     "restore",
+    "browse",
     "find",
     "diff",
 ]
@@ -222,6 +223,11 @@ class JobSpec:
     # Of find and diff:
     pattern: str = ""
     second: str = ""  # the archive to compare with
+
+    @property
+    def by_number(self) -> bool:
+        """Owners as they are stored, whatever names the target has."""
+        return self.numeric_ids or self.how == "numeric"
 
     def to_json(self) -> str:
         return json.dumps({"version": JOB_VERSION, **asdict(self)})

@@ -133,7 +133,7 @@ class Running:
                 reader.start()
 
     def _pump(self, stream: Stream, pipe: IO[bytes]) -> None:
-        with contextlib.suppress(ValueError):  # closed while reading
+        with pipe:
             for line in iter(lambda: pipe.readline(LINE_BYTES), b""):
                 if stream == "stderr":
                     self.tail.append(line.decode(errors="replace").rstrip("\n"))

@@ -4,7 +4,7 @@ Everything runs in containers of the image `borgpull` on one machine, through a 
 round trip. Same tree, same borg, no encryption, lz4. Each job is timed inside its container, from
 the start of its program to its end. The jobs take turns, so that whatever else the machine does
 hits them alike. BENCH_FILES and BENCH_MANY are the sizes of the two trees, BENCH_RUNS the unchanged
-runs in a round.
+runs, or the restores, in a round.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
-IMAGE = "borgpull"
+IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
 ID = f"borgpull-bench-{os.getpid()}"
 FILES = int(os.environ.get("BENCH_FILES", "1000"))
 MANY = int(os.environ.get("BENCH_MANY", "200000"))
-# Unchanged runs in a round; they are the daily business.
+# Unchanged runs (they are the daily business) or restores in a round.
 UNCHANGED_RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A tree, the jobs that save it, and which is held against which."""
+    """A tree, the jobs that save or restore it, and which is held against which."""
 
     name: str
     files: int
     size: int  # bytes of each file
     rounds: dict[int, int]  # round trip in milliseconds, and how often all is done anew
     ratios: tuple[tuple[str, str], ...]
+    restores: bool = False
 
     def jobs(self) -> list[str]:
         return list(dict.fromkeys(name for pair in self.ratios for name in pair))
@@ -56,8 +57,9 @@ PLANS = (
         MANY,
         1024,
         {0: 1, 20: 1},
-        (("pipe", "by hand"), ("socat", "by hand"), ("pipe, nothing kept", "by hand")),
+        (("pipe", "by hand"), ("socat", "by hand")),
     ),
+    Plan("restore", MANY, 1024, {0: 1, 20: 1}, (("native", "extract"),), restores=True),
 )
 
 # The words after `sh -c` and this, timed; the seconds are the last line of standard output.
@@ -105,10 +107,19 @@ chroot /mnt/r env BORG_BASE_DIR=/mnt/base BORG_RELOCATED_REPO_ACCESS_IS_OK=yes \
   borg create --files-cache ctime,size /mnt/repo::"$1" /srv/data
 """
 
-_BY_HAND = """
+_SSH_BY_HAND = """
 export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
 export BORG_RSH='ssh -i /key -o UserKnownHostsFile=/tmp/known_hosts'
+"""
+_BY_HAND = f"""{_SSH_BY_HAND}
 borg create ssh://root@proxy:2202/repo/client::"$1" /srv/data
+"""
+# Into a folder that is not there; what `pipe` has saved.
+RESTORED = "/srv/restored/tree"
+_EXTRACT = f"""{_SSH_BY_HAND}
+mkdir {RESTORED}
+cd {RESTORED}
+borg extract ssh://root@proxy:2202/repo/pipe::"$1"
 """
 
 
@@ -125,7 +136,7 @@ class Bench:
     """Client, server and proxy on a network; the jobs to be timed."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.turns = folder, 0
         self.keys = ["-v", f"{folder}/key:/key:ro", "-v", f"{folder}/key.pub:/key.pub:ro"]
         self.volumes = ["-v", f"{folder}/repo:/repo", "-v", f"{folder}/state:/state"]
         self.secret = ["-v", f"{folder}/key:/run/secrets/ssh_key:ro"]
@@ -133,7 +144,7 @@ class Bench:
         lowest = [*self.fuse, "--security-opt", f"seccomp={folder}/seccomp.json"]
         plain = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]
         plain += ["--tmpfs", "/tmp", "--user", "1000:1000"]
-        self.options = {"sshfs": lowest, "pipe": plain, "socat": plain}
+        self.options = {"sshfs": lowest, "pipe": plain, "socat": plain, "native": plain}
 
     def start(self, name: str, *options: str, command: list[str]) -> None:
         """A container `name` on the bench's network."""
@@ -151,15 +162,31 @@ class Bench:
             return self.recipe(archive)
         if name == "by hand":
             return self.timed("client", _BY_HAND, archive)
-        method, _, nothing_kept = name.partition(", ")
-        keep = [] if method == "sshfs" or nothing_kept else ["--keep-runtime"]
+        if name in ("native", "extract"):
+            return self.restore(name, archive)
+        keep = [] if name == "sshfs" else ["--keep-runtime"]
+        return self.ours(
+            *(name, "--json", "--init", "--encryption", "none", "--archive", archive, *keep),
+            *("--name", name, "root@proxy:2201", "/srv/data"),
+        )
+
+    def ours(self, verb: str, *words: str, way: str = "") -> float:
+        """A command of ours, in a container of its own; seconds."""
+        options = self.options[way or verb]
         out = docker(
-            *("run", "--rm", "--network", ID, *self.volumes, *self.secret, *self.options[method]),
+            *("run", "--rm", "--network", ID, *self.volumes, *self.secret, *options),
             *("--entrypoint", "sh", IMAGE, "-c", _TIMED, "sh", "tini", "-s", "--", "borgpull"),
-            *(method, "--json", "--init", "--encryption", "none", "--archive", archive, *keep),
-            *("--name", f"{method}{len(keep)}", "root@proxy:2201", "/srv/data"),
+            *(verb, *words),
         )
         return seconds(out)
+
+    def restore(self, way: str, archive: str) -> float:
+        """A restore, with nothing left of the one before on the target, nor in its memory."""
+        docker("exec", f"{ID}-client", "sh", "-c", f"rm -rf {RESTORED}; sync")
+        if way == "extract":
+            return self.timed("client", _EXTRACT, archive)
+        to = f"root@proxy:2201:{RESTORED}"
+        return self.ours(*("restore", "pipe", archive, "--json", "--how", way, "--to", to), way=way)
 
     def recipe(self, archive: str) -> float:
         """The recipe in a container of its own, whose end takes the mounts down."""
@@ -174,8 +201,13 @@ class Bench:
             docker("rm", "-f", f"{ID}-recipe")
 
     def turn(self, plan: Plan, archive: str) -> dict[str, float]:
-        """Each job once; seconds by name."""
-        return {name: self.job(name, archive) for name in plan.jobs()}
+        """Each job once, another first each time; seconds by name."""
+        names, found = plan.jobs(), {}
+        for name in names[self.turns % len(names) :] + names[: self.turns % len(names)]:
+            os.sync()  # none is to wait for the disk on behalf of the one before
+            found[name] = self.job(name, archive)
+        self.turns += 1
+        return found
 
 
 def seconds(output: str) -> float:
@@ -211,7 +243,8 @@ def bench(plan: Plan, round_trip: int) -> Iterator[Bench]:
 def prepare(it: Bench, plan: Plan, round_trip: int) -> None:
     """Client with its tree, server, proxy; repositories for the two jobs that are not ours."""
     shell = ["--entrypoint", "sh"]
-    it.start("client", *it.keys, *shell, "-v", "/srv/data", command=["-c", _SSHD])
+    folders = ["-v", "/srv/data", "-v", "/srv/restored"]
+    it.start("client", *it.keys, *shell, *folders, command=["-c", _SSHD])
     it.start("server", *it.keys, *shell, *it.volumes, command=["-c", _SSHD])
     script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro", "--entrypoint", "python3"]
     routes = ["2201:client:22", "2202:server:22"]
@@ -230,7 +263,8 @@ def prepare(it: Bench, plan: Plan, round_trip: int) -> None:
     docker("run", "--rm", *it.volumes, *secret, "--entrypoint", "sh", IMAGE, "-c", own)
 
 
-Turns = dict[str, list[dict[str, float]]]  # "first" or "unchanged": seconds of each job, by turns
+# "first", "unchanged" or "restore": seconds of each job, by turns
+Turns = dict[str, list[dict[str, float]]]
 
 
 def main() -> None:
@@ -250,10 +284,14 @@ def main() -> None:
 
 
 def measure(plan: Plan, round_trip: int, rounds: int) -> Turns:
-    turns: Turns = {"first": [], "unchanged": []}
+    turns: Turns = {"restore": []} if plan.restores else {"first": [], "unchanged": []}
     for number in range(rounds):
         say(f"{plan.name} tree, {round_trip} ms, round {number + 1} of {rounds}")
         with bench(plan, round_trip) as it:
+            if plan.restores:
+                it.job("pipe", "saved")
+                turns["restore"] += [it.turn(plan, "saved") for _ in range(UNCHANGED_RUNS)]
+                continue
             turns["first"].append(it.turn(plan, "first"))
             turns["unchanged"] += [it.turn(plan, f"again{n}") for n in range(UNCHANGED_RUNS)]
     return turns

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from borgpull.borg import messages
+from borgpull.borg.spares import Spares
 from borgpull.errors import BorgFailed
 from borgpull.process import CommandError, Completed, run
 from borgpull.secrets import Secret, as_fd
@@ -17,6 +18,7 @@ from borgpull.secrets import Secret, as_fd
 TIMEOUT = 24 * 3600.0
 # These write no data and chunk nothing: what borg's self-test, a third of their time, is about.
 QUICK = {"list", "rename"}
+NO_SELFTEST = {"BORG_SELFTEST": "disabled"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Borg:
     lock_wait: int = 60
     prefix: tuple[str, ...] = ()
     extra_env: dict[str, str] = field(default_factory=dict)
+    spares: Spares | None = None
 
     def env(self, fd: int | None) -> dict[str, str]:
         env = {
@@ -68,22 +71,39 @@ class Borg:
 
         borg's codes 1 and 100 to 127 are warnings: the caller sees them in `returncode`.
         """
-        quick = {"BORG_SELFTEST": "disabled"} if command in QUICK else {}
-        with as_fd(self.passphrase) as fd:
-            try:
-                done = run(
-                    self.argv(command, *args),
-                    timeout=timeout,
-                    stdin=stdin,
-                    env={**self.env(fd), **quick},
-                    pass_fds=() if fd is None else (fd,),
-                    check=False,
-                )
-            except CommandError as error:
-                raise BorgFailed(str(error)) from None
+        try:
+            done = self._by_a_spare(command, args, timeout) or self._by_a_new_one(
+                command, args, stdin, timeout
+            )
+        except CommandError as error:
+            raise BorgFailed(str(error)) from None
         if is_failure(done.returncode):
             raise messages.from_exit(done.returncode, plain_log(done.stderr), self.client)
         return done
+
+    def _by_a_new_one(
+        self, command: str, args: Sequence[str], stdin: bytes, timeout: float
+    ) -> Completed:
+        quick = NO_SELFTEST if command in QUICK else {}
+        with as_fd(self.passphrase) as fd:
+            return run(
+                self.argv(command, *args),
+                timeout=timeout,
+                stdin=stdin,
+                env={**self.env(fd), **quick},
+                pass_fds=() if fd is None else (fd,),
+                check=False,
+            )
+
+    def _by_a_spare(self, command: str, args: Sequence[str], timeout: float) -> Completed | None:
+        if self.spares is None or command not in QUICK:
+            return None
+        return self.spares.run(self.argv(command, *args), timeout)
+
+    def start_spares(self, number: int) -> None:
+        """Have borgs ready for QUICK commands to come; of use where there is time meanwhile."""
+        if self.spares is not None:
+            self.spares.start(number, {**self.env(None), **NO_SELFTEST}, self.passphrase)
 
     def json(self, command: str, *args: str) -> dict[str, Any]:
         """Run with --json. Raises as `run`, and BorgFailed where the answer is no JSON object."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from borgpull import events
@@ -10,52 +11,50 @@ from borgpull.borg import messages
 from borgpull.borg.command import is_failure
 from borgpull.borg.create import LOG_LINES
 from borgpull.borg.messages import FileWarning
-from borgpull.errors import ConnectionLost
+from borgpull.errors import BorgpullError, ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import Running
 from borgpull.ssh.session import lost
 
 LISTED = "borg.output.list"  # the logger of `extract --list`
-# Progress events: one for this many items.
-EVERY = 200
+# Between progress events.
+PROGRESS_SECONDS = 0.5
 
 
 @dataclass
 class Extracted:
     """What `borg extract` did."""
 
-    items: int = 0
+    items: int = 0  # begun
+    total: int = 0  # expected
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
+    failure: BorgpullError | None = None  # why borg ended before its end
 
 
 def watch(
-    child: Running, client: str, total: int, *, alive: Callable[[], bool], emit: Emit
+    child: Running, client: str, sizes: Sequence[int], *, alive: Callable[[], bool], emit: Emit
 ) -> Extracted:
-    """Read a `borg extract --list` to its end; `total` items are expected.
+    """Read `borg extract --list` or `export-tar --list` to the end; items of `sizes` are expected.
 
-    Raises ConnectionLost, with how far it came, and borg's errors.
+    Raises ConnectionLost, with how far it came, and borg's errors where it began nothing.
     """
-    done, log = Extracted(), []
-
-    def broken() -> ConnectionLost:
-        return ConnectionLost(
-            f"the connection broke: {done.items} of {total} items were begun, "
-            f"{max(0, total - done.items)} are missing",
-            hint="the same command with --overwrite changed restores the rest",
-        )
-
+    total, log = len(sizes), []
+    done = Extracted(total=total)
+    begun, next_event = 0, 0.0  # bytes; a time
     for item in child.lines():
         if not alive():
-            raise broken()
+            raise broken(done)
         message = messages.parse(item[1]) if item else None
         if item and message is None:
             log.append(item[1].decode(errors="replace").rstrip())
             events.debug(emit, f"borg: {log[-1]}")
         elif message and message.get("name") == LISTED:
+            if time.monotonic() >= next_event:
+                next_event = time.monotonic() + PROGRESS_SECONDS
+                _progress(emit, done.items, begun, sizes, str(message.get("message")))
+            begun += sizes[done.items] if done.items < total else 0
             done.items += 1
-            if done.items % EVERY == 0:
-                _progress(emit, done.items, total, str(message.get("message")))
         elif message and message["type"] == "log_message":
             text = str(message.get("message", ""))
             log.append(text)
@@ -67,11 +66,21 @@ def watch(
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
         if lost(alive, done.returncode):
-            raise broken()
-        raise messages.from_exit(done.returncode, "\n".join(log), client)
+            raise broken(done)
+        done.failure = messages.from_exit(done.returncode, "\n".join(log), client)
+        if not done.items:
+            raise done.failure
     return done
 
 
-def _progress(emit: Emit, items: int, total: int, path: str) -> None:
-    data = {"files": items, "bytes": 0, "new_bytes": 0, "path": path, "total_files": total}
-    emit(Event("progress", data))
+def broken(done: Extracted) -> ConnectionLost:
+    return ConnectionLost(
+        f"the connection broke: {done.items} of {done.total} items were begun, "
+        f"{max(0, done.total - done.items)} are missing",
+        hint="the same command with --overwrite changed restores the rest",
+    )
+
+
+def _progress(emit: Emit, items: int, size: int, sizes: Sequence[int], path: str) -> None:
+    data = {"files": items, "bytes": size, "path": path}
+    emit(Event("progress", {**data, "total_files": len(sizes), "total_bytes": sum(sizes)}))

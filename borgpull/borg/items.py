@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from borgpull.borg.command import Borg
@@ -24,16 +23,30 @@ class Item:
     place: str  # where it will be, below the target folder
     mode: str  # as `ls -l` has it
     size: int
-    mtime: float
+    mtime_ns: int
     uid: int
     gid: int
     user: str | int  # the id where there was no name
     group: str | int
+    target: str = ""  # what a symlink points at
     links: str = ""  # the first name of its hard links, if it has any
+    xattrs: int = 0  # how many it has, file capabilities among them
+    acls: bool = False
+    flags: int = 0  # of chattr(1), as borg stores them
+
+    @property
+    def kind(self) -> str:
+        """The first letter of `ls -l`."""
+        return self.mode[0]
 
     @property
     def regular(self) -> bool:
-        return self.mode[0] == "-"
+        return self.kind == "-"
+
+    @property
+    def first_name(self) -> bool:
+        """Is it the one of its hard links that brings the content?"""
+        return self.links in ("", self.path)
 
 
 def chosen(borg: Borg, archive: str, paths: Sequence[str], strip: int) -> list[Item]:
@@ -61,10 +74,9 @@ def chosen(borg: Borg, archive: str, paths: Sequence[str], strip: int) -> list[I
 
 
 def _items(borg: Borg, archive: str) -> Iterator[Item]:
-    """All items. A later name of a hard link gets size and mtime of the first one: borg's list has
-    them there only."""
+    """All items. A later name of a hard link gets the size of the first one, which alone has it."""
     exact = replace(borg, prefix=EXACT)
-    args = ("--bypass-lock", "--json-lines", "--format", "{size}{mtime}", f"::{archive}")
+    args = ("--bypass-lock", "--json-lines", "--format", "{size}", f"::{archive}")
     rows = [json.loads(line) for line in exact.run("list", *args).stdout.splitlines()]
     first = {row["source"] for row in rows if row["mode"][0] == "h"}
     sizes = {row["path"]: row["size"] for row in rows if row["path"] in first}
@@ -75,16 +87,19 @@ def _items(borg: Borg, archive: str) -> Iterator[Item]:
 
 
 def _item(row: dict[str, Any], links: str, size: int) -> Item:
-    when = datetime.fromisoformat(row["mtime"]).replace(tzinfo=UTC)  # TZ is UTC for borg
     return Item(
         path=row["path"],
         place=row["path"],
         mode=row["type"] + row["mode"][1:],
         size=size,
-        mtime=when.timestamp(),
+        mtime_ns=row["mtime_ns"],
         uid=row["uid"],
         gid=row["gid"],
         user=row["user"],
         group=row["group"],
+        target=row["source"] if row["type"] == "l" else "",
         links=links,
+        xattrs=row["xattrs"],
+        acls=row["acls"],
+        flags=row["flags"],
     )

@@ -111,8 +111,13 @@ _BY_CODE: dict[int, type[BorgpullError]] = {
 
 # The facts of the system come after a traceback, first those of `borg serve`.
 _SYSTEM = re.compile(r"^(?:Borg server: )?Platform: ", re.MULTILINE)
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|Errno 28\]|Errno 122\]")
+_NO_SPACE = re.compile(r"No space left on device|[Qq]uota exceeded|Errno 28\]|Errno 122\]")
 _NOT_WRITABLE = re.compile(r"Errno (?:13|30|1)\] .*|Permission denied|Read-only file system")
+
+
+def no_room(text: str) -> int:
+    """ENOSPC where a program's message is about it, else 0."""
+    return errno.ENOSPC if _NO_SPACE.search(text) else 0
 
 
 def from_exit(returncode: int, text: str, client: str) -> BorgpullError:

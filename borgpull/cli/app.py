@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from borgpull import __version__
-from borgpull.cli import authorize, backups, commands, hosts, job, render, restores
+from borgpull.cli import authorize, backups, browse, commands, hosts, job, render, restores
 from borgpull.cli.context import in_sidecar
 from borgpull.cli.keeper import keep
 from borgpull.cli.screen import Screen
@@ -39,6 +39,7 @@ app.command("authorize")(authorize.authorize)
 app.command("doctor")(hosts.doctor)
 app.command("tidy")(commands.tidy)
 app.command("restore")(restores.restore)
+app.command("browse")(browse.browse)
 app.command("find")(restores.find)
 app.command("diff")(restores.diff)
 app.command("job", hidden=True)(job.job)

@@ -16,6 +16,7 @@ from borgpull import signals
 from borgpull.cli.options import LauncherName, RungName
 from borgpull.cli.screen import Screen
 from borgpull.errors import BorgpullError, ConfigError, Interrupted
+from borgpull.events import Emit
 from borgpull.model import JobSpec, Places, Result
 
 IN_SIDECAR = "BORGPULL_SIDECAR"
@@ -100,14 +101,18 @@ def exclude_lines(files: Sequence[str]) -> list[str]:
     return found
 
 
-def perform(make_job: Callable[[], JobSpec], launch: Launch) -> NoReturn:
+# How a job is done: `run`, or something around it.
+Way = Callable[[JobSpec, Launch, Screen], Result]
+
+
+def perform(make_job: Callable[[], JobSpec], launch: Launch, way: Way | None = None) -> NoReturn:
     """Make the job, run it, show it, exit with its code: the one boundary of all commands."""
     screen = Screen(json_lines=launch.json_lines, verbose=launch.verbose)
     job = None
     try:
         with signals.raised(), screen:
             job = make_job()
-            result = run(job, launch, screen)
+            result = (way or run)(job, launch, screen)
         if job.verb == "borg":  # its output is out already
             code = int(result.data["returncode"])
         else:
@@ -126,7 +131,7 @@ def perform(make_job: Callable[[], JobSpec], launch: Launch) -> NoReturn:
     raise typer.Exit(code)
 
 
-def run(job: JobSpec, launch: Launch, screen: Screen) -> Result:
+def run(job: JobSpec, launch: Launch, emit: Emit) -> Result:
     """Run a job where it is to run. Imports are late: the image has no docker SDK."""
     where = launch.launcher or (LauncherName.here if in_sidecar() else LauncherName.docker)
     if where is LauncherName.docker:
@@ -135,10 +140,10 @@ def run(job: JobSpec, launch: Launch, screen: Screen) -> Result:
 
         rung: Rung = "sys-admin" if launch.rung is RungName.sys_admin else "userns"
         options = docker.DockerOptions(image=launch.image, network=launch.network, rung=rung)
-        return docker.launch(job, options, screen, write_raw)
+        return docker.launch(job, options, emit, write_raw)
     from borgpull.ops import OPS
 
-    return OPS[job.verb](job, screen)
+    return OPS[job.verb](job, emit)
 
 
 def write_raw(stream: int, data: bytes) -> None:

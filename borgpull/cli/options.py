@@ -15,6 +15,9 @@ class LauncherName(StrEnum):
 
 class HowName(StrEnum):
     native = "native"
+    chroot = "chroot"
+    numeric = "numeric"
+    tar = "tar"
     local = "local"
 
 
@@ -109,11 +112,14 @@ LockWait = Annotated[
 DryRun = Annotated[bool, _option("--dry-run", text="Say what would be done; write nothing.")]
 To = Annotated[
     str,
-    _option("--to", text="[USER@]HOST[:PORT][:DIR] or DIR; DIR / is where things came from."),
+    _option("--to", text="[USER@]HOST[:PORT][:DIR], DIR or FILE.tar; / is where things came from."),
 ]
 How = Annotated[
     HowName | None,
-    _option("--how", text="native: borg on the target; local: here [default: by --to]."),
+    _option(
+        "--how",
+        text="Way to restore: the README says what each loses [default: native, local for DIR].",
+    ),
 ]
 Strip = Annotated[int, _option("--strip", text="Leave out this many leading parts.", min=0)]
 Overwrite = Annotated[
@@ -123,5 +129,6 @@ Overwrite = Annotated[
 NumericIds = Annotated[
     bool, _option("--numeric-ids", text="Owners by number, not by the target's names.")
 ]
+Path = Annotated[str, _option("--path", text="The folder to list, or to begin in.")]
 Json = Annotated[bool, _option("--json", text="JSON lines on standard output: events, result.")]
 Verbose = Annotated[bool, _option("--verbose", "-v", text="Say more; tracebacks of bugs.")]

@@ -34,6 +34,8 @@ def restore(
     known_hosts: opt.KnownHosts = None,
     client_borg: opt.ClientBorg = None,
     sudo: opt.Sudo = False,
+    via: opt.Via = None,
+    rung: opt.Rung = opt.RungName.userns,
     launcher: opt.Launcher = None,
     image: opt.Image = "borgpull",
     network: opt.Network = None,
@@ -46,7 +48,8 @@ def restore(
     def job() -> JobSpec:
         target, folder = restore_target(to)
         way = how or (opt.HowName.native if target else opt.HowName.local)
-        require_fit(way, target)
+        through = Target.parse(via) if via else None
+        require_fit(way, target, client_borg=client_borg, sudo=sudo, via=through)
         return JobSpec(
             verb="restore",
             client=client_name(client),
@@ -68,6 +71,7 @@ def restore(
             dry_run=dry_run,
             client_borg=client_path(client_borg) if client_borg else None,
             sudo=sudo,
+            via=through,
             lock_wait=lock_wait,
         )
 
@@ -77,18 +81,36 @@ def restore(
             launcher=launcher,
             image=image,
             network=network,
+            rung=rung,
             json_lines=json_lines,
             verbose=verbose,
         ),
     )
 
 
-def require_fit(how: opt.HowName, target: Target | None) -> None:
-    """Raises UsageError where the way and the target do not go together."""
-    if how is opt.HowName.native and target is None:
-        raise UsageError("--how native is for another machine", hint="--to HOST:DIR")
+def require_fit(
+    how: opt.HowName,
+    target: Target | None,
+    *,
+    client_borg: str | None,
+    sudo: bool,
+    via: Target | None,
+) -> None:
+    """Raises UsageError where the way, the target and the options do not go together."""
+    if how is not opt.HowName.local and target is None:
+        raise UsageError(f"--how {how} is for another machine", hint="--to HOST:DIR")
     if how is opt.HowName.local and target is not None:
         raise UsageError("--how local is for a folder here", hint="--to /DIR")
+    shell = (opt.HowName.native, opt.HowName.tar)
+    for name, given, ways in (
+        ("--client-borg", client_borg, (opt.HowName.native,)),
+        ("--sudo", sudo, shell),
+        ("--via", via, shell),
+    ):
+        if given and how not in ways:
+            raise UsageError(
+                f"{name} does not go with --how {how}", hint=f"it is for {', '.join(ways)}"
+            )
 
 
 def find(

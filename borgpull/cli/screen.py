@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from rich.console import Console
@@ -72,9 +74,20 @@ class Screen:
             self._bar.stop()
             self._bar = None
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The terminal is somebody else's meanwhile."""
+        if self._bar is not None:
+            self._bar.stop()
+        yield
+        if self._bar is not None:
+            self._bar.start()
+
     def __call__(self, event: Event) -> None:
         if self.json_lines:
-            print(event.to_json(), flush=True)
+            # Of items there may be a million; each would be a packet of the engine's. What comes
+            # after them takes them along.
+            print(event.to_json(), flush=event.kind != "item")
             return
         handler = getattr(self, f"_{event.kind}", None)
         if handler is not None:
@@ -93,7 +106,7 @@ class Screen:
             )
 
     def _progress(self, data: dict[str, Any]) -> None:
-        numbers = f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
+        numbers = _numbers(data)
         path = safe(data["path"])
         if not data["files"]:
             return
@@ -123,10 +136,10 @@ class Screen:
         if "changes" in data:
             print(f"{safe(_changes(data['changes'])):<40} {safe(data['path'])}")
             return
-        owner = f"{data['user'] or data['uid']} {data['group'] or data['gid']}"
+        owner = owner_of(data)
         path, target = safe(data["path"]), safe(data.get("linktarget") or data.get("source") or "")
-        arrow = f" -> {target}" if data["type"] == "l" else ""
-        mtime = data["mtime"][:19]
+        arrow = f" -> {target}" if target and data["type"] == "l" else ""
+        mtime = (data["mtime"] or "?")[:19]
         left = f"{data['mode']} {safe(owner):<16} {data['size']:>12} {mtime}"
         print(f"{left} {path}{arrow}{_archive(data)}")
 
@@ -155,6 +168,21 @@ class Screen:
             print(line)
         if result.failure is not None:
             self._failure(result.failure.message, result.failure.hint)
+
+
+def _numbers(data: dict[str, Any]) -> str:
+    """How far it is: a backup knows what is new, a restore how much there is."""
+    if "total_bytes" in data:
+        return f"{data['files']} items, {size(data['bytes'])} of {size(data['total_bytes'])}"
+    return f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
+
+
+def owner_of(data: dict[str, Any]) -> str:
+    """User and group of an item, their numbers where they have no names."""
+    names = (data["user"], data["uid"]), (data["group"], data["gid"])
+    return " ".join(
+        str(next((word for word in pair if word not in (None, "")), "?")) for pair in names
+    )
 
 
 def _archive(data: dict[str, Any]) -> str:
@@ -192,6 +220,8 @@ def summary(result: Result) -> list[str]:
         return _list(data) or ["no archives yet"]
     if result.verb == "info":
         return _info(result.client, data)
+    if result.verb == "browse":
+        return _browse(data)
     if result.verb == "find":
         return [f"{data['found']} found in {data['archives']} archives"]
     if result.verb == "diff":
@@ -240,6 +270,13 @@ def _restore(data: dict[str, Any]) -> list[str]:
     lines = [f"{dry}{safe(data['archive'])} to {safe(data['to'])}: {items}; {done}"]
     lines += [f"  would be overwritten: {safe(path)}" for path in data["overwritten_paths"] if dry]
     return lines
+
+
+def _browse(data: dict[str, Any]) -> list[str]:
+    if "path" in data:
+        where = f"{safe(data['path'])} of {safe(data['archive'])}"
+        return [f"{data['items']} items in {where}, {size(data['bytes'])}"]
+    return [data["restore"]] if data.get("restore") else []
 
 
 def _info(client: str, data: dict[str, Any]) -> list[str]:

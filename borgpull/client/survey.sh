@@ -2,13 +2,18 @@
 # borgpull survey: what a folder of this machine is, and what is in it of the names that are asked.
 # On standard input comes a line with the folder, then names below it, each ended by NUL. Answers
 # lines `borgpull-WORD TEXT`; then, for each batch of names, a line of 1 and 0 (there or not) and
-# what stat says of those that are there. With `make`, the folder is made.
+# what stat says of those that are there; with `owners`, by name too. With `make`, the folder is made, and written to for a moment;
+# with `remove`, the names are removed.
 IFS= read -r folder
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 say() { printf 'borgpull-%s %s\n' "$1" "$2"; }
 
-[ "$1" != make ] || mkdir -p "$folder" || exit 1
+if [ "$1" = make ]; then
+  # Only writing shows whether one may: `test -w` does not know what is behind SFTP.
+  mkdir -p -- "$folder" && mkdir "$folder/.borgpull-$$" && rmdir "$folder/.borgpull-$$" || exit 1
+fi
+echo # a profile's greeting may have no newline at its end
 say user "$(id -u) $(id -un 2>/dev/null)"
 while read -r word rest; do
   [ "$word" != CapEff: ] || say capabilities "$rest"
@@ -27,11 +32,16 @@ for entry in * .*; do
   ! [ -e "$entry" ] && ! [ -L "$entry" ] || { say holds something; break; }
 done
 say names
+[ "$1" != remove ] || exec xargs -0 -r -n 400 rm -f --
+# stat looks up the names of each owner anew, and that takes most of its time.
+owner=/
+[ "$1" != owners ] || owner=%U/%G
 # shellcheck disable=SC2016 # the inner shell's variables
 exec xargs -0 -r -n 400 sh -c '
+there=
 for path; do
-  shift
-  if [ -e "$path" ] || [ -L "$path" ]; then printf 1; set -- "$@" "$path"; else printf 0; fi
+  if [ -e "$path" ] || [ -L "$path" ]; then there=${there}1; else there=${there}0; fi
 done
-echo
-[ $# = 0 ] || exec stat -c "%f %s %Y %u %g %d:%i %U/%G" -- "$@"' sh
+echo "$there"
+case $there in *0*) exec 2>/dev/null ;; esac # stat names those that are not there
+case $there in *1*) exec stat -c "%f %s %Y %u %g %d:%i $0" -- "$@" ;; esac' "$owner"

@@ -25,5 +25,5 @@ class TargetNotUsable(BorgpullError):
 
 class NotInArchive(BorgpullError):
     exit_code = 83
-    summary = "a path to be restored is not in the archive"
+    summary = "a path is not in the archive"
     hint = "borgpull list CLIENT ARCHIVE shows what is in it"

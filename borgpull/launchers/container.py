@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from docker.types import Mount
 
+from borgpull.borg.tarnames import into_tar
 from borgpull.errors import ConfigError
 from borgpull.model import BACKUP_VERBS, JobSpec, Places, host_and_port
 from borgpull.sidecar import seccomp
@@ -17,12 +18,13 @@ Rung = Literal["userns", "sys-admin"]
 # The other verbs mount nothing; these let root write a repository that another user owns.
 PLAIN_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 FUSE_VERBS = ("sshfs", "doctor")
+FUSE_WAYS = ("chroot", "numeric")  # of restores
 # Root's sshd does its key exchange as another user in an empty folder.
 SSHD_VERBS = ("agent", "forward")
 SSHD_CAPABILITIES = ["SETGID", "SETUID", "SYS_CHROOT"]
 LOGIN_VERBS = (*BACKUP_VERBS, "doctor", "restore")
 # These cannot write the repository, whatever happens in the container.
-READING_VERBS = ("restore",)
+READING_VERBS = ("restore", "browse")
 # What a restore into a folder of the host needs more than the others; it is mounted here.
 RESTORING_CAPABILITIES = ["MKNOD", "SETFCAP"]
 RESTORE_FOLDER = "/restore"
@@ -33,9 +35,9 @@ MAKING_VERBS = (*LOCKING_VERBS, "trust", "doctor")
 
 
 def privileges(job: JobSpec, rung: Rung) -> dict[str, Any]:
-    if job.verb not in FUSE_VERBS:
+    if not mounts_by_fuse(job):
         more = SSHD_CAPABILITIES if job.verb in SSHD_VERBS else []
-        if job.verb == "restore" and job.how == "local":
+        if job.verb == "restore" and job.how == "local" and not into_tar(job):
             more = RESTORING_CAPABILITIES
         return {
             "cap_drop": ["ALL"],
@@ -52,6 +54,15 @@ def privileges(job: JobSpec, rung: Rung) -> dict[str, Any]:
     if rung == "sys-admin":
         return {**common, "cap_add": ["SYS_ADMIN"]}
     return {**common, "security_opt": [*common["security_opt"], f"seccomp={seccomp.render()}"]}
+
+
+def restored_into(job: JobSpec) -> str:
+    """Where in the container a restore into a folder, or tar file, of the host goes."""
+    return f"{RESTORE_FOLDER}/{Path(job.into).name}" if into_tar(job) else RESTORE_FOLDER
+
+
+def mounts_by_fuse(job: JobSpec) -> bool:
+    return job.verb in FUSE_VERBS or (job.verb == "restore" and job.how in FUSE_WAYS)
 
 
 def _ports(job: JobSpec) -> dict[str, int]:
@@ -74,8 +85,9 @@ def mounts(job: JobSpec) -> Iterator[Mount]:
         fixed = target == inside.repo and job.verb in READING_VERBS
         yield Mount(target, source, type=kind, read_only=fixed)
     if job.verb == "restore" and job.how == "local":
-        _make_folder(Path(job.into))
-        yield Mount(RESTORE_FOLDER, job.into, type="bind")
+        place = Path(job.into).parent if into_tar(job) else Path(job.into)
+        _make_folder(place)
+        yield Mount(RESTORE_FOLDER, str(place), type="bind")
     secrets = [(job.places.passphrase, inside.passphrase)]
     if logs_in(job):
         secrets += [

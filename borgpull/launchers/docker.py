@@ -26,11 +26,11 @@ from borgpull.errors import ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
 from borgpull.events import Emit, Event
 from borgpull.launchers.container import (
     LOCKING_VERBS,
-    RESTORE_FOLDER,
     Rung,
     environment,
     mounts,
     privileges,
+    restored_into,
 )
 from borgpull.model import JobSpec, Places, Result
 
@@ -63,7 +63,7 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
             _start(container)
             inner = replace(job, places=Places())
             if job.verb == "restore" and job.how == "local":
-                inner = replace(inner, into=RESTORE_FOLDER)
+                inner = replace(inner, into=restored_into(job))
             stream.sendall(inner.to_json().encode() + b"\n")
             result, tail = _follow(stream, job, emit, write_raw)
             code = exit_code()

@@ -125,6 +125,7 @@ def of_commands(
 
     def created(order: Order) -> Created:
         with create(order) as child:
+            server.start_spares(2)  # for `verify`, and for `archives`
             done = watch(child, server.client, order, alive=session.alive, emit=emit)
         check(server, order, done)
         return done

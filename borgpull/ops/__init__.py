@@ -10,6 +10,7 @@ from borgpull.model import JobSpec, Result
 from borgpull.ops import (
     acknowledge,
     backup,
+    browse,
     doctor,
     repository,
     restore,
@@ -31,6 +32,7 @@ OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
     "doctor": doctor.diagnose,
     "tidy": tidy.run,
     "restore": restore.run,
+    "browse": browse.run,
     "find": search.find,
     "diff": search.diff,
 }

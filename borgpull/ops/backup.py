@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from borgpull import events
 from borgpull.borg import messages, repository
 from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order
+from borgpull.borg.spares import Spares
 from borgpull.errors import (
     ArchiveExists,
     BorgpullError,
@@ -38,7 +40,8 @@ def run(job: JobSpec, emit: Emit) -> Result:
     So is the one that ArchivesVanished names: it ends the run as long as others are missing.
     """
     started = time.monotonic()
-    with private_folder() as folder, _borg(job, emit) as borg:
+    with private_folder() as folder, _borg(job, emit) as plain, Spares() as spares:
+        borg = replace(plain, spares=spares)
         _make_repository(job, borg, emit)
         # While the connection is made, as both take a while.
         with ThreadPoolExecutor(1) as pool:

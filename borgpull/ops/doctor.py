@@ -121,7 +121,7 @@ def selinux_check() -> Check:
 
 def sshfs_check() -> Check:
     try:
-        options = sshfs.options()
+        options = sshfs.options(writable=False)
     except CommandError as error:
         return check("sshfs", False, str(error), "use the image borgpull")
     if "no_contain_symlinks" in options:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from borgpull.restores import local, native
+from borgpull.restores import local, native, sshfs, tar
 from borgpull.restores.base import Site, SiteOpener
 
 WAYS: dict[str, SiteOpener] = {
     "native": native.open_site,
+    "chroot": sshfs.open_site,
+    "numeric": sshfs.open_site,
+    "tar": tar.open_site,
     "local": local.open_site,
 }
 

@@ -1,25 +1,32 @@
-"""local: stock borg extract here, into a folder of the server."""
+"""local: stock borg extract here, into a folder of the server, or a tar file (tarball.py)."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from borgpull.borg.command import Borg
+from borgpull.borg.extract import Extracted
+from borgpull.borg.tarnames import into_tar
 from borgpull.client.setup import script
 from borgpull.errors import BorgFailed
 from borgpull.events import Emit
 from borgpull.model import JobSpec
-from borgpull.process import CommandError, Completed, Running, run, running
-from borgpull.restores.base import CHDIR, READING, SURVEY_SECONDS, Site
+from borgpull.process import CommandError, Completed, run, running
+from borgpull.restores import tarball
+from borgpull.restores.base import CHDIR, SURVEY_SECONDS, Order, Site, Watch
 from borgpull.secrets import as_fd
 
 
 @contextlib.contextmanager
 def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
-    """The folder as it is seen from here; there is nothing to `emit`."""
+    """The folder, or tar file, as it is seen from here. Raises UsageError, TargetNotUsable."""
+    if into_tar(job):
+        with tarball.open_site(job, borg, folder, emit) as site:
+            yield site
+        return
     program, patterns = folder / "survey", folder / "patterns"
     program.write_text(script("survey.sh"))
     there = replace(borg, prefix=(*CHDIR, job.into))
@@ -31,13 +38,12 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         except CommandError as error:
             raise BorgFailed(f"cannot look at {job.into}: {error}") from None
 
-    @contextlib.contextmanager
-    def extract(words: Sequence[str], lines: bytes) -> Iterator[Running]:
-        patterns.write_bytes(lines)
-        argv = there.argv("extract", *READING, "--patterns-from", str(patterns), *words)
+    def extract(order: Order, watch: Watch) -> Extracted:
+        patterns.write_bytes(order.patterns)
+        argv = there.argv("extract", *order.extract("--patterns-from", str(patterns)))
         with as_fd(borg.passphrase) as fd:
             fds = () if fd is None else (fd,)
             with running(argv, name="borg extract", env=borg.env(fd), pass_fds=fds) as child:
-                yield child
+                return watch(child)
 
-    yield Site(job.into, job.into, lambda: True, survey, extract)
+    yield Site(name=job.into, folder=job.into, alive=lambda: True, survey=survey, extract=extract)

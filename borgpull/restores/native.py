@@ -7,21 +7,22 @@ there decrypts; it can read the repository, and nothing else (`borg/readonly.py`
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from borgpull import events
 from borgpull.borg.command import Borg
+from borgpull.borg.extract import Extracted
 from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.place import Place
-from borgpull.client.setup import as_root, script
+from borgpull.client.setup import Facts, as_root, script
 from borgpull.errors import ClientUnsuitable
 from borgpull.events import Emit
 from borgpull.methods import onclient
-from borgpull.model import JobSpec
-from borgpull.process import Completed, Running
-from borgpull.restores.base import CHDIR, READING, SURVEY_SECONDS, Site
+from borgpull.model import JobSpec, Target
+from borgpull.process import Completed
+from borgpull.restores.base import CHDIR, SURVEY_SECONDS, Order, Site, Watch
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh.session import connected
 
@@ -33,18 +34,14 @@ SAFE_BORG = (1, 4, 5)
 def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
     """Ready the target. Raises the errors of ssh and the client, ClientUnsuitable."""
     assert job.target is not None
-    config = ssh_config.write(folder, job.target, job.places)
+    config = ssh_config.write(folder, job.target, job.places, via=job.via)
     events.phase(emit, "connect", f"connecting to {job.target}")
     looking = replace(job, paths=())  # those are of the archive
     with (
         connected(config, folder) as session,
         onclient.placed(session, looking, onclient.identity(borg)) as place,
     ):
-        if place.facts.forced:
-            raise ClientUnsuitable(
-                f"the key for {job.target} is limited to a command of its own",
-                hint="restore with another key: --ssh-key",
-            )
+        require_free(place.facts, job.target)
         place.put("survey", script("survey.sh").encode())
         there = ClientBorg(
             place,
@@ -58,14 +55,28 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             words = (*as_root(job.sudo), "sh", f"{place.folder}/survey", word)
             return session.run(*words, stdin=data, timeout=SURVEY_SECONDS)
 
-        @contextlib.contextmanager
-        def extract(words: Sequence[str], patterns: bytes) -> Iterator[Running]:
-            place.put("patterns", patterns)
-            file = ("--patterns-from", f"{place.folder}/patterns")
-            with there.joined("extract", *READING, *file, *words) as child:
-                yield child
+        def extract(order: Order, watch: Watch) -> Extracted:
+            place.put("patterns", order.patterns)
+            words = order.extract("--patterns-from", f"{place.folder}/patterns")
+            with there.joined("extract", *words) as child:
+                return watch(child)
 
-        yield Site(f"{job.target}:{job.into}", job.into, session.alive, survey, extract)
+        yield Site(
+            name=f"{job.target}:{job.into}",
+            folder=job.into,
+            alive=session.alive,
+            survey=survey,
+            extract=extract,
+        )
+
+
+def require_free(facts: Facts, target: Target) -> None:
+    """Raises ClientUnsuitable where our key can start one command only."""
+    if facts.forced:
+        raise ClientUnsuitable(
+            f"the key for {target} is limited to a command of its own",
+            hint="restore with another key: --ssh-key",
+        )
 
 
 def program(place: Place, named: str | None, emit: Emit) -> str:

@@ -6,18 +6,21 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from borgpull.borg.items import Item
 from borgpull.errors import TargetNotUsable
+from borgpull.restores import losses
 from borgpull.restores.base import Site
 
 SHOWN_PATHS = 20
+# Before what is said of names.
+MARK = b"borgpull-names \n"
 # capabilities(7): the bits of what restoring needs.
 CAP_CHOWN, CAP_MKNOD = 0, 27
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What stat says of a name; times are in whole seconds, as not every stat has more."""
 
     mode: int
@@ -28,6 +31,11 @@ class Found:
     inode: str
     user: str
     group: str
+    target: str | None = None  # of a symlink, where it is known
+
+    def same_content(self, other: Found | None) -> bool:
+        """As far as stat can tell; inode numbers are not the same in two mounts by SFTP."""
+        return other is not None and (self.size, self.mtime) == (other.size, other.mtime)
 
 
 @dataclass(frozen=True)
@@ -42,23 +50,33 @@ class Ground:
     uid: int
     user: str
     capabilities: int
+    inodes: bool = True  # are the inode numbers that stat sees the target's own?
     found: dict[str, Found] = field(default_factory=dict)  # by the item's place
 
 
 def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
-    """Raises TargetNotUsable where no survey comes back, ConnectionLost."""
-    places = [item.place for item in items]
+    """The folder, and what is there of the items and of the folders that lead to them.
+
+    Raises TargetNotUsable where no survey comes back, ConnectionLost.
+    """
+    places = list(dict.fromkeys(_with_folders(item.place for item in items)))
     data = b"".join(_bytes(place) + b"\0" for place in places)
     done = site.survey(word, _bytes(site.folder) + b"\n" + data)
-    head, mark, tail = done.stdout.partition(b"borgpull-names \n")
+    head, mark, tail = done.stdout.partition(MARK)
     facts = dict(
-        line.removeprefix("borgpull-").partition(" ")[::2] for line in head.decode().splitlines()
+        line.removeprefix("borgpull-").partition(" ")[::2]
+        for line in head.decode(errors="replace").splitlines()
+        if line.startswith("borgpull-")  # others are of a profile
     )
     try:
         if not mark:
             raise ValueError("no answer")
         free, block, inodes, free_inodes = map(int, facts["free"].split())
         uid, _, user = facts["user"].partition(" ")
+        capabilities = int(facts.get("capabilities") or ("0" if int(uid) else "f" * 16), 16)
+        if site.login is not None:
+            uid, user = str(site.login[0]), site.login[1]
+            capabilities = 0 if site.login[0] else ~0
         there = facts["state"] == "folder"
         return Ground(
             state=facts["state"],
@@ -68,12 +86,47 @@ def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
             free_inodes=free_inodes if inodes else None,
             uid=int(uid),
             user=user,
-            capabilities=int(facts.get("capabilities") or ("0" if int(uid) else "f" * 16), 16),
-            found=dict(_found(places, tail.decode().splitlines())) if there else {},
+            capabilities=capabilities,
+            inodes=site.login is None,
+            found=_named(site, dict(_found(places, _lines(tail)))) if there else {},
         )
     except (KeyError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or [str(error)])[-1]
-        raise TargetNotUsable(f"cannot look at {site.name}: {last[:200]}") from None
+        raise TargetNotUsable(f"cannot use {site.name}: {last[:200]}") from None
+
+
+def _lines(answer: bytes) -> list[str]:
+    return answer.decode().splitlines()
+
+
+def _named(site: Site, found: dict[str, Found]) -> dict[str, Found]:
+    """With the names of the owners, which are asked for once each. Raises ValueError."""
+    once = {(item.uid, item.gid): place for place, item in found.items() if not item.user}
+    if not once:
+        return found
+    data = b"".join(_bytes(place) + b"\0" for place in once.values())
+    done = site.survey("owners", _bytes(site.folder) + b"\n" + data)
+    answer = _found(list(once.values()), _lines(done.stdout.partition(MARK)[2]))
+    names = {(item.uid, item.gid): (item.user, item.group) for _, item in answer}
+    return {
+        place: item._replace(user=user, group=group)
+        for place, item in found.items()
+        for user, group in [names.get((item.uid, item.gid), ("", ""))]
+    }
+
+
+def remove(site: Site, items: Iterable[Item]) -> None:
+    """Remove files of the target."""
+    names = b"".join(_bytes(item.place) + b"\0" for item in items)
+    site.survey("remove", _bytes(site.folder) + b"\n" + names)
+
+
+def _with_folders(places: Iterable[str]) -> Iterator[str]:
+    for place in places:
+        for end, letter in enumerate(place):
+            if letter == "/":
+                yield place[:end]
+        yield place
 
 
 def _bytes(text: str) -> bytes:
@@ -95,10 +148,15 @@ def _found(places: Sequence[str], lines: Sequence[str]) -> Iterator[tuple[str, F
 
 
 def _stat(line: str) -> Found:
-    """One line of stat; names of users may hold blanks, but no slash. Raises ValueError."""
+    """One line of stat; names of users may hold blanks, but no slash. Raises ValueError.
+
+    What a symlink points at may stand after another slash, in hexadecimal.
+    """
     mode, size, mtime, uid, gid, inode, owner = line.split(" ", 6)
-    user, _, group = owner.partition("/")
-    return Found(int(mode, 16), int(size), int(mtime), int(uid), int(gid), inode, user, group)
+    user, _, rest = owner.partition("/")
+    group, known, target = rest.partition("/")
+    link = bytes.fromhex(target).decode(errors="surrogateescape") if known else None
+    return Found(int(mode, 16), int(size), int(mtime), int(uid), int(gid), inode, user, group, link)
 
 
 def differs(item: Item, found: Found | None, *, numeric: bool) -> set[str]:
@@ -107,16 +165,17 @@ def differs(item: Item, found: Found | None, *, numeric: bool) -> set[str]:
         return {"missing"}
     kinds = set()
     mode = stat.filemode(found.mode)
-    if mode[0] != item.mode[0]:
+    if mode[0] != item.kind:
         return {"types"}
     # Not of symlinks: their mode is nobody's to set.
     if mode != item.mode and mode[0] != "l":
         kinds.add("modes")
+    if found.target not in (None, item.target):
+        kinds.add("targets")
     if item.regular and found.size != item.size:
         kinds.add("sizes")
-    # Not of folders: a machine that is alive works in them. borg's list rounds to microseconds,
-    # perhaps up to the next second.
-    if mode[0] != "d" and not found.mtime <= item.mtime <= found.mtime + 1:
+    # Not of folders: a machine that is alive works in them.
+    if mode[0] != "d" and found.mtime != item.mtime_ns // losses.SECOND:
         kinds.add("times")
     user = found.uid == item.uid or (not numeric and found.user == item.user)
     group = found.gid == item.gid or (not numeric and found.group == item.group)
@@ -156,43 +215,65 @@ def split_links(items: Iterable[Item], ground: Ground) -> set[str]:
     """First names of hard links that are no links of each other at the target."""
     inodes: dict[str, set[str]] = {}
     for item in items:
-        if item.links and (found := ground.found.get(item.place)):
+        if ground.inodes and item.links and (found := ground.found.get(item.place)):
             inodes.setdefault(item.links, set()).add(found.inode)
     return {name for name, several in inodes.items() if len(several) > 1}
 
 
 @dataclass
 class Differences:
-    """What is not as in the archive: numbers by kind, and the first paths."""
+    """What is not as in the archive: numbers by kind, the first paths, and bytes not there."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     paths: list[str] = field(default_factory=list)
+    lacking: int = 0
 
-    def add(self, path: str, kinds: set[str]) -> None:
+    def add(self, item: Item, kinds: set[str]) -> None:
         self.kinds.update(kinds)
+        if kinds & {"missing", "sizes"} and item.regular and item.first_name:
+            self.lacking += item.size
         if kinds and len(self.paths) < SHOWN_PATHS:
-            self.paths.append(f"/{path} ({', '.join(sorted(kinds))})")
-
-    def __str__(self) -> str:
-        numbers = ", ".join(f"{number} {kind}" for kind, number in sorted(self.kinds.items()))
-        return numbers.replace("_", " ")
+            self.paths.append(f"/{item.path} ({', '.join(sorted(kinds))})")
 
 
-def compare(items: Sequence[Item], ground: Ground, *, numeric: bool) -> Differences:
-    """The target after a restore against the archive."""
+def compare(
+    items: Sequence[Item], ground: Ground, *, numeric: bool, lost: frozenset[str] = frozenset()
+) -> Differences:
+    """The target after a restore against the archive, but for the kinds that are known as lost."""
     done = Differences()
     split = split_links(items, ground)
     for item in items:
+        if losses.lost_whole(item, lost):
+            continue
         kinds = differs(item, ground.found.get(item.place), numeric=numeric)
-        done.add(item.path, kinds | ({"hard_links"} if item.links in split else set()))
+        kinds -= losses.hidden(item, lost)
+        done.add(item, kinds | ({"hard_links"} if item.links in split else set()))
     return done
 
 
-def cannot(items: Sequence[Item], ground: Ground, *, numeric: bool) -> dict[str, int]:
-    """What we may not restore there, by what the kernel lets us do: numbers by kind."""
+def barred(items: Iterable[Item], ground: Ground) -> list[str]:
+    """Where folders should be on the way to the items, and something else is: a symlink, say."""
+    own = {item.place for item in items}
+    ways = {place for place in _with_folders(own) if place not in own}
+    found = ground.found
+    return sorted(way for way in ways if way in found and not is_folder(found[way]))
+
+
+def incapable(items: Iterable[Item], ground: Ground, *, numeric: bool) -> dict[str, int]:
+    """What the kernel at the target does not let this user restore: numbers by kind."""
     counts = {"owners": 0, "devices": 0}
     for item in items:
-        user = item.uid == ground.uid or (not numeric and item.user == ground.user)
-        counts["owners"] += not ground.capabilities >> CAP_CHOWN & 1 and not user
-        counts["devices"] += not ground.capabilities >> CAP_MKNOD & 1 and item.mode[0] in "bc"
-    return counts
+        counts["owners"] += not ground.capabilities >> CAP_CHOWN & 1 and not owned(
+            item, ground, numeric=numeric
+        )
+        counts["devices"] += not ground.capabilities >> CAP_MKNOD & 1 and item.kind in "bc"
+    return {kind: number for kind, number in counts.items() if number}
+
+
+def owned(item: Item, ground: Ground, *, numeric: bool) -> bool:
+    """Is its owner the user who writes there? Then nobody has to set it."""
+    return item.uid == ground.uid or (not numeric and item.user == ground.user)
+
+
+def is_folder(found: Found) -> bool:
+    return stat.S_ISDIR(found.mode)

@@ -24,6 +24,8 @@ RESOLVE_IN_ROOT = 0x10
 
 # The passwd of a large site has some 100,000 lines of 100 bytes.
 MAX_NAMES = 32 << 20
+# statvfs(3), and mount(8)'s words for it.
+KEPT_FLAGS = {os.ST_NOEXEC: "noexec", os.ST_NOATIME: "noatime", os.ST_NODIRATIME: "nodiratime"}
 DEVICES = ("null", "zero", "full", "random", "urandom")
 LINKS = ("bin", "sbin", "lib", "lib32", "lib64")
 
@@ -63,7 +65,10 @@ def bind(source: str, target: Path, *, read_only: bool = False) -> None:
         target.touch()
     mount("--rbind", source, str(target))
     if read_only:
-        mount("-o", "remount,bind,ro,nosuid,nodev", str(target))
+        # In a user namespace the flags that a mount has already may not be taken from it.
+        has = os.statvfs(source).f_flag
+        kept = [f",{name}" for bit, name in KEPT_FLAGS.items() if has & bit]
+        mount("-o", f"remount,bind,ro,nosuid,nodev{''.join(kept)}", str(target))
 
 
 def build(spec: dict[str, Any]) -> dict[str, Any]:
@@ -80,8 +85,9 @@ def build(spec: dict[str, Any]) -> dict[str, Any]:
         bind(f"/dev/{name}", root / "dev" / name)
     # A bind, not a new proc: the engine's masks below /proc forbid a fresh one in a user namespace.
     mount("--rbind", "/proc", str(root / "proc"))
-    for path in spec["writable"]:
-        bind(path, root / path.lstrip("/"))
+    for name in ("writable", "readable"):
+        for path in spec[name]:
+            bind(path, root / path.lstrip("/"), read_only=name == "readable")
     (root / "etc" / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")
     for name in ("borgpull", "verify"):
         (root / "mnt" / name / spec["client"]).mkdir(parents=True)

@@ -30,6 +30,7 @@ class JailSpec:
     root: str
     client: str
     writable: tuple[str, ...]  # bound at the same path
+    readable: tuple[str, ...] = ()  # the same, read-only
 
     @property
     def tree(self) -> str:

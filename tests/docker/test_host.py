@@ -1,4 +1,4 @@
-"""The methods with borg on the client by the host's command, which starts the sidecar as root."""
+"""Backups with borg on the client, and restores, by the host's command: its sidecar is root."""
 
 from __future__ import annotations
 
@@ -33,6 +33,29 @@ def test_a_backup(lab: Lab, client: Client, method: str) -> None:
     owners = {path.stat().st_uid for path in (lab.repo / method).rglob("*")}
     assert owners == {0}
     assert len(lab.host("list", "--json", method).result["data"]["archives"]) == 2
+
+
+def test_restores(lab: Lab, client: Client) -> None:
+    """To a client, and into a folder of the host that is not there yet."""
+    tree = "/srv/data/owners"
+    assert lab.host("pipe", "--init", "--name", "back", client.address, tree).rc == 0
+    before = {path: path.stat().st_mtime_ns for path in (lab.repo / "back").rglob("*")}
+
+    done = lab.host("restore", "back", "latest", "--to", f"{client.address}:/srv/hostile")
+    assert done.rc == 0, done.stderr
+    where = f"{client.address}:/srv/hostile"
+    assert where in done.stdout
+    client.exec("diff", "-r", "--no-dereference", tree, f"/srv/hostile{tree}")
+    assert client.exec("stat", "-c", "%U:%G", f"/srv/hostile{tree}/alice") == "alice:alice\n"
+
+    folder = lab.folder / "new" / "folder"
+    done = lab.host("restore", "back", "latest", "--to", str(folder))
+    assert done.rc == 0, done.stderr
+    assert f"to {folder}:" in done.stdout
+    assert (folder / "srv/data/owners/alice").stat().st_uid == 4711
+    again = lab.host("restore", "back", "latest", "--to", str(folder))
+    assert (again.rc, again.stderr.count("error: ")) == (82, 1)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_serve_only(lab: Lab, client: Client) -> None:

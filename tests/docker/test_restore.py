@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.lab import PLAIN, TIMEOUT, Client, Completed, Lab, docker
+from tests.support.lab import PLAIN, TIMEOUT, Client, Lab, docker
+from tests.support.restores import (
+    INTO,
+    TREE,
+    UNAVOIDABLE,
+    compared,
+    differences,
+    ok,
+    restore,
+    volume,
+)
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-TREE, INTO = "/srv/data", "/srv/hostile"  # both are volumes; the second is free here
-RSYNC = "borgpull-test-rsync"
-# What no restore by borg 1.4 can avoid: it stores no sockets, and only times from 1970 to 2038
-# (helpers/time.py).
-UNAVOIDABLE = [
-    ".f..t...... times/after-2038",
-    ".f..t...... times/before-1970",
-    "cS+++++++++ special/socket",
-]
 
 
 @pytest.fixture(scope="module")
@@ -50,40 +48,6 @@ def target(lab: Lab) -> Client:
 def empty(lab: Lab) -> Client:
     """A target that nothing is restored to."""
     return lab.client(SEED="0")
-
-
-@pytest.fixture(scope="module")
-def rsync() -> Iterator[str]:
-    """An image with a tool to compare trees that is not ours."""
-    file = b"FROM borgpull-client\nRUN apt-get update && apt-get install -y rsync\n"
-    argv = ["docker", "build", "-q", "-t", RSYNC, "-"]
-    subprocess.run(argv, input=file, check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
-    yield RSYNC
-    docker("rmi", RSYNC)
-
-
-def volume(client: Client, path: str) -> str:
-    mounts = json.loads(docker("inspect", "-f", "{{json .Mounts}}", client.name))
-    return str(next(item["Name"] for item in mounts if item["Destination"] == path))
-
-
-def differences(rsync: str, source: Client, target: Client, below: str = "/srv/data") -> list[str]:
-    """What rsync would have to do to the target, to the nanosecond, with ACLs and xattrs."""
-    flags = ("-aHAXn", "--numeric-ids", "--checksum", "--delete", "--itemize-changes")
-    mounts = ["-v", f"{volume(source, TREE)}:/a:ro", "-v", f"{volume(target, INTO)}:/b:ro"]
-    command = ["--entrypoint", "rsync", rsync, *flags, "--modify-window=-1", "/a/", f"/b{below}/"]
-    return sorted(docker("run", "--rm", *mounts, *command).splitlines())
-
-
-def restore(lab: Lab, source: Client, target: Client, *words: str) -> Completed:
-    to = f"{target.address}:{INTO}"
-    return lab.plain("restore", "--json", source.name, "--to", to, *words)
-
-
-def ok(done: Completed) -> dict[str, Any]:
-    assert done.rc == 0, done.stdout[-3000:] + done.stderr
-    data: dict[str, Any] = done.result["data"]
-    return data
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -318,7 +282,7 @@ def test_a_hostile_target_cannot_write(lab: Lab) -> None:
     assert contents(repository) != before
 
 
-def test_local(lab: Lab, source: Client) -> None:
+def test_local(lab: Lab, source: Client, rsync: str) -> None:
     into = lab.folder / "restored"
     into.mkdir()
     root = ["--cap-drop", "ALL", "--user", "0:0", "-v", f"{into}:/restore"]
@@ -328,8 +292,7 @@ def test_local(lab: Lab, source: Client) -> None:
     data = ok(lab.sidecar(*words, rung="none", options=root))
     assert data["to"] == "/restore"
     assert data["not_restored"] == {}
-    assert (into / "srv/data/owners/alice").stat().st_uid == 4711
-    assert (into / "srv/data/links/hard-1").stat().st_nlink == 3
+    assert compared(rsync, volume(source, TREE), str(into), TREE) == UNAVOIDABLE
 
     # As a user without rights most owners are not to be had, and that is no success.
     again = lab.folder / "again"

@@ -311,7 +311,7 @@ class Lab:
             options = ["--image", IMAGE, "--state", str(self.state), "--network", self.network]
         elif verb != "doctor":
             options += ["--passphrase-file", str(self.key.parent / "passphrase")]
-        if verb in BACKUP_VERBS:
+        if verb in (*BACKUP_VERBS, "restore"):
             options += ["--ssh-key", str(self.key), "--network", self.network]
         return [str(HOST_CLI), verb, *options, *rest]
 

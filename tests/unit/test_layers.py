@@ -44,7 +44,13 @@ WITHIN_LEVEL = {
     ("restores", "methods"),  # borg on the client is readied alike
     ("model", "errors"),
 }
-ONLY_IN = {"typer": "cli", "rich": "cli", "docker": "launchers", "requests": "launchers"}
+ONLY_IN = {
+    "typer": "cli",
+    "rich": "cli",
+    "textual": "cli",
+    "docker": "launchers",
+    "requests": "launchers",
+}
 
 
 def name_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""README and docs/methods.md agree with the code: exit codes, commands, options, command lines."""
+"""README and the guides in docs agree with the code: exit codes, commands, command lines."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from borgpull.cli.render import exit_codes
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-METHODS = (ROOT / "docs" / "methods.md").read_text()
+DOCS = "".join((ROOT / "docs" / name).read_text() for name in ("methods.md", "restore.md"))
 
 
 def command_lines() -> list[list[str]]:
     """The words after `borgpull` (or its alias) in each command line."""
-    lines = (README + METHODS).splitlines()
+    lines = (README + DOCS).splitlines()
     blocks = "\n".join(line for line in lines if re.match(r" {4,}\S", line))
     found = []
     for line in blocks.replace("\\\n", " ").splitlines():
@@ -69,6 +69,7 @@ def test_each_command_line_can_be_parsed(words: list[str]) -> None:
         "acknowledge",
         "tidy",
         "restore",
+        "browse",
         "find",
         "diff",
         "doctor",

@@ -72,14 +72,20 @@ def test_where_no_restore_goes(text: str, error: type[Exception]) -> None:
 
 def item(path: str, links: str = "", mode: str = "-rw-r--r--", size: int = 5) -> Item:
     ids = {"uid": 0, "gid": 0, "user": "root", "group": "domain users"}
-    more = {"size": size, "mtime": 100.5, "links": links}
+    more = {"size": size, "mtime_ns": 100_500_000_000, "links": links}
     return Item(path=path, place=path, mode=mode, **ids, **more)  # type: ignore[arg-type]
 
 
 def site(answer: str) -> Site:
     """A target that gives this answer, whatever is asked."""
     done = Completed(0, answer.encode(), "")
-    return Site("web2:/x", "/x", lambda: True, lambda word, data: done, None)  # type: ignore[arg-type]
+    return Site(
+        name="web2:/x",
+        folder="/x",
+        alive=lambda: True,
+        survey=lambda word, data: done,
+        extract=None,  # type: ignore[arg-type]
+    )
 
 
 HEAD = (
