@@ -2,8 +2,8 @@
 # borgpull survey: what a folder of this machine is, and what is in it of the names that are asked.
 # On standard input comes a line with the folder, then names below it, each ended by NUL. Answers
 # lines `borgpull-WORD TEXT`; then, for each batch of names, a line of 1 and 0 (there or not) and
-# what stat says of those that are there; with `owners`, by name too. With `make`, the folder is made, and written to for a moment;
-# with `remove`, the names are removed.
+# what stat says of those that are there; with `owners`, by name too. With `make`, the folder is made,
+# and written to for a moment; with `remove`, the names are removed.
 IFS= read -r folder
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.lab import Client, Completed, Lab
-from tests.support.restores import INTO, TREE, differences, ok
+from tests.support.restores import HOSTILE, INTO, TREE, differences, import_tar, ok
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -120,6 +120,24 @@ def test_nothing_is_written_through_a_symlink(lab: Lab, source: Client, target: 
     to = ("--to", f"{target.address}:/srv/control/way/new")
     led = restore(lab, source, target, "numeric", "all", *to)
     assert (led.rc, "symlink" in led.result["failure"]["message"]) == (82, True)
+
+
+@pytest.mark.parametrize("how", ["chroot", "native"])
+def test_an_archive_that_leads_elsewhere(lab: Lab, target: Client, how: str) -> None:
+    source = lab.client(SEED="0")
+    source.exec("touch", f"{TREE}/x")
+    done = lab.sidecar("pipe", "--init", source.address, TREE, rung="none")
+    assert done.rc == 0, done.stderr
+    import_tar(lab, source, "evil", HOSTILE)
+    target.exec("mkdir", "/srv/out")
+    passwd = ("stat", "-c", "%h %Z", "/etc/passwd")
+    before = target.exec(*passwd)
+    done = restore(lab, source, target, how, "evil")
+    assert done.rc == 80, done.stdout + done.stderr
+    # What cannot mislead is there, and nothing is anywhere else.
+    assert target.exec("find", INTO, "-type", "f") == f"{INTO}/good/file\n"
+    assert target.exec("find", "/srv/out", "-mindepth", "1") == ""
+    assert target.exec(*passwd) == before
 
 
 def test_a_server_that_only_reads(lab: Lab, source: Client) -> None:

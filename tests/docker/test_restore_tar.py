@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import tarfile
 import time
@@ -12,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.lab import IMAGE, PLAIN, TIMEOUT, Client, Completed, Lab
-from tests.support.restores import INTO, TREE, UNAVOIDABLE, differences, ok
+from tests.support.lab import PLAIN, Client, Completed, Lab
+from tests.support.restores import HOSTILE, INTO, TREE, UNAVOIDABLE, differences, import_tar, ok
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -217,17 +216,6 @@ def test_as_another_user_and_by_sudo(lab: Lab, source: Client) -> None:
     )
 
 
-HOSTILE = [  # name, what it is, and what it links to
-    ("l", tarfile.SYMTYPE, "/srv/out"),
-    ("l/through", tarfile.REGTYPE, ""),
-    ("h", tarfile.LNKTYPE, "../../../etc/passwd"),
-    ("good", tarfile.DIRTYPE, ""),
-    ("good/file", tarfile.REGTYPE, ""),
-    ("s", tarfile.SYMTYPE, "good"),
-    ("s/through", tarfile.REGTYPE, ""),
-]
-
-
 def test_nothing_is_written_elsewhere(lab: Lab, target: tuple[Client, str]) -> None:
     client, into = target
     source = lab.client(SEED="0")
@@ -247,27 +235,6 @@ def test_nothing_is_written_elsewhere(lab: Lab, target: tuple[Client, str]) -> N
     assert data["overwritten_paths"] == ["/good"]
     assert client.exec("find", into, "-mindepth", "1", "-type", "f") == f"{into}/good/file\n"
     assert client.exec("find", "/srv/out", "-mindepth", "1") == ""
-
-
-def import_tar(
-    lab: Lab, client: Client, archive: str, members: list[tuple[str, bytes, str]]
-) -> None:
-    """An archive such as no borg create makes."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as tar:
-        for name, kind, link in members:
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname, info.mtime = kind, link, 1_000_000_000
-            info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
-            tar.addfile(info)
-    argv = ["docker", "run", "--rm", "-i", "--label", lab.label, "-v", f"{lab.repo}:/repo"]
-    argv += ["-v", f"{lab.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
-    argv += ["-e", f"BORG_REPO=/repo/{client.name}", "-e", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes"]
-    script = 'exec 5</run/secrets/passphrase; export BORG_PASSPHRASE_FD=5; exec borg "$@"'
-    command = ["--entrypoint", "bash", IMAGE, "-c", script, "borg", "import-tar", f"::{archive}"]
-    subprocess.run([*argv, *command, "-"], input=made.getvalue(), check=True, timeout=TIMEOUT)
-    own = f"{lab.owner}:{lab.owner}"  # it ran as root
-    subprocess.run(["chown", "-R", own, str(lab.repo)], check=True, timeout=60)
 
 
 @pytest.fixture

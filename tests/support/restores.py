@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.lab import TIMEOUT, Client, Completed, Lab, docker
+from tests.support.lab import IMAGE, TIMEOUT, Client, Completed, Lab, docker
 
 TREE, INTO = "/srv/data", "/srv/hostile"  # both are volumes; the second is free here
 RSYNC = f"borgpull-test-rsync-{os.getpid()}"  # tests may run in several processes
@@ -72,3 +74,37 @@ def ok(done: Completed) -> dict[str, Any]:
     assert done.rc == 0, done.stdout[-3000:] + done.stderr
     data: dict[str, Any] = done.result["data"]
     return data
+
+
+# What would lead a careless program out of its folder.
+HOSTILE = [  # name, what it is, and what it links to
+    ("l", tarfile.SYMTYPE, "/srv/out"),
+    ("l/through", tarfile.REGTYPE, ""),
+    ("h", tarfile.LNKTYPE, "../../../etc/passwd"),
+    ("good", tarfile.DIRTYPE, ""),
+    ("good/file", tarfile.REGTYPE, ""),
+    ("s", tarfile.SYMTYPE, "good"),
+    ("s/through", tarfile.REGTYPE, ""),
+]
+
+
+def import_tar(
+    lab: Lab, client: Client, archive: str, members: list[tuple[str, bytes, str]]
+) -> None:
+    """An archive such as no borg create makes."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name, kind, link in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.mtime = kind, link, 1_000_000_000
+            info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+            tar.addfile(info)
+    argv = ["docker", "run", "--rm", "-i", "--label", lab.label, "-v", f"{lab.repo}:/repo"]
+    argv += ["-v", f"{lab.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
+    argv += ["-e", f"BORG_REPO=/repo/{client.name}", "-e", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes"]
+    script = 'exec 5</run/secrets/passphrase; export BORG_PASSPHRASE_FD=5; exec borg "$@"'
+    command = ["--entrypoint", "bash", IMAGE, "-c", script, "borg", "import-tar", f"::{archive}"]
+    subprocess.run([*argv, *command, "-"], input=made.getvalue(), check=True, timeout=TIMEOUT)
+    if lab.owner is not None:  # it ran as root
+        own = f"{lab.owner}:{lab.owner}"
+        subprocess.run(["chown", "-R", own, str(lab.repo)], check=True, timeout=60)
