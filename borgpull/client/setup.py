@@ -6,13 +6,14 @@ plain files beside this module, so that a shell checker can read them.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from borgpull.errors import ClientUnsuitable, SudoRefused
+from borgpull.errors import BorgpullError, ClientUnsuitable, SudoRefused
 from borgpull.ssh.session import Session
 
 SETUP_SECONDS = 60.0
@@ -74,8 +75,7 @@ def setup(
     text += "say mounts\ncat /proc/self/mountinfo 2>/dev/null\n"
     done = session.run(
         *as_root(sudo),
-        "sh",
-        "-s",
+        *_shell(identity),
         stdin=text.encode(errors="surrogateescape"),
         timeout=SETUP_SECONDS,
     )
@@ -97,6 +97,18 @@ def setup(
             "mounted noexec; or install borg there, or use sshfs",
         )
     return facts
+
+
+def _shell(identity: str) -> tuple[str, str, str]:
+    """A shell that shows whose it is: so `end` finds one that outlives its connection."""
+    return ("sh", "-s", f"borgpull-{identity}/")
+
+
+def sweep(session: Session, identity: str, *, keep: bool, sudo: bool) -> None:
+    """Take back what an interrupted `setup` has done. Never raises: the next run can, too."""
+    text = f"set -- {identity} {yes(keep)}\n{script('end.sh')}{script('sweep.sh')}"
+    with contextlib.suppress(BorgpullError):
+        session.run(*as_root(sudo), *_shell(identity), stdin=text.encode(), timeout=SETUP_SECONDS)
 
 
 def as_root(sudo: bool) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from borgpull.borg.create import Created, Order, watch
 from borgpull.client.authorized import FILTER
 from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.place import Place
-from borgpull.client.setup import Facts, setup
+from borgpull.client.setup import Facts, setup, sweep
 from borgpull.errors import (
     BorgFailed,
     BorgpullError,
@@ -181,15 +181,18 @@ def placed(session: Session, job: JobSpec, identity: str) -> Iterator[Place]:
 
     Raises as `setup`, and PathMissing.
     """
-    facts = setup(
-        session,
-        identity,
-        paths=job.paths,
-        keep=job.keep_runtime,
-        runtime=job.client_borg is None,
-        borg=job.client_borg,
-        sudo=job.sudo,
-    )
+    with contextlib.ExitStack() as undo:
+        undo.callback(sweep, session, identity, keep=job.keep_runtime, sudo=job.sudo)
+        facts = setup(
+            session,
+            identity,
+            paths=job.paths,
+            keep=job.keep_runtime,
+            runtime=job.client_borg is None,
+            borg=job.client_borg,
+            sudo=job.sudo,
+        )
+        undo.pop_all()  # now the folder is known
     place = Place(session, facts, job.sudo)
     try:
         if facts.missing:

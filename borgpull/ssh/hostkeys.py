@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from borgpull.errors import ChangedHostKey, ConfigError, HostUnreachable
@@ -55,6 +59,27 @@ def pin(target: Target, lines: list[str], known_hosts: Path, *, replace: bool) -
 
     Raises ChangedHostKey where another key is pinned and `replace` is not set.
     """
+    try:
+        known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(known_hosts.parent):
+            _pin(target, lines, known_hosts, replace)
+    except OSError as error:
+        raise ConfigError(f"cannot write {known_hosts}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else pins meanwhile: of two at a time, one would write over the other's key."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _pin(target: Target, lines: list[str], known_hosts: Path, replace: bool) -> None:
+    """Raises ChangedHostKey, OSError."""
     old = pinned(target, known_hosts)
     if {key_part(line) for line in old} & {key_part(line) for line in lines} and not replace:
         return
@@ -65,13 +90,9 @@ def pin(target: Target, lines: list[str], known_hosts: Path, *, replace: bool) -
         )
     text = known_hosts.read_text() if known_hosts.exists() else ""
     keep = [line for line in text.splitlines() if line not in old]
-    try:
-        known_hosts.parent.mkdir(parents=True, exist_ok=True)
-        fresh = known_hosts.with_name(known_hosts.name + ".new")
-        fresh.write_text("\n".join([*keep, *lines]) + "\n")
-        fresh.replace(known_hosts)
-    except OSError as error:
-        raise ConfigError(f"cannot write {known_hosts}: {error.strerror}") from None
+    fresh = known_hosts.with_name(known_hosts.name + ".new")
+    fresh.write_text("\n".join([*keep, *lines]) + "\n")
+    fresh.replace(known_hosts)
 
 
 def key_part(line: str) -> tuple[str, str]:
