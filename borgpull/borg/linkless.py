@@ -1,8 +1,12 @@
-"""`python3 -m borgpull.borg.linkless borg extract …`: stock `borg extract`, for a tree behind SFTP.
+"""`python3 -m borgpull.borg.linkless borg extract …`: stock `borg extract`, for a tree by sshfs.
 
 SFTP sets owner and times of what a symlink points at, not of the symlink (libfuse/sshfs#105): a
 link to /etc/shadow in an archive would give that file of the target another owner. So those two
 calls of borg (borg 1.4.5, archive.py, restore_attrs) leave symlinks alone.
+
+sshfs tells at the close of a file that it could not be written. borg sets size and time of a file
+before (extract_item), so that one with holes for content would pass for whole, and dies of an error
+at the close. So the file is flushed before its mode is set, which comes before its time.
 """
 
 from __future__ import annotations
@@ -25,12 +29,27 @@ def sparing_links(call: Callable[..., None]) -> Callable[..., None]:
     return spared
 
 
+def flushing(call: Callable[..., None]) -> Callable[..., None]:
+    """A function of `os` for an open file, after all that was written has got to its place.
+
+    To close a copy of the descriptor is what makes the kernel ask for that (FUSE_FLUSH), without
+    the disk's being waited for as by fsync(2).
+    """
+
+    def flushed(fd: int, *args: Any) -> None:
+        os.close(os.dup(fd))
+        call(fd, *args)
+
+    return flushed
+
+
 def main() -> None:
     """Run the borg command line in our arguments. Does not return."""
     from borg.archiver import main as borg  # type: ignore[import-not-found]
 
     for name in ("chown", "utime"):
         setattr(os, name, sparing_links(getattr(os, name)))
+    os.fchmod = flushing(os.fchmod)
     sys.argv = sys.argv[1:]
     borg()
 

@@ -11,6 +11,7 @@ from borgpull import events
 from borgpull.borg import extract, items, repository
 from borgpull.borg.command import Borg
 from borgpull.borg.extract import Extracted
+from borgpull.borg.items import Item
 from borgpull.errors import ArchiveMissing, DiskFull, NotRestored, TargetFull
 from borgpull.events import Emit
 from borgpull.model import Failure, JobSpec, Result
@@ -89,22 +90,23 @@ def _extract(job: JobSpec, made: Plan, site: Site, emit: Emit) -> Extracted:
 def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
     """Files that were not written to their end: better not there than half there.
 
-    Not all programs name them. What is as it was before the run was not begun.
+    Not all programs name them. What is as it was before the run was not begun; one that is longer
+    than it should be is being used already, unless it was named.
     """
     if not done.warnings and done.returncode == 0:
         return
+    warned = {item.path for item in done.warnings}
     files = [item for item in made.going() if item.regular]
     there = survey.look(site, files, "verify").found
-    survey.remove(
-        site,
-        [
-            item
-            for item in files
-            if (found := there.get(item.place))
-            and found.size < item.size  # what has grown is being used already
-            and not found.same_content(made.before.get(item.place))
-        ],
-    )
+
+    def half(item: Item) -> bool:
+        found = there.get(item.place)
+        if found is None or found.same_content(made.before.get(item.place)):
+            return False
+        unfinished = bool(survey.differs(item, found, numeric=True) & survey.UNFINISHED)
+        return found.size < item.size or (item.path in warned and unfinished)
+
+    survey.remove(site, [item for item in files if half(item)])
 
 
 def _full(made: Plan, done: Extracted, found: Differences, ground: Ground) -> bool:

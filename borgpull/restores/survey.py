@@ -195,7 +195,7 @@ def right(items: Sequence[Item], ground: Ground) -> set[str]:
         item.path
         for item in items
         if item.regular
-        and not differs(item, ground.found.get(item.place), numeric=True) & _UNFINISHED
+        and not differs(item, ground.found.get(item.place), numeric=True) & UNFINISHED
         and exactly_named(item.path)
     }
     bad = {item.links for item in items if item.links and item.path not in good}
@@ -203,7 +203,7 @@ def right(items: Sequence[Item], ground: Ground) -> set[str]:
     return {item.path for item in items if item.path in good and item.links not in bad}
 
 
-_UNFINISHED = {"missing", "types", "sizes", "times"}
+UNFINISHED = {"missing", "types", "sizes", "times"}
 
 
 def exactly_named(path: str) -> bool:
