@@ -5,6 +5,7 @@ Everything is reached through the docker command line, as a user would.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -128,9 +129,10 @@ class Client:
 @functools.cache
 def seccomp_profile() -> str:
     """The file of the README's line; made once a session."""
-    folder = Path("/tmp") / f"borgpull-test-seccomp-{os.getpid()}.json"
-    folder.write_text(docker("run", "--rm", IMAGE, "render", "seccomp"))
-    return str(folder)
+    file = Path("/tmp") / f"borgpull-test-seccomp-{os.getpid()}.json"
+    atexit.register(file.unlink, missing_ok=True)
+    file.write_text(docker("run", "--rm", IMAGE, "render", "seccomp"))
+    return str(file)
 
 
 # The flags under which the methods with borg on the client run, exactly.
