@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from borgpull.borg import messages
 from borgpull.borg.spares import Spares
 from borgpull.errors import BorgFailed
-from borgpull.process import CommandError, Completed, run
+from borgpull.process import CommandError, Completed, Running, run, running
 from borgpull.secrets import Secret, as_fd
 
 # A borg command that only looks at the repository; the first after a lost cache rebuilds it.
@@ -80,6 +82,18 @@ class Borg:
         if is_failure(done.returncode):
             raise messages.from_exit(done.returncode, plain_log(done.stderr), self.client)
         return done
+
+    @contextlib.contextmanager
+    def running(
+        self, command: str, *args: str, stdout: int | IO[bytes] = subprocess.PIPE
+    ) -> Iterator[Running]:
+        """A borg command under way, stopped on the way out. Raises CommandError."""
+        argv = self.argv(command, *args)
+        with as_fd(self.passphrase) as fd:
+            fds, env = () if fd is None else (fd,), self.env(fd)
+            name = f"borg {command}"
+            with running(argv, name=name, env=env, pass_fds=fds, stdout=stdout) as child:
+                yield child
 
     def _by_a_new_one(
         self, command: str, args: Sequence[str], stdin: bytes, timeout: float

@@ -17,8 +17,7 @@ from borgpull.borg.command import Borg, is_failure
 from borgpull.borg.messages import FileWarning
 from borgpull.errors import ConnectionLost
 from borgpull.events import Emit, Event
-from borgpull.process import Running, running
-from borgpull.secrets import as_fd
+from borgpull.process import Running
 from borgpull.ssh.session import lost
 
 # Lines of plain text kept for an error message; borg's progress lines are not among them.
@@ -85,11 +84,8 @@ def create(
 
     Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
     """
-    with as_fd(borg.passphrase) as fd:
-        fds = () if fd is None else (fd,)
-        argv = borg.argv("create", *words)
-        with running(argv, name="borg create", env=borg.env(fd), pass_fds=fds) as child:
-            return watch(child, borg.client, order, alive=alive, emit=emit)
+    with borg.running("create", *words) as child:
+        return watch(child, borg.client, order, alive=alive, emit=emit)
 
 
 def watch(

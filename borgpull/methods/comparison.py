@@ -15,7 +15,6 @@ from borgpull.borg.create import Created
 from borgpull.errors import ConnectionLost, VerificationFailed
 from borgpull.methods.base import Verdict
 from borgpull.process import Running, running
-from borgpull.secrets import as_fd
 from borgpull.sidecar import sshfs
 from borgpull.sidecar.compare import FORMAT
 from borgpull.sidecar.jail import Jail
@@ -71,18 +70,11 @@ class Verifier:
         sink: IO[bytes],
     ) -> tuple[list[Entry], str]:
         patterns = only_patterns(only) if only is not None and len(only) < MANY else []
-        lister = self.borg.argv("list", "--format", FORMAT, *patterns, f"::{archive}")
+        words = ["--format", FORMAT, *patterns, f"::{archive}"]
         command = [*self.jail.prefix(self.jail.spec.second_tree), *COMPARE]
         command += [] if only is None else ["--read"]
         with (
-            as_fd(self.borg.passphrase) as fd,
-            running(
-                lister,
-                name="borg list",
-                env=self.borg.env(fd),
-                pass_fds=() if fd is None else (fd,),
-                stdout=sink,
-            ) as listing,
+            self.borg.running("list", *words, stdout=sink) as listing,
             running(command, name="compare", stdin=source) as comparing,
         ):
             sink.close()

@@ -14,10 +14,9 @@ from borgpull.client.setup import script
 from borgpull.errors import BorgFailed
 from borgpull.events import Emit
 from borgpull.model import JobSpec
-from borgpull.process import CommandError, Completed, run, running
+from borgpull.process import CommandError, Completed, run
 from borgpull.restores import tarball
 from borgpull.restores.base import CHDIR, SURVEY_SECONDS, Order, Site, Watch
-from borgpull.secrets import as_fd
 
 
 @contextlib.contextmanager
@@ -40,10 +39,8 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
 
     def extract(order: Order, watch: Watch) -> Extracted:
         patterns.write_bytes(order.patterns)
-        argv = there.argv("extract", *order.extract("--patterns-from", str(patterns)))
-        with as_fd(borg.passphrase) as fd:
-            fds = () if fd is None else (fd,)
-            with running(argv, name="borg extract", env=borg.env(fd), pass_fds=fds) as child:
-                return watch(child)
+        words = order.extract("--patterns-from", str(patterns))
+        with there.running("extract", *words) as child:
+            return watch(child)
 
     yield Site(name=job.into, folder=job.into, alive=lambda: True, survey=survey, extract=extract)

@@ -20,10 +20,9 @@ from borgpull.client.setup import script
 from borgpull.errors import ConnectionLost, TargetNotUsable
 from borgpull.events import Emit
 from borgpull.model import JobSpec
-from borgpull.process import CommandError, Completed, Running, run, running
+from borgpull.process import CommandError, Completed, Running, run
 from borgpull.restores import losses
 from borgpull.restores.base import SURVEY_SECONDS, Order, Site, Watch
-from borgpull.secrets import as_fd
 from borgpull.sidecar import jail as jails
 from borgpull.sidecar import namespace as namespaces
 from borgpull.sidecar import sshfs
@@ -68,11 +67,8 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
                     borg, base=base, prefix=(*jail.prefix(jail.spec.tree + job.into), *LINKLESS)
                 )
                 words = order.extract(*NOT_BY_SFTP, "--patterns-from", str(patterns))
-                argv = inner.argv("extract", *words)
-                with as_fd(borg.passphrase) as fd:
-                    fds = () if fd is None else (fd,)
-                    with running(argv, name="borg extract", env=inner.env(fd), pass_fds=fds) as it:
-                        return watch(it)
+                with inner.running("extract", *words) as child:
+                    return watch(child)
 
             yield Site(
                 name=f"{job.target}:{job.into}",

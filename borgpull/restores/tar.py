@@ -25,7 +25,6 @@ from borgpull.process import Completed, Running, running
 from borgpull.restores import losses
 from borgpull.restores.base import SURVEY_SECONDS, Order, Site, Watch
 from borgpull.restores.native import require_free
-from borgpull.secrets import as_fd
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh.session import Session, connected, lost
 
@@ -106,12 +105,8 @@ def exporting(
     """borg export-tar into `sink`; what is left out goes into the file `patterns`."""
     patterns.write_bytes(order.patterns)
     words = [*order.options("--patterns-from", str(patterns), *options), *order.operands("-")]
-    argv = borg.argv("export-tar", *words)
-    with as_fd(borg.passphrase) as fd:
-        fds = () if fd is None else (fd,)
-        env = borg.env(fd)
-        with running(argv, name="borg export-tar", env=env, pass_fds=fds, stdout=sink) as child:
-            yield child
+    with borg.running("export-tar", *words, stdout=sink) as child:
+        yield child
 
 
 @contextlib.contextmanager
