@@ -110,7 +110,7 @@ class Borg:
             )
 
     def _by_a_spare(self, command: str, args: Sequence[str], timeout: float) -> Completed | None:
-        if self.spares is None or command not in QUICK:
+        if self.spares is None or self.prefix or command not in QUICK:  # they stand in no jail
             return None
         return self.spares.run(self.argv(command, *args), timeout)
 

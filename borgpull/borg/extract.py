@@ -41,7 +41,7 @@ def watch(
     """
     total, log = len(sizes), []
     done = Extracted(total=total)
-    begun, next_event = 0, 0.0  # bytes; a time
+    size, begun, next_event = sum(sizes), 0, 0.0  # bytes, bytes; a time
     for item in child.lines():
         if not alive():
             raise broken(done)
@@ -52,7 +52,7 @@ def watch(
         elif message and message.get("name") == LISTED:
             if time.monotonic() >= next_event:
                 next_event = time.monotonic() + PROGRESS_SECONDS
-                _progress(emit, done.items, begun, sizes, str(message.get("message")))
+                _progress(emit, done, begun, size, str(message.get("message")))
             begun += sizes[done.items] if done.items < total else 0
             done.items += 1
         elif message and message["type"] == "log_message":
@@ -81,6 +81,6 @@ def broken(done: Extracted) -> ConnectionLost:
     )
 
 
-def _progress(emit: Emit, items: int, size: int, sizes: Sequence[int], path: str) -> None:
-    data = {"files": items, "bytes": size, "path": path}
-    emit(Event("progress", {**data, "total_files": len(sizes), "total_bytes": sum(sizes)}))
+def _progress(emit: Emit, done: Extracted, begun: int, size: int, path: str) -> None:
+    data = {"files": done.items, "bytes": begun, "path": path}
+    emit(Event("progress", {**data, "total_files": done.total, "total_bytes": size}))

@@ -125,7 +125,8 @@ def of_commands(
 
     def created(order: Order) -> Created:
         with create(order) as child:
-            server.start_spares(2)  # for `verify`, and for `archives`
+            if not order.dry_run:
+                server.start_spares(2)  # for `verify`, and for `archives`
             done = watch(child, server.client, order, alive=session.alive, emit=emit)
         check(server, order, done)
         return done

@@ -69,7 +69,7 @@ def _tell(made: Plan, site: Site, emit: Emit) -> None:
 
 def _extract(job: JobSpec, made: Plan, site: Site, emit: Emit) -> Extracted:
     """Raises TargetNotUsable, TargetFull, ConnectionLost, borg's errors."""
-    going = made.going()
+    going = made.going
     events.phase(emit, "extract", f"restoring {len(going)} items of {made.archive} to {site.name}")
     survey.look(site, (), "make")
     if not going:  # borg would take no path at all for every path
@@ -96,7 +96,7 @@ def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
     if not done.warnings and done.returncode == 0:
         return
     warned = {item.path for item in done.warnings}
-    files = [item for item in made.going() if item.regular]
+    files = [item for item in made.going if item.regular]
     there = survey.look(site, files, "verify").found
 
     def half(item: Item) -> bool:

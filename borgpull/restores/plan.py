@@ -20,6 +20,7 @@ class Plan:
 
     archive: str
     items: list[Item]
+    going: list[Item]  # what borg is going to bring, in the archive's order
     skipped: set[str]  # paths that are right as they are
     left_out: set[str]  # paths that cannot get there by this way
     overwritten: list[str]  # paths
@@ -33,14 +34,9 @@ class Plan:
     def cannot(self) -> dict[str, int]:
         return {**self.incapable, **self.lost}
 
-    def going(self) -> list[Item]:
-        """What borg is going to bring, in the archive's order."""
-        not_going = self.skipped | self.left_out
-        return [item for item in self.items if item.path not in not_going]
-
     def in_the_way(self) -> list[Item]:
         """Folders that are to be where something else is: a symlink, say."""
-        there = [item for item in self.going() if item.kind == "d" and item.place in self.before]
+        there = [item for item in self.going if item.kind == "d" and item.place in self.before]
         return [item for item in there if not survey.is_folder(self.before[item.place])]
 
     def order(self, job: JobSpec) -> Order:
@@ -57,7 +53,7 @@ class Plan:
 
     def _paths(self, job: JobSpec) -> Iterator[str]:
         """Those below which something is going: of others borg warns that they never matched."""
-        going = [item.path for item in self.going()]
+        going = [item.path for item in self.going]
         for path in job.paths:
             name = path.strip("/")
             if name and any(item == name or item.startswith(f"{name}/") for item in going):
@@ -92,6 +88,7 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
     made = Plan(
         archive=archive,
         items=wanted,
+        going=going,
         skipped=skipped,
         left_out=left_out,
         before=ground.found,

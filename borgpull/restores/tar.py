@@ -132,11 +132,11 @@ def _watched(watch: Watch, child: Running) -> Extracted:
     try:
         done = watch(child)
     except BorgFailed as error:
-        done = Extracted(returncode=child.wait(0), failure=error)
+        if "Broken pipe" not in error.message:
+            raise
+        return Extracted(returncode=child.wait(0))
     if done.failure is not None and "Broken pipe" in done.failure.message:
         done.failure = None
-    elif done.failure is not None and not done.items:
-        raise done.failure
     return done
 
 
