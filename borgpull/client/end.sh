@@ -1,3 +1,6 @@
+# ours FOLDER: is it a folder that this user has made?
+ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
+
 # end ID: end whatever runs for our folder borgpull-ID, be it that of a killed run. Its processes have
 # the folder in their command line or environment. Not we ourselves, nor the shells that called us.
 end() {

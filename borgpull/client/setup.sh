@@ -18,8 +18,6 @@ else
   set -- "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm /run "${XDG_CACHE_HOME:-$HOME/.cache}"
 fi
 
-ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
-
 # good FOLDER: may programs run in it, and is there room for a runtime and a cache?
 good() {
   if [ "$runtime" = yes ]; then

@@ -1,4 +1,4 @@
-# borgpull sweep: after `set -- ID KEEP` and the script `end`; for a setup that was interrupted.
+# borgpull sweep: after `set -- ID KEEP` and the script `end`, with its `ours`; for a setup that was interrupted.
 #
 # What it has made goes, and what runs of it ends; a kept runtime and borg's cache stay if they are to.
 id=$1 keep=$2
@@ -6,7 +6,7 @@ PATH=$PATH:/usr/local/bin:/usr/bin:/bin
 end "$id"
 for base in /var/cache "${XDG_CACHE_HOME:-$HOME/.cache}" "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm /run; do
   folder=$base/borgpull-$id
-  { [ -d "$folder" ] && [ ! -L "$folder" ] && [ -O "$folder" ]; } || continue
+  ours "$folder" || continue
   if [ "$keep" = yes ] && { [ -d "$folder/runtime" ] || [ -d "$folder/home" ]; }; then
     (cd "$folder" && rm -rf ./*.sock in out key known_hosts run rsh tool probe)
   else
