@@ -132,7 +132,7 @@ class Place:
         if self.facts.cache or not saved.exists() or "tar" not in self.facts.has:
             return
         with saved.open("rb") as file:
-            # One that does not arrive whole costs time only: borg checks it and makes a new one.
+            # One that does not arrive whole is not taken, which costs time only.
             self._stream(self.command("tool", "take"), stdin=file)
 
     def fetch_cache(self, saved: Path) -> None:

@@ -25,11 +25,18 @@ unpack) # unpack HASH PROGRAM…: the runtime comes as a tar; it counts once eve
   ;;
 take) # borg's cache comes, as it went: after whatever this user's profile prints
   while IFS= read -r line && [ "$line" != borgpull-begin ]; do :; done
-  mkdir -p home && exec tar -xf - -C home
+  # Whole or not at all: borg dies of one that is cut short. A tar may end well between two files,
+  # so that the last one counts.
+  rm -rf home.new
+  mkdir home.new && tar -xf - -C home.new && rm home.new/zz-whole && rm -rf home && exec mv home.new home
+  rm -rf home.new
+  exit 1
   ;;
-give) printf '\nborgpull-begin\n' && exec tar -cf - -C home . ;; # borg's cache goes
+give) # borg's cache goes
+  cd home && : >zz-whole && printf '\nborgpull-begin\n' && tar -cf - [!z]* zz-whole
+  ;;
 put) cat >"$2.new" && chmod 600 "$2.new" && mv "$2.new" "$2" ;;
-keep) rm -rf ./*.sock in out key known_hosts run rsh tool ;;
+keep) rm -rf ./*.sock in out key known_hosts run rsh tool home.new ;;
 leave) cd / && exec rm -rf "$folder" ;;
 *) exit 2 ;;
 esac

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import tarfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -286,6 +288,27 @@ def test_files_that_another_user_has_left_here(lab: Lab, debian: Client) -> None
     os.chown(folder, 0, 0)
     folder.chmod(0o755)
     assert_error(lab.plain("pipe", *words), 44, "Permission denied: '/repo/mixed/data/0/")
+
+
+@pytest.mark.parametrize("image", ["borgpull-client", "borgpull-busybox-client"])
+def test_a_cache_that_does_not_arrive_whole(lab: Lab, image: str) -> None:
+    """As where the connection breaks: cut in borg's index, and between two files."""
+    client = lab.client(image)
+    name = image.removeprefix("borgpull-")
+    words = ("--init", "--json", "--name", name, client.address, "/etc")
+    assert lab.plain("pipe", *words).rc == 0
+    saved = lab.state / f"clients/{name}/client-cache.tar"
+    whole = saved.read_bytes()
+    mark = b"borgpull-begin\n"
+    start = whole.index(mark) + len(mark)
+    with tarfile.open(fileobj=io.BytesIO(whole[start:])) as tar:
+        index = next(item for item in tar.getmembers() if item.name.endswith("/chunks"))
+    for cut in (index.offset_data + index.size // 2, index.offset):
+        saved.write_bytes(whole[: start + cut])
+        done = lab.plain("pipe", *words)
+        assert done.rc == 0, done.stdout[-2000:] + done.stderr
+    # By then it is a whole one again.
+    assert lab.plain("pipe", *words).result["data"]["files_unchanged"] > 0
 
 
 # --- another way ------------------------------------------------------------------------------
