@@ -19,6 +19,7 @@ from tests.support.restores import (
     differences,
     ok,
     restore,
+    saved,
     volume,
 )
 
@@ -34,9 +35,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def source(lab: Lab) -> Client:
     """A client with one archive, `all`."""
-    client = lab.client(MANY="300")
-    lab.pull("pipe", client, "--archive", "all", TREE)
-    return client
+    return saved(lab)
 
 
 @pytest.fixture

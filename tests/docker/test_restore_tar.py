@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from tests.support.lab import PLAIN, Client, Completed, Lab
-from tests.support.restores import HOSTILE, INTO, TREE, UNAVOIDABLE, differences, import_tar, ok
+from tests.support.restores import (
+    HOSTILE,
+    INTO,
+    TREE,
+    UNAVOIDABLE,
+    differences,
+    import_tar,
+    ok,
+    saved,
+)
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -41,9 +50,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def source(lab: Lab) -> Client:
     """A client with one archive, `all`."""
-    client = lab.client(MANY="300")
-    lab.pull("pipe", client, "--archive", "all", TREE)
-    return client
+    return saved(lab)
 
 
 @pytest.fixture(params=FREE)

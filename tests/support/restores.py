@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.support.lab import IMAGE, TIMEOUT, Client, Completed, Lab, docker
@@ -27,13 +29,21 @@ UNAVOIDABLE = [
 @contextmanager
 def rsync_image() -> Iterator[str]:
     script = "apt-get update && apt-get install -y rsync && find /var/lib/apt/lists -type f -delete"
-    file = f"FROM borgpull-client\nRUN {script}\n".encode()
-    argv = ["docker", "build", "-q", "-t", RSYNC, "-"]
-    subprocess.run(argv, input=file, check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
+    # Not by standard input: docker's client leaves files in /tmp then.
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Dockerfile").write_text(f"FROM borgpull-client\nRUN {script}\n")
+        docker("build", "-q", "-t", RSYNC, folder)
     try:
         yield RSYNC
     finally:
         docker("rmi", "--force", RSYNC)
+
+
+def saved(lab: Lab) -> Client:
+    """A client with one archive, `all`, of the seeded tree."""
+    client = lab.client(MANY="300")
+    lab.pull("pipe", client, "--archive", "all", TREE)
+    return client
 
 
 def volume(client: Client, path: str) -> str:
