@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from borgpull import events
 from borgpull.borg import messages
@@ -16,7 +18,10 @@ from borgpull.events import Emit, Event
 from borgpull.process import Running
 from borgpull.ssh.session import lost
 
-LISTED = "borg.output.list"  # the logger of `extract --list`
+# Tells the bytes in steps of a thousandth. --list, which names each item, makes an extract of small
+# files a quarter to a half slower (50,000 of 1 KiB on a tmpfs: 10.1 s instead of 7.7).
+PROGRESS = "--progress"
+CONTENT = "extract"  # its message, of `export-tar`, too
 # Between progress events.
 PROGRESS_SECONDS = 0.5
 
@@ -25,7 +30,7 @@ PROGRESS_SECONDS = 0.5
 class Extracted:
     """What `borg extract` did."""
 
-    items: int = 0  # begun
+    items: int = 0  # begun, as far as their bytes tell
     total: int = 0  # expected
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
@@ -35,13 +40,14 @@ class Extracted:
 def watch(
     child: Running, client: str, sizes: Sequence[int], *, alive: Callable[[], bool], emit: Emit
 ) -> Extracted:
-    """Read `borg extract --list` or `export-tar --list` to the end; items of `sizes` are expected.
+    """Read `borg extract` or `export-tar`, each with PROGRESS, to the end.
 
-    Raises ConnectionLost, with how far it came, and borg's errors where it began nothing.
+    `sizes` are the bytes that each expected item brings, in the archive's order. Raises
+    ConnectionLost, with how far it came, and borg's errors where it brought nothing.
     """
-    total, log = len(sizes), []
-    done = Extracted(total=total)
-    size, begun, next_event = sum(sizes), 0, 0.0  # bytes, bytes; a time
+    log: list[str] = []
+    done = Extracted(total=len(sizes))
+    ends, next_event = list(accumulate(sizes)), 0.0
     for item in child.lines():
         if not alive():
             raise broken(done)
@@ -49,12 +55,13 @@ def watch(
         if item and message is None:
             log.append(item[1].decode(errors="replace").rstrip())
             events.debug(emit, f"borg: {log[-1]}")
-        elif message and message.get("name") == LISTED:
-            if time.monotonic() >= next_event:
+        elif message and message.get("msgid") == CONTENT:
+            current = _count(message.get("current"))
+            if current:
+                done.items = min(bisect_left(ends, current) + 1, done.total)
+            if current and time.monotonic() >= next_event:
                 next_event = time.monotonic() + PROGRESS_SECONDS
-                _progress(emit, done, begun, size, str(message.get("message")))
-            begun += sizes[done.items] if done.items < total else 0
-            done.items += 1
+                _progress(emit, done, current, ends[-1], message.get("info"))
         elif message and message["type"] == "log_message":
             text = str(message.get("message", ""))
             log.append(text)
@@ -81,6 +88,11 @@ def broken(done: Extracted) -> ConnectionLost:
     )
 
 
-def _progress(emit: Emit, done: Extracted, begun: int, size: int, path: str) -> None:
-    data = {"files": done.items, "bytes": begun, "path": path}
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _progress(emit: Emit, done: Extracted, current: int, size: int, info: object) -> None:
+    path = str(info[0]) if isinstance(info, list) and info else ""
+    data = {"files": done.items, "bytes": current, "path": path}
     emit(Event("progress", {**data, "total_files": done.total, "total_bytes": size}))

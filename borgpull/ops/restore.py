@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from borgpull import events
@@ -31,10 +32,15 @@ def run(job: JobSpec, emit: Emit) -> Result:
     Raises ArchiveMissing, NotInArchive, TargetNotUsable, TargetFull before anything is written.
     """
     started = time.monotonic()
-    with private_folder() as folder, reading_borg(job, emit) as borg:
-        archive = archive_of(borg, job.archive)
-        wanted = items.chosen(borg, archive, job.paths, job.strip)
+    with (
+        private_folder() as folder,
+        reading_borg(job, emit) as borg,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # While the connection is made, as both take a while.
+        reading = pool.submit(_wanted, borg, job)
         with WAYS[job.how](job, borg, folder, emit) as site:
+            archive, wanted = reading.result()
             made = plan(job, site, archive, wanted)
             _tell(made, site, emit)
             data = {**made.data(), "how": job.how, "to": site.name}
@@ -47,6 +53,12 @@ def run(job: JobSpec, emit: Emit) -> Result:
     found = survey.compare(wanted, ground, numeric=job.by_number, lost=site.losses)
     data["seconds"] = round(time.monotonic() - started, 3)
     return _judge(job, made, done, found, data, full=_full(made, done, found, ground))
+
+
+def _wanted(borg: Borg, job: JobSpec) -> tuple[str, list[Item]]:
+    """The archive's name, and what of it is to be restored. Raises ArchiveMissing, NotInArchive."""
+    archive = archive_of(borg, job.archive)
+    return archive, items.chosen(borg, archive, job.paths, job.strip)
 
 
 def archive_of(borg: Borg, name: str | None) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from borgpull.borg.command import Borg
-from borgpull.borg.extract import Extracted
+from borgpull.borg.extract import PROGRESS, Extracted
 from borgpull.events import Emit
 from borgpull.model import JobSpec
 from borgpull.process import Completed, Running
 
 # Every restore reads without borg's lock: our own is held, and the repository may be read-only.
-READING = ("--bypass-lock", "--list")
+READING = ("--bypass-lock", PROGRESS)
 # Starts a command in a folder; `env -C` is not everywhere.
 CHDIR = ("sh", "-c", 'cd "$0" && exec "$@"')
 SURVEY_SECONDS = 4 * 3600.0

@@ -12,14 +12,16 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 TREE, SMALL = "/srv/data/big", "/srv/small"
 INTO = f"{SMALL}/new"
-# 48 MB that do not compress, small ones between them, and an empty one, which is there before all.
-# Of a small one borg notices at its close that there is no room, and dies of that.
+# 48 MB that do not compress, and small ones between them. Of a small one borg notices at its close
+# that there is no room, and dies of that.
 SEED = f"""
-mkdir {TREE} && cd {TREE} && : >a-first
+mkdir {TREE} && cd {TREE}
 for n in $(seq 24); do head -c 2000000 /dev/urandom >f$n; echo $n >small-$n; done
 """
-# Takes all the room as soon as the first file is there.
-FILLER = f"until [ -e {INTO}{TREE}/a-first ]; do :; done; exec cat /dev/zero >{SMALL}/filler"
+# Takes all the room as soon as the first file is there whole, whichever that is: at the second one.
+FILLER = f"""
+until set -- {INTO}{TREE}/*; [ $# -ge 2 ]; do :; done; exec cat /dev/zero >{SMALL}/filler
+"""
 
 
 @pytest.fixture(scope="module")
