@@ -1,10 +1,11 @@
 """`make bench`: our jobs against the same done by hand, as ratios of one run.
 
 Everything runs in containers of the image `borgpull` on one machine, through a proxy that adds the
-round trip. Same tree, same borg, no encryption, lz4. Each job is timed inside its container, from
-the start of its program to its end. The jobs take turns, so that whatever else the machine does
-hits them alike. BENCH_FILES and BENCH_MANY are the sizes of the two trees, BENCH_RUNS the unchanged
-runs, or the restores, in a round.
+round trip. Trees and repositories are in memory where there is room: a disk's own speed changes
+more from one job to the next than the jobs differ. Same tree, same borg, no encryption, lz4. Each
+job is timed inside its container, from the start of its program to its end. The jobs take turns, so
+that whatever else the machine does hits them alike. BENCH_FILES and BENCH_MANY are the sizes of the
+two trees, BENCH_RUNS the unchanged runs, or the restores, in a round.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -28,6 +30,8 @@ IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
 ID = f"borgpull-bench-{os.getpid()}"
 FILES = int(os.environ.get("BENCH_FILES", "1000"))
 MANY = int(os.environ.get("BENCH_MANY", "200000"))
+# Room that the trees and the four repositories of a plan take.
+MEMORY, ROOM = Path("/dev/shm"), 6 << 30
 # Unchanged runs (they are the daily business) or restores in a round.
 UNCHANGED_RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 
@@ -214,9 +218,15 @@ def seconds(output: str) -> float:
     return int(output.split()[-1]) / 1e9
 
 
+def in_memory() -> Path | None:
+    """Where there is room in memory for everything; None for the disk."""
+    there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    return MEMORY if there and shutil.disk_usage(MEMORY).free > ROOM else None
+
+
 @contextlib.contextmanager
 def bench(plan: Plan, round_trip: int) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(prefix="borgpull-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="borgpull-bench-", dir=in_memory()) as name:
         folder = Path(name)
         keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")]
         subprocess.run(keygen, check=True)
@@ -243,7 +253,8 @@ def bench(plan: Plan, round_trip: int) -> Iterator[Bench]:
 def prepare(it: Bench, plan: Plan, round_trip: int) -> None:
     """Client with its tree, server, proxy; repositories for the two jobs that are not ours."""
     shell = ["--entrypoint", "sh"]
-    folders = ["-v", "/srv/data", "-v", "/srv/restored"]
+    kind = "-v" if in_memory() is None else "--tmpfs"
+    folders = [kind, "/srv/data", kind, "/srv/restored"]
     it.start("client", *it.keys, *shell, *folders, command=["-c", _SSHD])
     it.start("server", *it.keys, *shell, *it.volumes, command=["-c", _SSHD])
     script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro", "--entrypoint", "python3"]
