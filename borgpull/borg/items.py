@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,15 +55,17 @@ def chosen(borg: Borg, archive: str, paths: Sequence[str], strip: int) -> list[I
     `strip` leading parts of each path are left out, and items that have no more than those.
     Raises NotInArchive, borg's errors.
     """
-    every = list(_items(borg, archive))
     names = [path.strip("/") for path in paths if path.strip("/")]
     matched = dict.fromkeys(names, False)
     found = []
-    for item in every:
+    for item in _items(borg, archive):
         of = [name for name in names if item.path == name or item.path.startswith(name + "/")]
         matched.update(dict.fromkeys(of, True))
-        parts = item.path.split("/")[strip:]
-        if (of or not names) and parts:
+        if names and not of:
+            continue
+        if not strip:
+            found.append(item)
+        elif parts := item.path.split("/")[strip:]:
             found.append(replace(item, place="/".join(parts)))
     lost = [f"/{name}" for name, known in matched.items() if not known]
     if lost:
@@ -76,28 +78,32 @@ def chosen(borg: Borg, archive: str, paths: Sequence[str], strip: int) -> list[I
 def _items(borg: Borg, archive: str) -> Iterator[Item]:
     """All items. A later name of a hard link gets the size of the first one, which alone has it."""
     exact = replace(borg, prefix=EXACT)
-    args = ("--bypass-lock", "--json-lines", "--format", "{size}", f"::{archive}")
-    rows = [json.loads(line) for line in exact.run("list", *args).stdout.splitlines()]
-    first = {row["source"] for row in rows if row["mode"][0] == "h"}
+    done = exact.run("list", "--bypass-lock", "--json-lines", f"::{archive}")
+    rows = json.loads(b"[%s]" % b",".join(done.stdout.splitlines()))
+    first = {row["source"] for row in rows if _links(row)}
     sizes = {row["path"]: row["size"] for row in rows if row["path"] in first}
     for row in rows:
-        link = row["mode"][0] == "h"
-        links = row["source"] if link else row["path"] if row["path"] in first else ""
+        links = row["source"] if _links(row) else row["path"] if row["path"] in first else ""
         yield _item(row, links, sizes.get(links, row["size"]))
 
 
-def _item(row: dict[str, Any], links: str, size: int) -> Item:
+def _links(row: Mapping[str, Any]) -> bool:
+    """Is it a later name of a hard link?"""
+    return not row["mode"].startswith("l") and bool(row["source"])
+
+
+def _item(row: Mapping[str, Any], links: str, size: int) -> Item:
     return Item(
         path=row["path"],
         place=row["path"],
-        mode=row["type"] + row["mode"][1:],
+        mode=row["mode"],
         size=size,
         mtime_ns=row["mtime_ns"],
         uid=row["uid"],
         gid=row["gid"],
         user=row["user"],
         group=row["group"],
-        target=row["source"] if row["type"] == "l" else "",
+        target=row["source"] if row["mode"][0] == "l" else "",
         links=links,
         xattrs=row["xattrs"],
         acls=row["acls"],

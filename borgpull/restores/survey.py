@@ -123,9 +123,10 @@ def remove(site: Site, items: Iterable[Item]) -> None:
 
 def _with_folders(places: Iterable[str]) -> Iterator[str]:
     for place in places:
-        for end, letter in enumerate(place):
-            if letter == "/":
-                yield place[:end]
+        end = place.find("/")
+        while end >= 0:
+            yield place[:end]
+            end = place.find("/", end + 1)
         yield place
 
 
