@@ -23,8 +23,9 @@ CAPABLE = "/usr/local/bin/capable"
 # Not in any backup: mounts without data of the machine's own. The folders themselves are.
 MOUNTS = ("proc", "sys", "dev", "run")
 # Folders with times of their own: our folder was in /tmp during the backup, sshd's is in /run now,
-# and a later restore of one file has looked whether / can be written, and written to /etc.
-LATER = {f".d..t...... {name}" for name in ("tmp/", "run/", "./", "etc/")}
+# and a later restore of one file has looked whether / can be written, and written to /etc. Those of
+# mounted kernel file systems are the kernel's: it sets them anew whenever it forgets an inode.
+LATER = {f".d..t...... {name}" for name in ("tmp/", "run/", "./", "etc/", "sys/", "proc/")}
 # What the image was built without, and a machine is not: dpkg is told.
 UNTOLD = r"\#^/?usr/share/(doc|info|locale|man)(/|$)#d; \# usr/share/(doc|info|locale|man)/#d"
 
