@@ -253,7 +253,7 @@ def bench(plan: Plan, round_trip: int) -> Iterator[Bench]:
 def prepare(it: Bench, plan: Plan, round_trip: int) -> None:
     """Client with its tree, server, proxy; repositories for the two jobs that are not ours."""
     shell = ["--entrypoint", "sh"]
-    kind = "-v" if in_memory() is None else "--tmpfs"
+    kind = "--tmpfs" if it.folder.is_relative_to(MEMORY) else "-v"
     folders = [kind, "/srv/data", kind, "/srv/restored"]
     it.start("client", *it.keys, *shell, *folders, command=["-c", _SSHD])
     it.start("server", *it.keys, *shell, *it.volumes, command=["-c", _SSHD])

@@ -56,12 +56,11 @@ def watch(
             log.append(item[1].decode(errors="replace").rstrip())
             events.debug(emit, f"borg: {log[-1]}")
         elif message and message.get("msgid") == CONTENT:
-            current = _count(message.get("current"))
-            if current:
+            if current := _count(message.get("current")):
                 done.items = min(bisect_left(ends, current) + 1, done.total)
-            if current and time.monotonic() >= next_event:
-                next_event = time.monotonic() + PROGRESS_SECONDS
-                _progress(emit, done, current, ends[-1], message.get("info"))
+                if time.monotonic() >= next_event:
+                    next_event = time.monotonic() + PROGRESS_SECONDS
+                    _progress(emit, done, current, ends[-1], message.get("info"))
         elif message and message["type"] == "log_message":
             text = str(message.get("message", ""))
             log.append(text)

@@ -10,7 +10,7 @@ import pytest
 from borgpull.borg import extract
 from borgpull.borg.extract import Extracted
 from borgpull.errors import BorgFailed, ConnectionLost
-from borgpull.events import Event
+from borgpull.events import Emit, Event
 from borgpull.process import running
 
 # A folder, 10 bytes, an empty file, 30 bytes, a symlink, 60 bytes.
@@ -22,19 +22,14 @@ def said(current: object, info: object = "data/x", msgid: str = "extract") -> di
     return {**message, "message": "x", "current": current, "total": 100, "info": info}
 
 
-def watched(*messages: dict[str, Any], code: int = 0, alive: bool = True) -> list[Event]:
-    """The events of a program that prints this, and ends so."""
-    seen: list[Event] = []
-    done = follow(*messages, code=code, alive=alive, seen=seen)
-    assert done.total == len(SIZES)
-    return seen
-
-
 def follow(
-    *messages: dict[str, Any], code: int = 0, alive: bool = True, seen: list[Event] | None = None
+    *messages: dict[str, Any],
+    code: int = 0,
+    alive: bool = True,
+    emit: Emit = lambda event: None,
 ) -> Extracted:
+    """What becomes of a program that prints this, and ends so."""
     text = "".join(json.dumps(message) + "\n" for message in messages)
-    emit = (lambda event: None) if seen is None else seen.append
     with running(["sh", "-c", 'printf %s "$0" >&2; exit $1', text, str(code)], name="x") as child:
         return extract.watch(child, "c", SIZES, alive=lambda: alive, emit=emit)
 
@@ -48,7 +43,10 @@ def test_items_begun(current: int, items: int) -> None:
 
 def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extract, "PROGRESS_SECONDS", 0)
-    first, second = watched(said(10, ["a"]), said(41, ["b"]), said(9, ["c"], "extract.permissions"))
+    seen: list[Event] = []
+    others = said(9, ["c"], "extract.permissions")
+    assert follow(said(10, ["a"]), said(41, ["b"]), others, emit=seen.append).total == len(SIZES)
+    first, second = seen
     total = {"total_files": 6, "total_bytes": 100}
     assert first.data == {"files": 2, "bytes": 10, "path": "a", **total}
     assert second.data == {"files": 6, "bytes": 41, "path": "b", **total}
