@@ -153,8 +153,6 @@ def pick(argv: Sequence[str], *searches: str) -> str:
             terminal.until("1 found")
             terminal.type("\x1b[B ")
             terminal.until(f"{number} marked")
-            terminal.type("\x1b")
-            time.sleep(0.5)  # an escape alone is one only after a while
         terminal.type("q")
         code, rest = terminal.end()
     assert code == 0, rest
