@@ -11,9 +11,11 @@ import queue
 import socket
 import struct
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -37,6 +39,8 @@ from borgpull.model import JobSpec, Places, Result
 LABEL = "borgpull.job"
 # The sidecar needs this long to stop borg and to take its mounts down, in seconds.
 STOP_SECONDS = 60
+# Nobody takes this long from making a container to starting it.
+STALE_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +61,9 @@ def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWrite
     job ended with.
     """
     with _client() as client, _container(client, job, options) as container:
+        _sweep(client)
         check = _engine_check(client) if job.verb == "doctor" else {}
-        stream = _attach(container)
-        with contextlib.closing(stream), _exit_code(container) as exit_code:
+        with _attached(container) as stream, _exit_code(container) as exit_code:
             _start(container)
             inner = replace(job, places=Places())
             if job.verb == "restore" and job.how == "local":
@@ -117,7 +121,8 @@ def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions
     name = f"borgpull-{job.client or 'job'}-{uuid.uuid4().hex[:8]}"
     try:
         try:
-            container = client.containers.create(
+            container = _to_its_end(
+                client.containers.create,
                 options.image,
                 ["job"],
                 name=name,
@@ -172,16 +177,39 @@ def _remove(client: docker.DockerClient, name: str) -> None:
         container.remove(force=True, v=True)
 
 
-def _attach(container: Any) -> socket.socket:
+def _sweep(client: docker.DockerClient) -> None:
+    """Remove what launchers that were killed just then have made and never started."""
+    with contextlib.suppress(DockerException, requests.exceptions.RequestException):
+        for old in client.api.containers(all=True, filters={"label": LABEL, "status": "created"}):
+            if time.time() - old["Created"] >= STALE_SECONDS:
+                client.api.remove_container(old["Id"], v=True)
+
+
+def _to_its_end(request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A request that no signal breaks off: the engine would go on with it, behind our back."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(request, *args, **kwargs).result()
+
+
+@contextlib.contextmanager
+def _attached(container: Any) -> Iterator[socket.socket]:
+    """The container's input and output; the input ends with the `with`."""
     params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
     found = container.attach_socket(params=params)
     # The SDK wraps the connection in a SocketIO; the job's line needs the socket itself.
-    return cast("socket.socket", getattr(found, "_sock", found))
+    stream = cast("socket.socket", getattr(found, "_sock", found))
+    try:
+        yield stream
+    finally:
+        # Both hold the connection: without one of them it lasts until the SDK's response, which
+        # refers to itself, is collected.
+        found.close()
+        stream.close()
 
 
 def _start(container: Any) -> None:
     try:
-        container.start()
+        _to_its_end(container.start)
     except APIError as error:
         raise _start_error(error) from None
 
