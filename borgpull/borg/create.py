@@ -35,6 +35,7 @@ class Created:
 
     name: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
+    fresh: bool = False  # as in the order
     statuses: Counter[str] = field(default_factory=Counter)
     # The first KEPT_PATHS of the files that were read.
     read: list[str] = field(default_factory=list)
@@ -43,12 +44,18 @@ class Created:
 
     def read_files(self) -> int:
         """Number of regular files whose content was read."""
+        if self.fresh:
+            return self._files()
         return sum(self.statuses[status] for status in READ)
 
     def unchanged_files(self) -> int:
-        """Number of regular files that the files cache knew; by borg's own count of files."""
-        total = int(self.stats.get("archive", {}).get("stats", {}).get("nfiles", 0))
-        return max(0, total - self.read_files() - self.statuses["h"])
+        """Number of regular files that the files cache knew."""
+        return max(0, self._files() - self.read_files())
+
+    def _files(self) -> int:
+        """By borg's own count, in which a file counts with each of its names."""
+        names = int(self.stats.get("archive", {}).get("stats", {}).get("nfiles", 0))
+        return names - self.statuses["h"]
 
     def count(self, status: str, path: str) -> None:
         self.statuses[status] += 1
@@ -58,11 +65,15 @@ class Created:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What `borg create` is to do. `total_files` is what the last run saw, for the progress."""
+    """What `borg create` is to do. `total_files` is what the last run saw, for the progress.
+
+    In a repository without any archive (`fresh`) every file will be read.
+    """
 
     archive: str
     args: tuple[str, ...] = ()  # options: compression, patterns
     dry_run: bool = False
+    fresh: bool = False
     total_files: int | None = None
 
     def words(self, *options: str, paths: Sequence[str]) -> list[str]:
@@ -96,7 +107,7 @@ def watch(
     Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
     """
     progress = _Progress(emit, order.total_files)
-    done, log = Created(), _Log()
+    done, log = Created(fresh=order.fresh), _Log()
     for item in child.lines():
         if not alive():
             raise ConnectionLost(f"the connection to {client} broke during the run")

@@ -34,7 +34,7 @@ class RungName(StrEnum):
 
 def _option(*names: str, text: str, **more: object) -> object:
     variable = "BORGPULL_" + names[0].lstrip("-").replace("-", "_").upper()
-    return typer.Option(*names, help=text, envvar=variable, **more)  # type: ignore[arg-type]
+    return typer.Option(*names, help=text, envvar=variable, **more)  # type: ignore[call-overload]
 
 
 Address = Annotated[str, typer.Argument(metavar="[USER@]HOST[:PORT]", help="The client.")]

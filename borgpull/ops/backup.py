@@ -52,7 +52,7 @@ def run(job: JobSpec, emit: Emit) -> Result:
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
                 ledger.see(Path(job.places.state), job.client, found)
-                data = _save(job, source, name, emit)
+                data = _save(job, source, name, emit, fresh=not found)
         # Once the client is out: what it has done to the list to the very end is noticed.
         listed = source.archives()
         known = [item["name"] for item in found]
@@ -109,12 +109,15 @@ def _dry_run(job: JobSpec, source: Source, name: str, emit: Emit) -> Result:
     return Result(verb=job.verb, client=job.client, data=data)
 
 
-def _save(job: JobSpec, source: Source, name: str, emit: Emit) -> dict[str, Any]:
+def _save(job: JobSpec, source: Source, name: str, emit: Emit, *, fresh: bool) -> dict[str, Any]:
     """Create under a temporary name, verify, rename; what the result says of it."""
     mark = f"{repository.UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     args = ("--compression", job.compression, *exclude_args(job.exclude))
     events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
-    done = source.create(Order(archive=name + mark, args=args, total_files=_files_last_time(job)))
+    order = Order(
+        archive=name + mark, args=args, fresh=fresh, total_files=_files_last_time(job)
+    )
+    done = source.create(order)
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
     events.phase(emit, "verify", "comparing the archive with the client")
     verdict = source.verify(done)
