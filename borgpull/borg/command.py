@@ -110,9 +110,10 @@ class Borg:
             )
 
     def _by_a_spare(self, command: str, args: Sequence[str], timeout: float) -> Completed | None:
-        if self.spares is None or self.prefix or command not in QUICK:  # they stand in no jail
+        # They stand in no jail.
+        if self.spares is None or self.prefix != self.spares.prefix or command not in QUICK:
             return None
-        return self.spares.run(self.argv(command, *args), timeout)
+        return self.spares.run(self.argv(command, *args)[len(self.prefix) :], timeout)
 
     def start_spares(self, number: int) -> None:
         """Have borgs ready for QUICK commands to come; of use where there is time meanwhile."""

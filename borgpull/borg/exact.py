@@ -1,5 +1,7 @@
 """`python3 -m borgpull.borg.exact borg list --json-lines …`: stock `borg list`, not rounded.
 
+Without a command line it waits for one, as `waiting.py` does.
+
 borg puts question marks for bytes that are no text into every listing (borg 1.4.5, parseformat.py),
 though JSON can carry them; it rounds times to microseconds, and does not list xattrs and ACLs. What
 is looked up by its name on another machine needs the name, and what a restore may lose has to be
@@ -12,6 +14,8 @@ import json
 import stat
 import sys
 from typing import Any
+
+from borgpull.borg import waiting
 
 
 def _row(item: Any) -> str:
@@ -36,7 +40,7 @@ def _row(item: Any) -> str:
 
 
 def main() -> None:
-    """Run the borg command line in our arguments. Does not return."""
+    """Run the borg command line in our arguments, or the one that comes."""
     from borg import archiver  # type: ignore[import-not-found]
     from borg.helpers import parseformat  # type: ignore[import-not-found]
 
@@ -49,8 +53,9 @@ def main() -> None:
     error, archiver.ErrorIgnoringTextIOWrapper = sys.stderr, buffered
     parseformat.remove_surrogates = lambda text, errors="replace": text
     parseformat.ItemFormatter.format_item_json = lambda _self, item: _row(item) + "\n"
-    sys.argv = sys.argv[1:]
-    archiver.main()
+    if argv := sys.argv[1:] or waiting.command():
+        sys.argv = argv
+        archiver.main()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from borgpull.borg.command import Borg
+from borgpull.borg.spares import Spares
 from borgpull.errors import NotInArchive
 
 # `borg list` with the bytes of each name (`exact.py` says why).
@@ -49,16 +51,25 @@ class Item:
         return self.links in ("", self.path)
 
 
-def chosen(borg: Borg, archive: str, paths: Sequence[str], strip: int) -> list[Item]:
+@contextlib.contextmanager
+def reader(borg: Borg) -> Iterator[Borg]:
+    """borg for `chosen`: it loads its code while its caller finds out what to ask."""
+    with Spares(EXACT) as spares:
+        exact = replace(borg, prefix=EXACT, spares=spares)
+        exact.start_spares(1)
+        yield exact
+
+
+def chosen(exact: Borg, archive: str, paths: Sequence[str], strip: int) -> list[Item]:
     """The items at and below `paths` (absolute; none stands for all), in the archive's order.
 
-    `strip` leading parts of each path are left out, and items that have no more than those.
-    Raises NotInArchive, borg's errors.
+    `exact` is of `reader`. `strip` leading parts of each path are left out, and items that have no
+    more than those. Raises NotInArchive, borg's errors.
     """
     names = [path.strip("/") for path in paths if path.strip("/")]
     matched = dict.fromkeys(names, False)
     found = []
-    for item in _items(borg, archive):
+    for item in _items(exact, archive):
         of = [name for name in names if item.path == name or item.path.startswith(name + "/")]
         matched.update(dict.fromkeys(of, True))
         if names and not of:
@@ -75,9 +86,8 @@ def chosen(borg: Borg, archive: str, paths: Sequence[str], strip: int) -> list[I
     return found
 
 
-def _items(borg: Borg, archive: str) -> Iterator[Item]:
+def _items(exact: Borg, archive: str) -> Iterator[Item]:
     """All items. A later name of a hard link gets the size of the first one, which alone has it."""
-    exact = replace(borg, prefix=EXACT)
     done = exact.run("list", "--bypass-lock", "--json-lines", f"::{archive}")
     rows = json.loads(b"[%s]" % b",".join(done.stdout.splitlines()))
     first = {row["source"] for row in rows if _links(row)}

@@ -24,7 +24,9 @@ WAITING = (sys.executable, "-P", "-m", "borgpull.borg.waiting")
 class Spares:
     """Borgs that wait, in the environment of one client; those that nobody takes end with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: tuple[str, ...] = ()) -> None:
+        """`prefix` is a program that is put before borg, and waits when it has no words."""
+        self.prefix = prefix
         self._stack = contextlib.ExitStack()
         self._waiting: list[Running] = []
 
@@ -45,8 +47,9 @@ class Spares:
             fd = self._stack.enter_context(as_fd(passphrase))
             own = {**env, **({} if fd is None else {"BORG_PASSPHRASE_FD": str(fd)})}
             fds = () if fd is None else (fd,)
+            words = self.prefix or WAITING
             child = self._stack.enter_context(
-                running(WAITING, name="borg", env=own, pass_fds=fds, stdin=subprocess.PIPE)
+                running(words, name="borg", env=own, pass_fds=fds, stdin=subprocess.PIPE)
             )
             assert child.popen.stdin is not None
             self._stack.callback(child.popen.stdin.close)  # nobody asks: it ends

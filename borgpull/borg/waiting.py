@@ -9,12 +9,18 @@ import json
 import sys
 
 
+def command() -> list[str]:
+    """The command line that comes; none if none does."""
+    line = sys.stdin.readline()
+    return list(json.loads(line)) if line else []
+
+
 def main() -> None:
     """Run the borg command line that comes; then it does not return."""
     from borg.archiver import main as borg  # type: ignore[import-not-found]
 
-    if line := sys.stdin.readline():
-        sys.argv = json.loads(line)
+    if argv := command():
+        sys.argv = argv
         borg()
 
 

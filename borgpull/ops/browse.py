@@ -22,10 +22,10 @@ def run(job: JobSpec, emit: Emit) -> Result:
 
     Raises RepositoryMissing, RepositoryLocked, ArchiveMissing, NotInArchive and borg's errors.
     """
-    with reading_borg(job, emit) as borg:
+    with reading_borg(job, emit) as borg, items.reader(borg) as exact:
         archive = archive_of(borg, job.archive)
         events.phase(emit, "read", f"reading {archive}")
-        rows = [_row(item) for item in items.chosen(borg, archive, (), 0)]
+        rows = [_row(item) for item in items.chosen(exact, archive, (), 0)]
     data: dict[str, Any] = {"archive": archive}
     if job.paths:
         (data["path"],) = job.paths

@@ -35,10 +35,11 @@ def run(job: JobSpec, emit: Emit) -> Result:
     with (
         private_folder() as folder,
         reading_borg(job, emit) as borg,
+        items.reader(borg) as exact,
         ThreadPoolExecutor(1) as pool,
     ):
         # While the connection is made, as both take a while.
-        reading = pool.submit(_wanted, borg, job)
+        reading = pool.submit(_wanted, borg, exact, job)
         with WAYS[job.how](job, borg, folder, emit) as site:
             archive, wanted = reading.result()
             made = plan(job, site, archive, wanted)
@@ -55,10 +56,10 @@ def run(job: JobSpec, emit: Emit) -> Result:
     return _judge(job, made, done, found, data, full=_full(made, done, found, ground))
 
 
-def _wanted(borg: Borg, job: JobSpec) -> tuple[str, list[Item]]:
+def _wanted(borg: Borg, exact: Borg, job: JobSpec) -> tuple[str, list[Item]]:
     """The archive's name, and what of it is to be restored. Raises ArchiveMissing, NotInArchive."""
     archive = archive_of(borg, job.archive)
-    return archive, items.chosen(borg, archive, job.paths, job.strip)
+    return archive, items.chosen(exact, archive, job.paths, job.strip)
 
 
 def archive_of(borg: Borg, name: str | None) -> str:

@@ -56,8 +56,10 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             return session.run(*words, stdin=data, timeout=SURVEY_SECONDS)
 
         def extract(order: Order, watch: Watch) -> Extracted:
-            place.put("patterns", order.patterns)
-            words = order.extract("--patterns-from", f"{place.folder}/patterns")
+            patterns = ["--patterns-from", f"{place.folder}/patterns"] if order.patterns else []
+            if patterns:
+                place.put("patterns", order.patterns)
+            words = order.extract(*patterns)
             with there.joined("extract", *words) as child:
                 return watch(child)
 
