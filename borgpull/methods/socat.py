@@ -14,7 +14,7 @@ from pathlib import Path
 
 from borgpull.borg.command import Borg
 from borgpull.client.borg import ClientBorg, relay
-from borgpull.client.serve import listening
+from borgpull.client.serve import BUFFER, listening
 from borgpull.errors import ForwardingRefused, UsageError
 from borgpull.events import Emit
 from borgpull.methods import onclient
@@ -48,7 +48,8 @@ def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.St
             "do it); or use pipe, which needs no forwarding",
         )
     # A program of its own: borg adds words to its command, which socat would take for addresses.
-    rsh = f"sh -c {shlex.quote(f'exec {relay(place)} STDIO UNIX-CONNECT:{remote}')}"
+    command = f"exec {relay(place)} -b {BUFFER} STDIO UNIX-CONNECT:{remote}"
+    rsh = f"sh -c {shlex.quote(command)}"
 
     @contextlib.contextmanager
     def start(command: str, *words: str) -> Iterator[Running]:
