@@ -175,7 +175,7 @@ class Bench:
             return self.restore(name, archive)
         keep = [] if name == "sshfs" else ["--keep-runtime"]
         return self.ours(
-            *(name, "--json", "--init", "--encryption", "none", "--archive", archive, *keep),
+            *(name, "--json", "--archive", archive, *keep),
             *("--name", name, "root@proxy:2201", "/srv/data"),
         )
 

@@ -110,7 +110,7 @@ class Borg:
             )
 
     def _by_a_spare(self, command: str, args: Sequence[str], timeout: float) -> Completed | None:
-        # They stand in no jail.
+        # Those of another prefix stand in no jail.
         if self.spares is None or self.prefix != self.spares.prefix or command not in QUICK:
             return None
         return self.spares.run(self.argv(command, *args)[len(self.prefix) :], timeout)

@@ -55,7 +55,7 @@ class Created:
     def _files(self) -> int:
         """By borg's own count, in which a file counts with each of its names."""
         names = int(self.stats.get("archive", {}).get("stats", {}).get("nfiles", 0))
-        return names - self.statuses["h"]
+        return max(0, names - self.statuses["h"])  # a client may say anything
 
     def count(self, status: str, path: str) -> None:
         self.statuses[status] += 1

@@ -19,6 +19,8 @@ STATS = {"archive": {"stats": {"nfiles": 10}}}
         (True, "hhC", 8, 0),
         (False, "hhAAM", 3, 5),
         (False, "", 0, 10),
+        (True, "h" * 11, 0, 0),  # what no honest borg says
+        (False, "h" * 11, 0, 0),
     ],
 )
 def test_files_read(fresh: bool, letters: str, read: int, unchanged: int) -> None:
