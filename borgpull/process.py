@@ -60,6 +60,17 @@ def base_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return env
 
 
+def as_batch() -> None:
+    """Make this process and all that it will start batch processes (sched(7)), where one can.
+
+    borg writes a message for each small file. Whoever carries it on (ssh, socat, borg at the other
+    end) would take the CPU from borg each time; so it gets several at once, when borg waits. A
+    first backup of 100,000 files by pipe on two cores, client and server: 13.8 s instead of 19.3.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def run(
     argv: Sequence[str],
     *,

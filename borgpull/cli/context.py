@@ -141,8 +141,10 @@ def run(job: JobSpec, launch: Launch, emit: Emit) -> Result:
         rung: Rung = "sys-admin" if launch.rung is RungName.sys_admin else "userns"
         options = docker.DockerOptions(image=launch.image, network=launch.network, rung=rung)
         return docker.launch(job, options, emit, write_raw)
+    from borgpull import process
     from borgpull.ops import OPS
 
+    process.as_batch()
     return OPS[job.verb](job, emit)
 
 

@@ -10,6 +10,7 @@ read -r a
 read -r b
 exec 3<&0 4>&1 </dev/null 1>&2
 printf '\nborgpull-begin\n' >&4
+chrt -b -p 0 $$ >/dev/null 2>&1
 cd /
 export BORG_REPO=@URL@ BORG_HOSTNAME=@CLIENT@ BORG_PASSPHRASE_FD=5 BORG_EXIT_CODES=modern
 export BORG_RELOCATED_REPO_ACCESS_IS_OK=yes BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes

@@ -6,6 +6,9 @@
 # script connects to borg. Else: the input only tells, by its end, that the server is gone. The
 # protocol comes after the line `borgpull-begin`: a login shell's profile may have printed something.
 folder=${0%/*}
+# borg writes a message for each small file, and what is to carry it on would take the CPU from borg
+# each time. As batch processes (sched(7)) they get theirs when borg waits, several at once.
+chrt -b -p 0 $$ >/dev/null 2>&1
 IFS= read -r passphrase
 IFS= read -r words
 nl='
