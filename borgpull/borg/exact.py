@@ -17,26 +17,43 @@ from typing import Any
 
 from borgpull.borg import waiting
 
+# Items in a line of the listing.
+ROWS = 500
 
-def _row(item: Any) -> str:
-    """What `items.py` reads; borg's own dictionary of some twenty keys takes twice the time."""
-    mode, source = stat.filemode(item.mode), item.get("source", "")
-    return json.dumps(
-        {
-            "path": item.path,
-            "mode": mode,
-            "size": item.get_size(),  # of a later name of a hard link it is 0
-            "mtime_ns": item.get("mtime", 0),
-            "uid": item.uid,
-            "gid": item.gid,
-            "user": item.user or item.uid,
-            "group": item.group or item.gid,
-            "source": source,
-            "xattrs": len(item.get("xattrs", ())),
-            "acls": "acl_access" in item or "acl_default" in item,
-            "flags": item.get("bsdflags", 0),
-        }
-    )
+
+def _row(item: Any) -> list[Any]:
+    """What `items.Row` reads; borg's own dictionary of some twenty keys takes twice the time."""
+    return [
+        item.path,
+        stat.filemode(item.mode),
+        item.get_size(),  # of a later name of a hard link it is 0
+        item.get("mtime", 0),
+        item.uid,
+        item.gid,
+        item.user or item.uid,
+        item.group or item.gid,
+        item.get("source", ""),
+        len(item.get("xattrs", ())),
+        "acl_access" in item or "acl_default" in item,
+        item.get("bsdflags", 0),
+        len(item.get("chunks", ())),
+    ]
+
+
+class _Lines:
+    """Rows by the hundred as one line of JSON; what is left comes with the end of the listing."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[Any]] = []
+
+    def add(self, item: Any) -> str:
+        """borg's text for an item: none, or the line that is full."""
+        self.rows.append(_row(item))
+        return self.rest() if len(self.rows) == ROWS else ""
+
+    def rest(self) -> str:
+        rows, self.rows = self.rows, []
+        return json.dumps(rows) + "\n" if rows else ""
 
 
 def main() -> None:
@@ -44,6 +61,15 @@ def main() -> None:
     from borg import archiver  # type: ignore[import-not-found]
     from borg.helpers import parseformat  # type: ignore[import-not-found]
 
+    lines = _Lines()
+    listing = archiver.Archiver._list_archive
+
+    def to_the_end(*args: Any, **options: Any) -> Any:
+        code = listing(*args, **options)
+        sys.stdout.write(lines.rest())
+        return code
+
+    archiver.Archiver._list_archive = to_the_end
     stream = archiver.ErrorIgnoringTextIOWrapper
 
     def buffered(buffer: Any, *args: Any, line_buffering: bool) -> Any:
@@ -52,7 +78,7 @@ def main() -> None:
 
     error, archiver.ErrorIgnoringTextIOWrapper = sys.stderr, buffered
     parseformat.remove_surrogates = lambda text, errors="replace": text
-    parseformat.ItemFormatter.format_item_json = lambda _self, item: _row(item) + "\n"
+    parseformat.ItemFormatter.format_item_json = lambda _self, item: lines.add(item)
     if argv := sys.argv[1:] or waiting.command():
         sys.argv = argv
         archiver.main()

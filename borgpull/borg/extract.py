@@ -12,6 +12,7 @@ from borgpull import events
 from borgpull.borg import messages
 from borgpull.borg.command import is_failure
 from borgpull.borg.create import LOG_LINES
+from borgpull.borg.items import Item
 from borgpull.borg.messages import FileWarning
 from borgpull.errors import BorgpullError, ConnectionLost
 from borgpull.events import Emit, Event
@@ -22,6 +23,8 @@ from borgpull.ssh.session import lost
 # files a quarter to a half slower (50,000 of 1 KiB on a tmpfs: 10.1 s instead of 7.7).
 PROGRESS = "--progress"
 CONTENT = "extract"  # its message, of `export-tar`, too
+# Manifest, archive, and the first piece of its list.
+FIRST_CHUNKS = 3
 # Between progress events.
 PROGRESS_SECONDS = 0.5
 
@@ -30,7 +33,7 @@ PROGRESS_SECONDS = 0.5
 class Extracted:
     """What `borg extract` did."""
 
-    items: int = 0  # begun, as far as their bytes tell
+    items: int = 0  # begun, as far as bytes or chunks tell
     total: int = 0  # expected
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
@@ -38,17 +41,26 @@ class Extracted:
 
 
 def watch(
-    child: Running, client: str, sizes: Sequence[int], *, alive: Callable[[], bool], emit: Emit
+    child: Running,
+    client: str,
+    going: Sequence[Item],
+    *,
+    alive: Callable[[], bool],
+    emit: Emit,
+    handed: Callable[[], int] | None = None,
 ) -> Extracted:
-    """Read `borg extract` or `export-tar`, each with PROGRESS, to the end.
+    """Read `borg extract` or `export-tar` to the end.
 
-    `sizes` are the bytes that each expected item brings, in the archive's order. Raises
-    ConnectionLost, with how far it came, and borg's errors where it brought nothing.
+    `going` is expected, in the archive's order. How far it is, borg tells (PROGRESS) or `handed`,
+    the number of chunks that it got. Raises ConnectionLost, with how far it came, and borg's errors
+    where it brought nothing.
     """
     log: list[str] = []
-    done = Extracted(total=len(sizes))
-    ends, next_event = list(accumulate(sizes)), 0.0
+    done = Extracted(total=len(going))
+    course = _Course(done, going, emit)
     for item in child.lines():
+        if handed is not None:
+            course.at_chunk(handed() - FIRST_CHUNKS)
         if not alive():
             raise broken(done)
         message = messages.parse(item[1]) if item else None
@@ -56,11 +68,7 @@ def watch(
             log.append(item[1].decode(errors="replace").rstrip())
             events.debug(emit, f"borg: {log[-1]}")
         elif message and message.get("msgid") == CONTENT:
-            if current := _count(message.get("current")):
-                done.items = min(bisect_left(ends, current) + 1, done.total)
-                if time.monotonic() >= next_event:
-                    next_event = time.monotonic() + PROGRESS_SECONDS
-                    _progress(emit, done, current, ends[-1], message.get("info"))
+            course.at_byte(message.get("current"), message.get("info"))
         elif message and message["type"] == "log_message":
             text = str(message.get("message", ""))
             log.append(text)
@@ -81,17 +89,39 @@ def watch(
 
 def broken(done: Extracted) -> ConnectionLost:
     return ConnectionLost(
-        f"the connection broke: {done.items} of {done.total} items were begun, "
+        f"the connection broke: about {done.items} of {done.total} items were begun, "
         f"{max(0, done.total - done.items)} are missing",
         hint="the same command with --overwrite changed restores the rest",
     )
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+class _Course:
+    """How far an extract is: into `done`, and as events."""
 
+    def __init__(self, done: Extracted, going: Sequence[Item], emit: Emit) -> None:
+        self._done, self._going, self._emit = done, going, emit
+        # A later name of a hard link brings nothing more.
+        self._bytes = list(accumulate(item.size * item.first_name for item in going))
+        self._chunks = list(accumulate(item.chunks * item.first_name for item in going))
+        self._next = 0.0
 
-def _progress(emit: Emit, done: Extracted, current: int, size: int, info: object) -> None:
-    path = str(info[0]) if isinstance(info, list) and info else ""
-    data = {"files": done.items, "bytes": current, "path": path}
-    emit(Event("progress", {**data, "total_files": done.total, "total_bytes": size}))
+    def at_byte(self, value: object, info: object) -> None:
+        """What borg says, which may be anything."""
+        if isinstance(value, int) and value > 0:
+            self._done.items = min(bisect_left(self._bytes, value) + 1, self._done.total)
+            self._tell(value, str(info[0]) if isinstance(info, list) and info else "")
+
+    def at_chunk(self, number: int) -> None:
+        """Chunks are on their way a moment before borg has written them: a hundred, at most."""
+        if number > 0 and self._chunks:
+            at = min(bisect_left(self._chunks, number), self._done.total - 1)
+            self._done.items = at + 1
+            self._tell(self._bytes[at], self._going[at].path)
+
+    def _tell(self, size: int, path: str) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PROGRESS_SECONDS
+        data = {"files": self._done.items, "bytes": size, "path": path}
+        total = {"total_files": self._done.total, "total_bytes": self._bytes[-1]}
+        self._emit(Event("progress", {**data, **total}))

@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from borgpull.borg.command import Borg
-from borgpull.borg.spares import Spares
+from borgpull.borg.spares import Sink, Spares
 from borgpull.errors import NotInArchive
 
 # `borg list` with the bytes of each name (`exact.py` says why).
 EXACT = (sys.executable, "-P", "-m", "borgpull.borg.exact")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
+class Item(NamedTuple):
     """One item of an archive. Names may hold surrogates, which stand for bytes that are no text."""
 
     path: str  # in the archive
@@ -35,6 +34,7 @@ class Item:
     xattrs: int = 0  # how many it has, file capabilities among them
     acls: bool = False
     flags: int = 0  # of chattr(1), as borg stores them
+    chunks: int = 0  # into how many pieces borg has cut its content
 
     @property
     def kind(self) -> str:
@@ -49,6 +49,24 @@ class Item:
     def first_name(self) -> bool:
         """Is it the one of its hard links that brings the content?"""
         return self.links in ("", self.path)
+
+
+class Row(NamedTuple):
+    """One item as `exact.py` lists it."""
+
+    path: str
+    mode: str
+    size: int
+    mtime_ns: int
+    uid: int
+    gid: int
+    user: str | int
+    group: str | int
+    source: str
+    xattrs: int
+    acls: bool
+    flags: int
+    chunks: int
 
 
 @contextlib.contextmanager
@@ -70,14 +88,14 @@ def chosen(exact: Borg, archive: str, paths: Sequence[str], strip: int) -> list[
     matched = dict.fromkeys(names, False)
     found = []
     for item in _items(exact, archive):
-        of = [name for name in names if item.path == name or item.path.startswith(name + "/")]
+        of = names and [n for n in names if item.path == n or item.path.startswith(n + "/")]
         matched.update(dict.fromkeys(of, True))
         if names and not of:
             continue
         if not strip:
             found.append(item)
         elif parts := item.path.split("/")[strip:]:
-            found.append(replace(item, place="/".join(parts)))
+            found.append(item._replace(place="/".join(parts)))
     lost = [f"/{name}" for name, known in matched.items() if not known]
     if lost:
         raise NotInArchive(f"not in {archive}: {', '.join(lost)}")
@@ -88,34 +106,35 @@ def chosen(exact: Borg, archive: str, paths: Sequence[str], strip: int) -> list[
 
 def _items(exact: Borg, archive: str) -> Iterator[Item]:
     """All items. A later name of a hard link gets the size of the first one, which alone has it."""
-    done = exact.run("list", "--bypass-lock", "--json-lines", f"::{archive}")
-    rows = json.loads(b"[%s]" % b",".join(done.stdout.splitlines()))
-    first = {row["source"] for row in rows if _links(row)}
-    sizes = {row["path"]: row["size"] for row in rows if row["path"] in first}
+    rows: list[Row] = []
+    lines = _Lines(lambda line: rows.extend(map(Row._make, json.loads(line))))
+    exact.run("list", "--bypass-lock", "--json-lines", f"::{archive}", sink=lines.add)
+    first = {row.source for row in rows if _links(row)}
+    sizes = {row.path: row.size for row in rows if row.path in first}
     for row in rows:
-        links = row["source"] if _links(row) else row["path"] if row["path"] in first else ""
-        yield _item(row, links, sizes.get(links, row["size"]))
+        links = row.source if _links(row) else row.path if row.path in first else ""
+        yield _item(row, links, sizes.get(links, row.size))
 
 
-def _links(row: Mapping[str, Any]) -> bool:
+class _Lines:
+    """Whole lines, made of pieces."""
+
+    def __init__(self, take: Sink) -> None:
+        self._take, self._rest = take, b""
+
+    def add(self, piece: bytes) -> None:
+        *whole, self._rest = (self._rest + piece).split(b"\n")
+        for line in whole:
+            self._take(line)
+
+
+def _links(row: Row) -> bool:
     """Is it a later name of a hard link?"""
-    return not row["mode"].startswith("l") and bool(row["source"])
+    return bool(row.source) and not row.mode.startswith("l")
 
 
-def _item(row: Mapping[str, Any], links: str, size: int) -> Item:
-    return Item(
-        path=row["path"],
-        place=row["path"],
-        mode=row["mode"],
-        size=size,
-        mtime_ns=row["mtime_ns"],
-        uid=row["uid"],
-        gid=row["gid"],
-        user=row["user"],
-        group=row["group"],
-        target=row["source"] if row["mode"][0] == "l" else "",
-        links=links,
-        xattrs=row["xattrs"],
-        acls=row["acls"],
-        flags=row["flags"],
-    )
+def _item(row: Row, links: str, size: int) -> Item:
+    target = row.source if row.mode[0] == "l" else ""
+    middle = (row.mtime_ns, row.uid, row.gid, row.user, row.group)
+    end = (row.xattrs, row.acls, row.flags, row.chunks)
+    return Item(row.path, row.path, row.mode, size, *middle, target, links, *end)

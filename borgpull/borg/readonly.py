@@ -12,12 +12,15 @@ open_index), are refused alike.
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import sys
 from typing import Any
 
 # What `borg --bypass-lock extract` calls, and what else only reads (borg 1.4.5, remote.py).
 READING = ("negotiate", "open", "load_key", "get", "list", "scan", "__len__")
+# Names a file descriptor: memory that we share with who has started us.
+COUNT_FD, COUNT_BYTES = "BORGPULL_COUNT_FD", 8
 _WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Python's table of audit events: all that changes a file system or leaves this process.
 _REFUSED = {
@@ -35,12 +38,27 @@ def refuse_writing(event: str, args: tuple[Any, ...]) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(args[0]))
 
 
+def count(repository: Any, fd: int) -> None:
+    """Have what a class of repositories hands out counted in the memory behind `fd`."""
+    number = memoryview(mmap.mmap(fd, COUNT_BYTES)).cast("Q")
+    get = repository.get
+
+    def counted(self: Any, id: Any) -> Any:
+        number[0] += 1
+        return get(self, id)
+
+    repository.get = counted
+
+
 def main() -> None:
     """Run the borg command line in our arguments. Does not return."""
     from borg.archiver import main as borg  # type: ignore[import-not-found]
     from borg.remote import RepositoryServer  # type: ignore[import-not-found]
+    from borg.repository import Repository  # type: ignore[import-not-found]
 
     RepositoryServer.rpc_methods = READING
+    if fd := os.environ.get(COUNT_FD):
+        count(Repository, int(fd))
     sys.argv = sys.argv[1:]
     sys.addaudithook(refuse_writing)
     borg()

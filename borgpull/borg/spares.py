@@ -11,13 +11,15 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from borgpull.process import CommandError, Completed, Running, running
 from borgpull.secrets import Secret, as_fd
 
+# Takes standard output, piece by piece.
+Sink = Callable[[bytes], None]
 WAITING = (sys.executable, "-P", "-m", "borgpull.borg.waiting")
 
 
@@ -55,25 +57,28 @@ class Spares:
             self._stack.callback(child.popen.stdin.close)  # nobody asks: it ends
             self._waiting.append(child)
 
-    def run(self, argv: Sequence[str], timeout: float) -> Completed | None:
+    def run(
+        self, argv: Sequence[str], timeout: float, sink: Sink | None = None
+    ) -> Completed | None:
         """Have one of them run a borg command line; None where none is there that could."""
         while self._waiting:
             child = self._waiting.pop()
             assert child.popen.stdin is not None
-            with contextlib.suppress(BrokenPipeError), child.popen.stdin as sink:
-                sink.write(json.dumps(list(argv)).encode() + b"\n")
-                sink.flush()
-            return _finish(child, timeout)
+            with contextlib.suppress(BrokenPipeError), child.popen.stdin as words:
+                words.write(json.dumps(list(argv)).encode() + b"\n")
+                words.flush()
+            return _finish(child, timeout, sink)
         return None
 
 
-def _finish(child: Running, timeout: float) -> Completed:
+def _finish(child: Running, timeout: float, sink: Sink | None) -> Completed:
     """What it says, and how it ends. Raises CommandError where it does not."""
     said: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+    take = {"stdout": sink or said["stdout"].append, "stderr": said["stderr"].append}
     deadline = time.monotonic() + timeout
     for item in child.lines():
         if item is not None:
-            said[item[0]].append(item[1])
+            take[item[0]](item[1])
         elif time.monotonic() > deadline:
             raise CommandError(["borg"], -1, child.stderr(), f"borg took over {timeout:g} s")
     code = child.wait(60)

@@ -7,16 +7,14 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
-
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Column
+from typing import TYPE_CHECKING, Any, Self
 
 from borgpull.errors import BorgpullError
 from borgpull.events import Event
 from borgpull.model import Failure, Result
+
+if TYPE_CHECKING:
+    from borgpull.cli.bars import Bars
 
 LOG_SECONDS = 10.0
 # Categories that move the cursor, hide or reorder text: controls, formats, surrogates, separators.
@@ -46,42 +44,31 @@ class Screen:
 
     def __init__(self, *, json_lines: bool, verbose: bool) -> None:
         self.json_lines, self.verbose = json_lines, verbose
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._bars: Bars | None = None
         self._next = 0.0
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal and not self.json_lines:
-            # The path takes what is left of the line: the other columns must not jump.
-            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
-            self._bar = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=16),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[numbers]}"),
-                TextColumn("{task.fields[path]}", table_column=rest),
-                console=self._console,
-                transient=True,
-                expand=True,
-            )
-            self._bar.start()
+        if sys.stderr.isatty() and not self.json_lines:
+            # Late: a log needs nothing of rich, which takes a fifth of the time to start.
+            from borgpull.cli.bars import Bars
+
+            self._bars = Bars()
+            self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """The terminal is somebody else's meanwhile."""
-        if self._bar is not None:
-            self._bar.stop()
+        if self._bars is not None:
+            self._bars.stop()
         yield
-        if self._bar is not None:
-            self._bar.start()
+        if self._bars is not None:
+            self._bars.start()
 
     def __call__(self, event: Event) -> None:
         if self.json_lines:
@@ -94,31 +81,24 @@ class Screen:
             handler(event.data)
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self._console.print(escape(text), style=style, markup=True)
+        if self._bars is not None:
+            self._bars.line(text, style)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
     def _phase(self, data: dict[str, Any]) -> None:
-        self._line(safe(data["text"]), style="bold" if self._bar else None)
-        if self._bar is not None:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(
-                escape(safe(data["name"])), total=None, numbers="", path=""
-            )
+        self._line(safe(data["text"]), style="bold")
+        if self._bars is not None:
+            self._bars.begin(safe(data["name"]))
 
     def _progress(self, data: dict[str, Any]) -> None:
         numbers = _numbers(data)
         path = safe(data["path"])
         if not data["files"]:
             return
-        if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task,
-                completed=data["files"],
-                total=data.get("total_files"),
-                numbers=numbers,
-                path=escape(path),
-            )
-        elif self._bar is None and time.monotonic() >= self._next:
+        if self._bars is not None:
+            self._bars.update(data["files"], data.get("total_files"), numbers, path)
+        elif time.monotonic() >= self._next:
             self._next = time.monotonic() + LOG_SECONDS
             self._line(f"{numbers}, at {path}")
 

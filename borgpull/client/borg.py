@@ -14,7 +14,7 @@ from typing import IO
 from borgpull.borg.command import QUICK, Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
-from borgpull.client.serve import serve, serve_env
+from borgpull.client.serve import Handed, serve, serve_env
 from borgpull.client.setup import Facts
 from borgpull.errors import ClientUnsuitable
 from borgpull.process import CommandError, Running, running
@@ -38,7 +38,7 @@ class ClientBorg:
     program: str  # on the client
     server: Borg
     before: tuple[str, ...] = ()  # words before the program: a command that starts it
-    writable: bool = True  # what it may do with the repository
+    handed: Handed | None = None  # it can only read, and what it gets is counted here
 
     def renames(self) -> bool:
         """Is a renaming by this borg any good? Else ours has to: it learns the archive first."""
@@ -72,15 +72,18 @@ class ClientBorg:
         """borg under way, which has a `borg serve` at its own standard input and output."""
         words = self.words("channel", f"sh {self.place.folder}/rsh", command, *args)
         argv, header = self.place.command("run"), self.header(words)
-        with joined(self.server, argv, header, writable=self.writable) as child:
+        with joined(self.server, argv, header, handed=self.handed) as child:
             yield child
 
 
 @contextlib.contextmanager
 def joined(
-    server: Borg, argv: Sequence[str], header: bytes, *, writable: bool = True
+    server: Borg, argv: Sequence[str], header: bytes, *, handed: Handed | None = None
 ) -> Iterator[Running]:
-    """A command on the client and a `borg serve` here, each the other's input and output."""
+    """A command on the client and a `borg serve` here, each the other's input and output.
+
+    With `handed`, it can only read.
+    """
     read_end, write_end = os.pipe()
     with (
         os.fdopen(read_end, "rb") as requests,
@@ -88,8 +91,12 @@ def joined(
         told(argv, header, stdout=replies) as (child, sink),
     ):
         replies.close()
-        argv, env = after_greeting(serve(server, writable=writable)), serve_env(server)
-        with running(argv, name="borg serve", env=env, stdin=requests, stdout=sink) as serving:
+        argv = after_greeting(serve(server, writable=handed is None))
+        env = {**serve_env(server), **(handed.env() if handed else {})}
+        fds = [handed.fd] if handed else []
+        with running(
+            argv, name="borg serve", env=env, pass_fds=fds, stdin=requests, stdout=sink
+        ) as serving:
             # Each end must be open in one process only, or nobody sees the other's end.
             requests.close()
             sink.close()

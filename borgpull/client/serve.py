@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
-from borgpull.borg import repository
+from borgpull.borg import readonly, repository
 from borgpull.borg.command import Borg
 from borgpull.errors import BorgFailed
 from borgpull.process import Running, running
@@ -33,6 +35,30 @@ def serve(server: Borg, *, writable: bool = True) -> list[str]:
 def serve_env(server: Borg) -> dict[str, str]:
     """`borg serve` encrypts and chunks nothing, which is what borg's self-test is about."""
     return {**server.env(None), "BORG_SELFTEST": "disabled"}
+
+
+class Handed:
+    """The number of chunks that a `borg serve` which can only read has handed out so far.
+
+    borg on the target could tell how far it is (--progress), but reads the list of the archive once
+    more to know how much there is.
+    """
+
+    def __init__(self) -> None:
+        self.fd = os.memfd_create("borgpull-chunks")
+        os.ftruncate(self.fd, readonly.COUNT_BYTES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def env(self) -> dict[str, str]:
+        return {readonly.COUNT_FD: str(self.fd)}
+
+    def __call__(self) -> int:
+        return int.from_bytes(os.pread(self.fd, readonly.COUNT_BYTES, 0), sys.byteorder)
 
 
 @contextlib.contextmanager

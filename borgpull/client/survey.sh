@@ -2,7 +2,8 @@
 # borgpull survey: what a folder of this machine is, and what is in it of the names that are asked.
 # On standard input comes a line with the folder, then names below it, each ended by NUL. Answers
 # lines `borgpull-WORD TEXT`; then, for each batch of names, a line of 1 and 0 (there or not) and
-# what stat says of those that are there; with `owners`, by name too. With `make`, the folder is made,
+# what stat says of those that are there; with `owners`, by name too. With `verify`, `=` and how many
+# the batch has, and what stat says of all; or, after `!`, as above. With `make`, the folder is made,
 # and written to for a moment; with `remove`, the names are removed.
 IFS= read -r folder
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -36,12 +37,18 @@ say names
 # stat looks up the names of each owner anew, and that takes most of its time.
 owner=/
 [ "$1" != owners ] || owner=%U/%G
+# After a restore all should be there: one stat for all, and only if it fails a look at each.
 # shellcheck disable=SC2016 # the inner shell's variables
-exec xargs -0 -r -n 400 sh -c '
+case $1 in verify) all='echo "=$#"; tell "$@" 2>/dev/null && exit; echo !' ;; *) all= ;; esac
+# shellcheck disable=SC2016
+exec xargs -0 -r -n 2000 sh -c '
+tell() { stat -c "%f %s %Y %u %g %d:%i $owner" -- "$@"; }
+owner=$0
+'"$all"'
 there=
 for path; do
   if [ -e "$path" ] || [ -L "$path" ]; then there=${there}1; else there=${there}0; fi
 done
 echo "$there"
 case $there in *0*) exec 2>/dev/null ;; esac # stat names those that are not there
-case $there in *1*) exec stat -c "%f %s %Y %u %g %d:%i $0" -- "$@" ;; esac' "$owner"
+case $there in *1*) tell "$@" ;; esac' "$owner"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,7 @@ from borgpull.errors import ArchiveMissing, DiskFull, NotRestored, TargetFull
 from borgpull.events import Emit
 from borgpull.model import Failure, JobSpec, Result
 from borgpull.ops.workspace import private_folder, reading_borg
+from borgpull.process import Running
 from borgpull.restores import WAYS, Site, losses, survey
 from borgpull.restores.plan import Plan, plan
 from borgpull.restores.survey import SHOWN_PATHS, Differences, Ground
@@ -58,8 +59,14 @@ def run(job: JobSpec, emit: Emit) -> Result:
 
 def _wanted(borg: Borg, exact: Borg, job: JobSpec) -> tuple[str, list[Item]]:
     """The archive's name, and what of it is to be restored. Raises ArchiveMissing, NotInArchive."""
-    archive = archive_of(borg, job.archive)
-    return archive, items.chosen(exact, archive, job.paths, job.strip)
+    name = job.archive
+    if name in (None, "latest") or "{" in str(name):  # a placeholder of borg's
+        archive = archive_of(borg, name)
+        return archive, items.chosen(exact, archive, job.paths, job.strip)
+    try:  # borg itself knows whether it is there
+        return str(name), items.chosen(exact, str(name), job.paths, job.strip)
+    except ArchiveMissing:
+        raise _no_archive(borg, name) from None
 
 
 def archive_of(borg: Borg, name: str | None) -> str:
@@ -67,8 +74,12 @@ def archive_of(borg: Borg, name: str | None) -> str:
     if name in (None, "latest"):
         return repository.latest(borg)
     if name not in [item["name"] for item in repository.archives(borg)]:
-        raise ArchiveMissing(f"{borg.client} has no archive {name}")
+        raise _no_archive(borg, name)
     return str(name)
+
+
+def _no_archive(borg: Borg, name: str | None) -> ArchiveMissing:
+    return ArchiveMissing(f"{borg.client} has no archive {name}")
 
 
 def _tell(made: Plan, site: Site, emit: Emit) -> None:
@@ -89,13 +100,12 @@ def _extract(job: JobSpec, made: Plan, site: Site, emit: Emit) -> Extracted:
         return Extracted()
     if site.follows and (others := made.in_the_way()):
         survey.remove(site, others)
-    # A later name of a hard link brings nothing more.
-    sizes = [item.size if item.first_name else 0 for item in going]
+
+    def watch(child: Running, handed: Callable[[], int] | None = None) -> Extracted:
+        return extract.watch(child, job.client, going, alive=site.alive, emit=emit, handed=handed)
+
     try:
-        return site.extract(
-            made.order(job),
-            lambda child: extract.watch(child, job.client, sizes, alive=site.alive, emit=emit),
-        )
+        return site.extract(made.order(job), watch)
     except DiskFull:  # borg's word for any disk
         raise TargetFull(f"{site.name} is full") from None
 

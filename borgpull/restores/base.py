@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Protocol
 
 from borgpull.borg.command import Borg
-from borgpull.borg.extract import PROGRESS, Extracted
+from borgpull.borg.extract import Extracted
 from borgpull.events import Emit
 from borgpull.model import JobSpec
 from borgpull.process import Completed, Running
 
 # Every restore reads without borg's lock: our own is held, and the repository may be read-only.
-READING = ("--bypass-lock", PROGRESS)
+READING = "--bypass-lock"
 # Starts a command in a folder; `env -C` is not everywhere.
 CHDIR = ("sh", "-c", 'cd "$0" && exec "$@"')
 SURVEY_SECONDS = 4 * 3600.0
 
-# Reads what borg says while it runs, to its end.
-Watch = Callable[[Running], Extracted]
+
+class Watch(Protocol):
+    """Reads what borg says while it runs, to its end; `handed` is what tells how far it is."""
+
+    def __call__(self, child: Running, handed: Callable[[], int] | None = None) -> Extracted: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +40,14 @@ class Order:
     def options(self, *more: str) -> list[str]:
         """The options that `extract` and `export-tar` have in common."""
         strip = ("--strip-components", str(self.strip)) if self.strip else ()
-        return [*READING, *more, *strip]
+        return [READING, *more, *strip]
 
     def operands(self, *after: str) -> list[str]:
         """The archive, what is to stand `after` it, and the paths."""
         return [f"::{self.archive}", *after, "--", *(f"pp:{path}" for path in self.paths)]
 
     def extract(self, *more: str) -> list[str]:
-        """The words after `borg extract`."""
+        """The words after `borg extract`; without PROGRESS, something else has to tell it."""
         numeric = ("--numeric-ids",) if self.numeric else ()
         return [*self.options("--sparse", *numeric, *more), *self.operands()]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from borgpull.borg.command import Borg
-from borgpull.borg.extract import Extracted
+from borgpull.borg.extract import PROGRESS, Extracted
 from borgpull.borg.tarnames import into_tar
 from borgpull.client.setup import script
 from borgpull.errors import BorgFailed
@@ -39,7 +39,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
 
     def extract(order: Order, watch: Watch) -> Extracted:
         patterns.write_bytes(order.patterns)
-        words = order.extract("--patterns-from", str(patterns))
+        words = order.extract(PROGRESS, "--patterns-from", str(patterns))
         with there.running("extract", *words) as child:
             return watch(child)
 

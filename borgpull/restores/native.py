@@ -16,6 +16,7 @@ from borgpull.borg.command import Borg
 from borgpull.borg.extract import Extracted
 from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.place import Place
+from borgpull.client.serve import Handed
 from borgpull.client.setup import Facts, as_root, script
 from borgpull.errors import ClientUnsuitable
 from borgpull.events import Emit
@@ -38,6 +39,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
     events.phase(emit, "connect", f"connecting to {job.target}")
     looking = replace(job, paths=())  # those are of the archive
     with (
+        Handed() as handed,
         connected(config, folder) as session,
         onclient.placed(session, looking, onclient.identity(borg)) as place,
     ):
@@ -48,7 +50,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             program(place, job.client_borg, emit),
             borg,
             before=(*CHDIR, job.into),
-            writable=False,
+            handed=handed,
         )
 
         def survey(word: str, data: bytes) -> Completed:
@@ -61,7 +63,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
                 place.put("patterns", order.patterns)
             words = order.extract(*patterns)
             with there.joined("extract", *words) as child:
-                return watch(child)
+                return watch(child, handed)
 
         yield Site(
             name=f"{job.target}:{job.into}",

@@ -76,7 +76,10 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
     """Look at the target. Raises NotRestored, TargetNotUsable, TargetFull, ConnectionLost."""
     if site.follows:
         _require_plain(wanted, job.strip)
-    ground = survey.look(site, wanted)
+    ground = survey.look(site, ())
+    # Only there may be something even so (survey.sh).
+    if not ground.empty or any(item.place.startswith("lost+found") for item in wanted):
+        ground = survey.look(site, wanted)
     skipped = survey.right(wanted, ground) if job.overwrite == "changed" else set()
     left_out = {item.path for item in wanted if losses.lost_whole(item, site.losses)}
     not_going = skipped | left_out

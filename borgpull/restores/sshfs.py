@@ -15,7 +15,7 @@ from pathlib import Path
 
 from borgpull import events
 from borgpull.borg.command import Borg
-from borgpull.borg.extract import Extracted
+from borgpull.borg.extract import PROGRESS, Extracted
 from borgpull.client.setup import script
 from borgpull.errors import ConnectionLost, TargetNotUsable
 from borgpull.events import Emit
@@ -66,7 +66,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
                 inner = replace(
                     borg, base=base, prefix=(*jail.prefix(jail.spec.tree + job.into), *LINKLESS)
                 )
-                words = order.extract(*NOT_BY_SFTP, "--patterns-from", str(patterns))
+                words = order.extract(PROGRESS, *NOT_BY_SFTP, "--patterns-from", str(patterns))
                 with inner.running("extract", *words) as child:
                     return watch(child)
 

@@ -6,6 +6,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import NamedTuple
 
 from borgpull.borg.items import Item
@@ -138,12 +139,19 @@ def _found(places: Sequence[str], lines: Sequence[str]) -> Iterator[tuple[str, F
     """Raises ValueError where the answer is not one to what was asked."""
     rest, names = iter(lines), iter(places)
     count = 0
-    for flags in rest:
-        batch = [next(names, "") for _ in flags]
+    for head in rest:
+        if head.startswith("="):  # all of a batch, or as far as it went, and then each anew
+            batch = list(islice(names, int(head[1:])))
+            said = list(islice(iter(lambda: next(rest, "!"), "!"), len(batch)))
+            if len(said) < len(batch):
+                names = chain(batch, names)
+                continue
+            yield from zip(batch, map(_stat, said), strict=True)
+        else:
+            batch = [next(names, "") for _ in head]
+            flags = zip(batch, head, strict=True)
+            yield from ((name, _stat(next(rest, ""))) for name, flag in flags if flag == "1")
         count += len(batch)
-        for name, flag in zip(batch, flags, strict=True):
-            if flag == "1":
-                yield name, _stat(next(rest, ""))
     if count != len(places):
         raise ValueError("the answer is cut short")
 

@@ -15,7 +15,7 @@ from typing import IO
 
 from borgpull import events
 from borgpull.borg.command import Borg
-from borgpull.borg.extract import Extracted, broken
+from borgpull.borg.extract import PROGRESS, Extracted, broken
 from borgpull.borg.messages import FileWarning, no_room
 from borgpull.client.setup import Facts, as_root, read, script, sudo_refused
 from borgpull.errors import BorgFailed, ClientUnsuitable
@@ -104,7 +104,8 @@ def exporting(
 ) -> Iterator[Running]:
     """borg export-tar into `sink`; what is left out goes into the file `patterns`."""
     patterns.write_bytes(order.patterns)
-    words = [*order.options("--patterns-from", str(patterns), *options), *order.operands("-")]
+    common = order.options(PROGRESS, "--patterns-from", str(patterns), *options)
+    words = [*common, *order.operands("-")]
     with borg.running("export-tar", *words, stdout=sink) as child:
         yield child
 

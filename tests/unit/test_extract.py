@@ -9,12 +9,28 @@ import pytest
 
 from borgpull.borg import extract
 from borgpull.borg.extract import Extracted
+from borgpull.borg.items import Item
 from borgpull.errors import BorgFailed, ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import running
 
 # A folder, 10 bytes, an empty file, 30 bytes, a symlink, 60 bytes.
 SIZES = (0, 10, 0, 30, 0, 60)
+GOING = [
+    Item(
+        path=f"data/{number}",
+        place=f"data/{number}",
+        mode="-rw-r--r--",
+        size=size,
+        mtime_ns=0,
+        uid=0,
+        gid=0,
+        user="root",
+        group="root",
+        chunks=size // 10,
+    )
+    for number, size in enumerate(SIZES)
+]
 
 
 def said(current: object, info: object = "data/x", msgid: str = "extract") -> dict[str, Any]:
@@ -27,11 +43,13 @@ def follow(
     code: int = 0,
     alive: bool = True,
     emit: Emit = lambda event: None,
+    chunks: int | None = None,
 ) -> Extracted:
     """What becomes of a program that prints this, and ends so."""
     text = "".join(json.dumps(message) + "\n" for message in messages)
     with running(["sh", "-c", 'printf %s "$0" >&2; exit $1', text, str(code)], name="x") as child:
-        return extract.watch(child, "c", SIZES, alive=lambda: alive, emit=emit)
+        handed = None if chunks is None else lambda: extract.FIRST_CHUNKS + chunks
+        return extract.watch(child, "c", GOING, alive=lambda: alive, emit=emit, handed=handed)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +57,17 @@ def follow(
 )
 def test_items_begun(current: int, items: int) -> None:
     assert follow(said(current, ["data/x"])).items == items
+
+
+@pytest.mark.parametrize(
+    ("chunks", "items"), [(-3, 0), (0, 0), (1, 2), (2, 4), (4, 4), (5, 6), (10, 6), (999, 6)]
+)
+def test_items_begun_by_chunks(chunks: int, items: int) -> None:
+    seen: list[Event] = []
+    assert follow(said(0), chunks=chunks, emit=seen.append).items == items
+    told = [(event.data["files"], event.data["bytes"], event.data["path"]) for event in seen]
+    sent = {2: 10, 4: 40, 6: 100}
+    assert told == ([(items, sent[items], f"data/{items - 1}")] if items else [])
 
 
 def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,5 +96,5 @@ def test_an_end_before_the_end() -> None:
     assert (done.items, type(done.failure)) == (2, BorgFailed)
     with pytest.raises(BorgFailed):
         follow(code=2)
-    with pytest.raises(ConnectionLost, match="0 of 6 items were begun, 6 are missing"):
+    with pytest.raises(ConnectionLost, match="about 0 of 6 items were begun, 6 are missing"):
         follow(said(10), alive=False)

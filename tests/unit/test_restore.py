@@ -107,6 +107,31 @@ def test_what_is_right_is_left_alone() -> None:
     assert dict(kinds) == {"sizes": 1, "times": 1, "missing": 1}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "=3\n" + SAME.format(1) + SAME.format(2) + SAME.format(3) + "=1\n" + SAME.format(4),
+        # One was not there when stat came, so that each was looked at.
+        "=3\n"
+        + SAME.format(1)
+        + "!\n111\n"
+        + "".join(map(SAME.format, (1, 2, 3)))
+        + "=1\n!\n1\n"
+        + SAME.format(4),
+    ],
+)
+def test_all_of_a_batch_at_once(answer: str) -> None:
+    items = [item(name) for name in "abcd"]
+    found = look(site(HEAD + answer), items, "verify").found
+    assert [found[name].inode for name in "abcd"] == ["1:1", "1:2", "1:3", "1:4"]
+
+
+def test_one_of_a_batch_is_missing() -> None:
+    answer = "=2\n" + SAME.format(1) + "!\n10\n" + SAME.format(1)
+    found = look(site(HEAD + answer), [item("a"), item("b")], "verify").found
+    assert list(found) == ["a"]
+
+
 def test_hard_links_are_right_together_or_not_at_all() -> None:
     items = [item("a", "a"), item("b", "a"), item("c", "c"), item("d", "c"), item("e", "e")]
     lines = [SAME.format(number) for number in (1, 1, 2, 3, 4)]
@@ -115,7 +140,19 @@ def test_hard_links_are_right_together_or_not_at_all() -> None:
     assert dict(compare(items, ground, numeric=True).kinds) == {"hard_links": 2, "owners": 5}
 
 
-@pytest.mark.parametrize("answer", ["", "sh: 1: no\n", HEAD + "1\n", HEAD + "1\n81a4 5\n", HEAD])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "sh: 1: no\n",
+        HEAD + "1\n",
+        HEAD + "1\n81a4 5\n",
+        HEAD,
+        HEAD + "=1\n",
+        HEAD + "=1\n!\n",
+        HEAD + "=x\n",
+    ],
+)
 def test_an_answer_that_is_none(answer: str) -> None:
     with pytest.raises(TargetNotUsable):
         look(site(answer), [item("a")])

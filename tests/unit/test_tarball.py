@@ -29,11 +29,11 @@ FILE = Item(
     user="alice",
     group="crew",
 )
-LATER = replace(FILE, path="d/g", place="d/g")
-LINK = replace(
-    FILE, path="l", place="l", mode="lrwxrwxrwx", size=0, target="to\nnowhere\udcff", links=""
+LATER = FILE._replace(path="d/g", place="d/g")
+LINK = FILE._replace(
+    path="l", place="l", mode="lrwxrwxrwx", size=0, target="to\nnowhere\udcff", links=""
 )
-ITEMS = [replace(FILE, links=FILE.path), replace(LATER, links=FILE.path), LINK]
+ITEMS = [FILE._replace(links=FILE.path), LATER._replace(links=FILE.path), LINK]
 
 
 def members() -> bytes:
@@ -66,14 +66,14 @@ def test_what_is_in_a_tar_file_is_compared(tmp_path: Path) -> None:
     assert differences(path, tmp_path, ITEMS) == {}
     first, later, link = ITEMS
     changed = [
-        replace(first, uid=1, user="bob"),
-        replace(later, mode="-rwxr-x---", size=4),
-        replace(link, target="elsewhere", mtime_ns=0),
-        replace(FILE, path="gone", place="gone"),
+        first._replace(uid=1, user="bob"),
+        later._replace(mode="-rwxr-x---", size=4),
+        link._replace(target="elsewhere", mtime_ns=0),
+        FILE._replace(path="gone", place="gone"),
     ]
     expected = {"owners": 1, "modes": 1, "sizes": 1, "targets": 1, "times": 1, "missing": 1}
     assert differences(path, tmp_path, changed) == expected
-    alone = [first, replace(link, mode="prw-r--r--"), replace(later, links="", path="d", place="d")]
+    alone = [first, link._replace(mode="prw-r--r--"), later._replace(links="", path="d", place="d")]
     assert differences(path, tmp_path, alone) == {"types": 1, "missing": 1}
 
 
