@@ -88,10 +88,11 @@ def chosen(exact: Borg, archive: str, paths: Sequence[str], strip: int) -> list[
     matched = dict.fromkeys(names, False)
     found = []
     for item in _items(exact, archive):
-        of = names and [n for n in names if item.path == n or item.path.startswith(n + "/")]
-        matched.update(dict.fromkeys(of, True))
-        if names and not of:
-            continue
+        if names:
+            of = [name for name in names if item.path == name or item.path.startswith(name + "/")]
+            matched.update(dict.fromkeys(of, True))
+            if not of:
+                continue
         if not strip:
             found.append(item)
         elif parts := item.path.split("/")[strip:]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,9 +20,10 @@ from borgpull.events import Emit
 from borgpull.model import Failure, JobSpec, Result
 from borgpull.ops.workspace import private_folder, reading_borg
 from borgpull.process import Running
-from borgpull.restores import WAYS, Site, losses, survey
+from borgpull.restores import WAYS, Site, differences, losses, survey
+from borgpull.restores.differences import SHOWN_PATHS, Differences
 from borgpull.restores.plan import Plan, plan
-from borgpull.restores.survey import SHOWN_PATHS, Differences, Ground
+from borgpull.restores.survey import Ground
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 # In the one line of an error; the result has more.
@@ -34,6 +37,7 @@ def run(job: JobSpec, emit: Emit) -> Result:
     """
     started = time.monotonic()
     with (
+        _without_collection(),
         private_folder() as folder,
         reading_borg(job, emit) as borg,
         items.reader(borg) as exact,
@@ -52,9 +56,20 @@ def run(job: JobSpec, emit: Emit) -> Result:
             events.phase(emit, "verify", f"comparing {site.name} with the archive")
             _remove_halves(made, done, site)
             ground = survey.look(site, wanted, "verify")
-    found = survey.compare(wanted, ground, numeric=job.by_number, lost=site.losses)
+            names = None if job.by_number else survey.owners(site, wanted, ground)
+    found = differences.compare(wanted, ground, names=names, lost=site.losses)
     data["seconds"] = round(time.monotonic() - started, 3)
     return _judge(job, made, done, found, data, full=_full(made, done, found, ground))
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Python's collector of cycles would go through every item again and again, and find none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _wanted(borg: Borg, exact: Borg, job: JobSpec) -> tuple[str, list[Item]]:
@@ -126,7 +141,7 @@ def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
         found = there.get(item.place)
         if found is None or found.same_content(made.before.get(item.place)):
             return False
-        unfinished = bool(survey.differs(item, found, numeric=True) & survey.UNFINISHED)
+        unfinished = bool(differences.differs(item, found) & differences.UNFINISHED)
         return found.size < item.size or (item.path in warned and unfinished)
 
     survey.remove(site, [item for item in files if half(item)])

@@ -9,9 +9,10 @@ from typing import Any
 from borgpull.borg.items import Item
 from borgpull.errors import NotRestored, TargetFull, TargetNotUsable
 from borgpull.model import JobSpec
-from borgpull.restores import losses, survey
+from borgpull.restores import differences, losses, survey
 from borgpull.restores.base import Order, Site
-from borgpull.restores.survey import SHOWN_PATHS, Found, Ground
+from borgpull.restores.differences import SHOWN_PATHS
+from borgpull.restores.survey import Found, Ground
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Plan:
 
     def order(self, job: JobSpec) -> Order:
         excluded = sorted(
-            self.skipped | {path for path in self.left_out if survey.exactly_named(path)}
+            self.skipped | {path for path in self.left_out if differences.exactly_named(path)}
         )
         return Order(
             archive=self.archive,
@@ -80,7 +81,7 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
     # Only there may be something even so (survey.sh).
     if not ground.empty or any(item.place.startswith("lost+found") for item in wanted):
         ground = survey.look(site, wanted)
-    skipped = survey.right(wanted, ground) if job.overwrite == "changed" else set()
+    skipped = differences.right(wanted, ground) if job.overwrite == "changed" else set()
     left_out = {item.path for item in wanted if losses.lost_whole(item, site.losses)}
     not_going = skipped | left_out
     going = [item for item in wanted if item.path not in not_going]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import NamedTuple
 
 from borgpull.borg.items import Item
 from borgpull.errors import TargetNotUsable
-from borgpull.restores import losses
 from borgpull.restores.base import Site
 
-SHOWN_PATHS = 20
 # Before what is said of names.
 MARK = b"borgpull-names \n"
 # capabilities(7): the bits of what restoring needs.
@@ -89,7 +87,7 @@ def look(site: Site, items: Iterable[Item], word: str = "look") -> Ground:
             user=user,
             capabilities=capabilities,
             inodes=site.login is None,
-            found=_named(site, dict(_found(places, _lines(tail)))) if there else {},
+            found=dict(_found(places, _lines(tail))) if there else {},
         )
     except (KeyError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or [str(error)])[-1]
@@ -100,20 +98,32 @@ def _lines(answer: bytes) -> list[str]:
     return answer.decode().splitlines()
 
 
-def _named(site: Site, found: dict[str, Found]) -> dict[str, Found]:
-    """With the names of the owners, which are asked for once each. Raises ValueError."""
-    once = {(item.uid, item.gid): place for place, item in found.items() if not item.user}
-    if not once:
-        return found
-    data = b"".join(_bytes(place) + b"\0" for place in once.values())
-    done = site.survey("owners", _bytes(site.folder) + b"\n" + data)
-    answer = _found(list(once.values()), _lines(done.stdout.partition(MARK)[2]))
-    names = {(item.uid, item.gid): (item.user, item.group) for _, item in answer}
-    return {
-        place: item._replace(user=user, group=group)
-        for place, item in found.items()
-        for user, group in [names.get((item.uid, item.gid), ("", ""))]
-    }
+# Names of a user and a group, by their numbers.
+Names = Mapping[tuple[int, int], tuple[str, str]]
+
+
+def owners(site: Site, items: Iterable[Item], ground: Ground) -> Names:
+    """The names of owners who have other numbers than in the archive, asked for once each.
+
+    Raises ConnectionLost.
+    """
+    names: dict[tuple[int, int], tuple[str, str]] = {}
+    once: dict[tuple[int, int], str] = {}
+    for item in items:
+        found = ground.found.get(item.place)
+        if found is None or (found.uid == item.uid and found.gid == item.gid):
+            continue
+        if found.user:
+            names[found.uid, found.gid] = (found.user, found.group)
+        else:
+            once[found.uid, found.gid] = item.place
+    if once:
+        data = b"".join(_bytes(place) + b"\0" for place in once.values())
+        done = site.survey("owners", _bytes(site.folder) + b"\n" + data)
+        with contextlib.suppress(ValueError):  # then nobody's name is known
+            answer = list(_found(list(once.values()), _lines(done.stdout.partition(MARK)[2])))
+            names |= {(item.uid, item.gid): (item.user, item.group) for _, item in answer}
+    return names
 
 
 def remove(site: Site, items: Iterable[Item]) -> None:
@@ -123,11 +133,15 @@ def remove(site: Site, items: Iterable[Item]) -> None:
 
 
 def _with_folders(places: Iterable[str]) -> Iterator[str]:
+    """Each place after the folders that lead to it, unless those have come already."""
+    known: set[str] = set()
     for place in places:
-        end = place.find("/")
-        while end >= 0:
-            yield place[:end]
-            end = place.find("/", end + 1)
+        if (folder := place.rpartition("/")[0]) not in known:
+            known.add(folder)
+            end = place.find("/")
+            while end >= 0:
+                yield place[:end]
+                end = place.find("/", end + 1)
         yield place
 
 
@@ -166,98 +180,6 @@ def _stat(line: str) -> Found:
     group, known, target = rest.partition("/")
     link = bytes.fromhex(target).decode(errors="surrogateescape") if known else None
     return Found(int(mode, 16), int(size), int(mtime), int(uid), int(gid), inode, user, group, link)
-
-
-def differs(item: Item, found: Found | None, *, numeric: bool) -> set[str]:
-    """How a thing at the target differs from the archive's, by kinds."""
-    if found is None:
-        return {"missing"}
-    kinds = set()
-    mode = stat.filemode(found.mode)
-    if mode[0] != item.kind:
-        return {"types"}
-    # Not of symlinks: their mode is nobody's to set.
-    if mode != item.mode and mode[0] != "l":
-        kinds.add("modes")
-    if found.target not in (None, item.target):
-        kinds.add("targets")
-    if item.regular and found.size != item.size:
-        kinds.add("sizes")
-    # Not of folders: a machine that is alive works in them.
-    if mode[0] != "d" and found.mtime != item.mtime_ns // losses.SECOND:
-        kinds.add("times")
-    user = found.uid == item.uid or (not numeric and found.user == item.user)
-    group = found.gid == item.gid or (not numeric and found.group == item.group)
-    if not (user and group):
-        kinds.add("owners")
-    return kinds
-
-
-def right(items: Sequence[Item], ground: Ground) -> set[str]:
-    """The paths of regular files that need no restoring: size and time are the archive's.
-
-    borg sets a file's time after content, owner, mode, ACLs and xattrs (borg 1.4.5, archive.py,
-    restore_attrs), so that one with the right time is whole. Hard links are right together or not
-    at all: borg can only link to what it extracts itself.
-    """
-    good = {
-        item.path
-        for item in items
-        if item.regular
-        and not differs(item, ground.found.get(item.place), numeric=True) & UNFINISHED
-        and exactly_named(item.path)
-    }
-    bad = {item.links for item in items if item.links and item.path not in good}
-    bad |= split_links(items, ground)
-    return {item.path for item in items if item.path in good and item.links not in bad}
-
-
-UNFINISHED = {"missing", "types", "sizes", "times"}
-
-
-def exactly_named(path: str) -> bool:
-    """Can a line of a file of patterns name it? borg strips such lines, and reads them as text."""
-    return path.isprintable() and path == path.strip()
-
-
-def split_links(items: Iterable[Item], ground: Ground) -> set[str]:
-    """First names of hard links that are no links of each other at the target."""
-    inodes: dict[str, set[str]] = {}
-    for item in items:
-        if ground.inodes and item.links and (found := ground.found.get(item.place)):
-            inodes.setdefault(item.links, set()).add(found.inode)
-    return {name for name, several in inodes.items() if len(several) > 1}
-
-
-@dataclass
-class Differences:
-    """What is not as in the archive: numbers by kind, the first paths, and bytes not there."""
-
-    kinds: Counter[str] = field(default_factory=Counter)
-    paths: list[str] = field(default_factory=list)
-    lacking: int = 0
-
-    def add(self, item: Item, kinds: set[str]) -> None:
-        self.kinds.update(kinds)
-        if kinds & {"missing", "sizes"} and item.regular and item.first_name:
-            self.lacking += item.size
-        if kinds and len(self.paths) < SHOWN_PATHS:
-            self.paths.append(f"/{item.path} ({', '.join(sorted(kinds))})")
-
-
-def compare(
-    items: Sequence[Item], ground: Ground, *, numeric: bool, lost: frozenset[str] = frozenset()
-) -> Differences:
-    """The target after a restore against the archive, but for the kinds that are known as lost."""
-    done = Differences()
-    split = split_links(items, ground)
-    for item in items:
-        if losses.lost_whole(item, lost):
-            continue
-        kinds = differs(item, ground.found.get(item.place), numeric=numeric)
-        kinds -= losses.hidden(item, lost)
-        done.add(item, kinds | ({"hard_links"} if item.links in split else set()))
-    return done
 
 
 def barred(items: Iterable[Item], ground: Ground) -> list[str]:

@@ -14,7 +14,8 @@ from borgpull.model import Target, restore_target
 from borgpull.ops.search import translate
 from borgpull.process import Completed
 from borgpull.restores.base import Site
-from borgpull.restores.survey import compare, look, right
+from borgpull.restores.differences import compare, right
+from borgpull.restores.survey import look, owners
 
 
 @pytest.mark.parametrize(
@@ -99,11 +100,12 @@ def test_what_is_right_is_left_alone() -> None:
     items = [item("a"), item("b"), item("c"), item("d", mode="drwxr-xr-x"), item(" odd"), item("e")]
     lines = [SAME.format(1), "81a4 4 100 0 0 1:2 root/root\n", "81a4 5 99 0 0 1:3 root/root\n"]
     folder = "41ed 5 100 0 0 1:4 root/root\n"
-    ground = look(site(HEAD + "111110\n" + "".join(lines) + folder + SAME.format(5)), items)
+    there = site(HEAD + "111110\n" + "".join(lines) + folder + SAME.format(5))
+    ground = look(there, items)
     assert (ground.free_bytes, ground.free_inodes, ground.empty) == (409600, 20, True)
     # The odd name is right, but a file of patterns cannot hold it.
     assert right(items, ground) == {"a"}
-    kinds = compare(items, ground, numeric=False).kinds
+    kinds = compare(items, ground, names=owners(there, items, ground)).kinds
     assert dict(kinds) == {"sizes": 1, "times": 1, "missing": 1}
 
 
@@ -137,7 +139,7 @@ def test_hard_links_are_right_together_or_not_at_all() -> None:
     lines = [SAME.format(number) for number in (1, 1, 2, 3, 4)]
     ground = look(site(HEAD + "11111\n" + "".join(lines)), items)
     assert right(items, ground) == {"a", "b", "e"}
-    assert dict(compare(items, ground, numeric=True).kinds) == {"hard_links": 2, "owners": 5}
+    assert dict(compare(items, ground).kinds) == {"hard_links": 2, "owners": 5}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from borgpull.errors import NotRestored, TargetNotUsable, UsageError
 from borgpull.launchers.container import mounts, privileges, restored_into
 from borgpull.model import JobSpec, Places
 from borgpull.restores import local
-from borgpull.restores.survey import compare, look
+from borgpull.restores.differences import compare
+from borgpull.restores.survey import look, owners
 
 FILE = Item(
     path="d/f\udce9",
@@ -57,7 +58,8 @@ def differences(path: Path, folder: Path, items: list[Item]) -> dict[str, int]:
     job = JobSpec(verb="restore", how="local", into=str(path), overwrite="always")
     borg = Borg(client="web1", repository=folder, base=folder, passphrase=None, host_id="x")
     with local.open_site(job, borg, folder, lambda _event: None) as site:
-        return dict(compare(items, look(site, items, "verify"), numeric=False).kinds)
+        ground = look(site, items, "verify")
+        return dict(compare(items, ground, names=owners(site, items, ground)).kinds)
 
 
 def test_what_is_in_a_tar_file_is_compared(tmp_path: Path) -> None:
