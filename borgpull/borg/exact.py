@@ -1,4 +1,5 @@
-"""`python3 -m borgpull.borg.exact borg list --json-lines …`: stock `borg list`, not rounded.
+"""`python3 -m borgpull.borg.exact borg list --json-lines …`: stock `borg list`, not rounded, and
+some hundred items as one line of JSON.
 
 Without a command line it waits for one, as `waiting.py` does.
 

@@ -6,7 +6,7 @@ import contextlib
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 from borgpull.borg.items import Item
@@ -154,18 +154,21 @@ def _found(places: Sequence[str], lines: Sequence[str]) -> Iterator[tuple[str, F
     rest, names = iter(lines), iter(places)
     count = 0
     for head in rest:
-        if head.startswith("="):  # all of a batch, or as far as it went, and then each anew
+        flags = head
+        if head.startswith("="):  # all of a batch, or as far as it went
             batch = list(islice(names, int(head[1:])))
+            count += len(batch)
             said = list(islice(iter(lambda: next(rest, "!"), "!"), len(batch)))
-            if len(said) < len(batch):
-                names = chain(batch, names)
+            if len(said) == len(batch):
+                yield from zip(batch, map(_stat, said), strict=True)
                 continue
-            yield from zip(batch, map(_stat, said), strict=True)
+            flags = next(rest, "")
         else:
             batch = [next(names, "") for _ in head]
-            flags = zip(batch, head, strict=True)
-            yield from ((name, _stat(next(rest, ""))) for name, flag in flags if flag == "1")
-        count += len(batch)
+            count += len(batch)
+        for name, flag in zip(batch, flags, strict=True):
+            if flag == "1":
+                yield name, _stat(next(rest, ""))
     if count != len(places):
         raise ValueError("the answer is cut short")
 
