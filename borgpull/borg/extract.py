@@ -57,10 +57,9 @@ def watch(
     """
     log: list[str] = []
     done = Extracted(total=len(going))
-    course = _Course(done, going, emit)
+    course = _Course(done, going, emit, handed)
     for item in child.lines():
-        if handed is not None:
-            course.at_chunk(handed() - FIRST_CHUNKS)
+        course.look()
         if not alive():
             raise broken(done)
         message = messages.parse(item[1]) if item else None
@@ -77,6 +76,7 @@ def watch(
                 done.warnings.append(found or FileWarning("", "", 0, text))
             events.debug(emit, f"borg: {text}")
         del log[:-LOG_LINES]
+    course.look()
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
         if lost(alive, done.returncode):
@@ -98,8 +98,14 @@ def broken(done: Extracted) -> ConnectionLost:
 class _Course:
     """How far an extract is: into `done`, and as events."""
 
-    def __init__(self, done: Extracted, going: Sequence[Item], emit: Emit) -> None:
-        self._done, self._going, self._emit = done, going, emit
+    def __init__(
+        self,
+        done: Extracted,
+        going: Sequence[Item],
+        emit: Emit,
+        handed: Callable[[], int] | None,
+    ) -> None:
+        self._done, self._going, self._emit, self._handed = done, going, emit, handed
         # A later name of a hard link brings nothing more.
         self._bytes = list(accumulate(item.size * item.first_name for item in going))
         self._chunks = list(accumulate(item.chunks * item.first_name for item in going))
@@ -111,8 +117,9 @@ class _Course:
             self._done.items = min(bisect_left(self._bytes, value) + 1, self._done.total)
             self._tell(value, str(info[0]) if isinstance(info, list) and info else "")
 
-    def at_chunk(self, number: int) -> None:
+    def look(self) -> None:
         """Chunks are on their way a moment before borg has written them: a hundred, at most."""
+        number = self._handed() - FIRST_CHUNKS if self._handed is not None else 0
         if number > 0 and self._chunks:
             at = min(bisect_left(self._chunks, number), self._done.total - 1)
             self._done.items = at + 1

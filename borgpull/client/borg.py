@@ -14,7 +14,7 @@ from typing import IO
 from borgpull.borg.command import QUICK, Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
-from borgpull.client.serve import Handed, serve, serve_env
+from borgpull.client.serve import SERVE_END_SECONDS, Handed, serve, serve_env
 from borgpull.client.setup import Facts
 from borgpull.errors import ClientUnsuitable
 from borgpull.process import CommandError, Running, running
@@ -27,7 +27,6 @@ OLDEST = (1, 1, 0)
 # The first that authenticates an archive anew when it renames it (borgbackup/borg#7791): what older
 # ones have renamed, no borg of today can read.
 RENAMES = (1, 2, 5)
-SERVE_END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-from borgpull.borg import readonly, repository
+from borgpull.borg import readonly
 from borgpull.borg.command import Borg
 from borgpull.errors import BorgFailed
-from borgpull.process import Running, running
+from borgpull.process import CommandError, Running, running
 
 LISTEN_SECONDS = 10.0
+SERVE_END_SECONDS = 5.0
 # socat copies 8 KiB at a time by default; borg's messages are megabytes.
 BUFFER = "131072"
 READ_ONLY = (sys.executable, "-P", "-m", "borgpull.borg.readonly")
@@ -62,23 +63,63 @@ class Handed:
 
 
 @contextlib.contextmanager
-def listening(server: Borg, folder: Path, socket: Path, *, fork: bool = False) -> Iterator[Running]:
-    """A `borg serve` for the first who connects, or with `fork` one for each. Raises BorgFailed."""
+def listening(server: Borg, socket: Path) -> Iterator[None]:
+    """A `borg serve` for the first who connects. Raises BorgFailed.
+
+    It runs already, as it takes as long to start as the borg that will connect.
+    """
+    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600", "STDIO"]
+    with contextlib.ExitStack() as ours:
+        requests, to_serve = (ours.enter_context(end) for end in _pipe())
+        replies, from_serve = (ours.enter_context(end) for end in _pipe())
+        with (
+            removed(socket),
+            running(
+                serve(server),
+                name="borg serve",
+                env=serve_env(server),
+                stdin=requests,
+                stdout=from_serve,
+            ) as serving,
+            running(argv, name="socat", stdin=replies, stdout=to_serve) as child,
+        ):
+            # Each end must be open in one process only, or nobody sees the other's end.
+            ours.close()
+            _await_socket(child, socket)
+            try:
+                yield
+            finally:
+                # borg frees its lock once its input has ended; a signal just then leaves the lock.
+                child.stop(grace=5)
+                with contextlib.suppress(CommandError):
+                    serving.wait(SERVE_END_SECONDS)
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    read_end, write_end = os.pipe()
+    return os.fdopen(read_end, "rb"), os.fdopen(write_end, "wb", 0)
+
+
+@contextlib.contextmanager
+def serving_all(server: Borg, folder: Path, socket: Path) -> Iterator[Running]:
+    """A `borg serve` for each who connects: the socat that starts them. Raises BorgFailed."""
     script = folder / "serve.sh"  # socat's EXEC splits at blanks and knows no quotes
     # Half a second after the client's end, or when it is stopped, socat sends SIGTERM to what it
     # has started. borg would leave its lock; so the shell takes it, and borg ends with its input.
     script.write_text(f"trap '' TERM\n{shlex.join(serve(server))}\nexit $?\n")
-    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600" + ",fork" * fork]
-    argv.append(f"EXEC:sh {script}")
+    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600,fork", f"EXEC:sh {script}"]
     with removed(socket), running(argv, name="socat", env=serve_env(server)) as child:
-        deadline = time.monotonic() + LISTEN_SECONDS
-        while not socket.exists():
-            if not child.alive() or time.monotonic() > deadline:
-                raise BorgFailed(f"socat does not listen: {child.stderr()[-300:]}")
-            time.sleep(0.01)
+        _await_socket(child, socket)
         yield child
-        if not fork:  # a signal in the moment in which it frees its lock would leave the lock
-            repository.await_release(server)
+
+
+def _await_socket(socat: Running, socket: Path) -> None:
+    """Raises BorgFailed."""
+    deadline = time.monotonic() + LISTEN_SECONDS
+    while not socket.exists():
+        if not socat.alive() or time.monotonic() > deadline:
+            raise BorgFailed(f"socat does not listen: {socat.stderr()[-300:]}")
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -54,12 +54,10 @@ def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.St
     @contextlib.contextmanager
     def start(command: str, *words: str) -> Iterator[Running]:
         with (
-            listening(there.server, folder, local),
+            listening(there.server, local),
             there.through(rsh, command, *words) as child,
         ):
             yield child
 
-    try:
-        yield start
-    finally:
-        session.control("cancel", *forward)
+    # The forwarding ends with the connection, and its socket is in our folder, which goes before.
+    yield start

@@ -9,7 +9,7 @@ from pathlib import Path
 from borgpull import events
 from borgpull.borg import guard, repository
 from borgpull.client.authorized import url
-from borgpull.client.serve import listening
+from borgpull.client.serve import serving_all
 from borgpull.errors import BorgFailed
 from borgpull.events import Emit
 from borgpull.model import JobSpec, Result
@@ -28,7 +28,7 @@ def run(job: JobSpec, emit: Emit) -> Result:
         keep = guard.keep_of(borg)
         with (
             guard.config_guard(borg.repository, keep),
-            listening(borg, folder, socket, fork=True) as child,
+            serving_all(borg, folder, socket) as child,
             end_with_sessions(child),  # before the guard, which no session may outlive
         ):
             events.phase(emit, "serve", f"serving the repository of {job.client} at {socket}")
