@@ -68,7 +68,8 @@ def listening(server: Borg, socket: Path) -> Iterator[None]:
 
     It runs already, as it takes as long to start as the borg that will connect.
     """
-    argv = ["socat", "-b", BUFFER, f"UNIX-LISTEN:{socket},mode=600", "STDIO"]
+    # socat hands the client's end on by its own only, after half a second if it is not told else.
+    argv = ["socat", "-b", BUFFER, "-t", "0.01", f"UNIX-LISTEN:{socket},mode=600", "STDIO"]
     with contextlib.ExitStack() as ours:
         requests, to_serve = (ours.enter_context(end) for end in _pipe())
         replies, from_serve = (ours.enter_context(end) for end in _pipe())
