@@ -53,7 +53,7 @@ class Plan:
 
 
 # Over a slow link the recipe takes minutes: hence a small tree, and one round. Methods with borg
-# on the client have a fixed cost of one second or two (connecting, verification, renaming): a tree
+# on the client have a cost of seconds (connecting, verification, renaming): a tree
 # on which borg by hand is done in one would show nothing else. So it has as many files as a Debian
 # machine.
 PLANS = (

@@ -78,7 +78,7 @@ def plan(job: JobSpec, site: Site, archive: str, wanted: list[Item]) -> Plan:
     if site.follows:
         _require_plain(wanted, job.strip)
     ground = survey.look(site, ())
-    # Only there may be something even so (survey.sh).
+    # A folder with nothing but lost+found counts as empty (survey.sh).
     if not ground.empty or any(item.place.startswith("lost+found") for item in wanted):
         ground = survey.look(site, wanted)
     skipped = differences.right(wanted, ground) if job.overwrite == "changed" else set()
