@@ -105,6 +105,18 @@ def run(
     return result
 
 
+@contextlib.contextmanager
+def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Both ends of a pipe(2), reading and writing, closed on the way out; writing is unbuffered.
+
+    Who has given an end to a child closes it: each must be open in one process only, or nobody sees
+    the other's end.
+    """
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as reader, os.fdopen(write_end, "wb", 0) as writer:
+        yield reader, writer
+
+
 def passthrough(
     argv: Sequence[str], *, env: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
 ) -> int:

@@ -259,11 +259,13 @@ def bench(plan: Plan, round_trip: int) -> Iterator[Bench]:
 def prepare(it: Bench, plan: Plan, round_trip: int) -> None:
     """Client with its tree, server, proxy; repositories for the two jobs that are not ours."""
     shell = ["--entrypoint", "sh"]
-    kind = "--tmpfs" if it.folder.is_relative_to(MEMORY) else "-v"
+    memory = it.folder.is_relative_to(MEMORY)
+    kind = "--tmpfs" if memory else "-v"
     # borg writes its caches anew in each run, some 70 MB of 400,000 files, and waits for the disk.
+    # Docker mounts a tmpfs noexec, and methods of ours keep no cache where a program cannot run.
     caches = ["/root/.cache", "/var/cache"]
     paths = ["/srv/data", "/srv/restored", *caches]
-    folders = [word for path in paths for word in (kind, path)]
+    folders = [word for path in paths for word in (kind, path + ":exec" * memory)]
     it.start("client", *it.keys, *shell, *folders, command=["-c", _SSHD])
     it.start("server", *it.keys, *shell, *it.volumes, command=["-c", _SSHD])
     script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro", "--entrypoint", "python3"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 import subprocess
@@ -14,10 +13,10 @@ from typing import IO
 from borgpull.borg.command import QUICK, Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
-from borgpull.client.serve import SERVE_END_SECONDS, Handed, serve, serve_env
+from borgpull.client.serve import Handed, ended, serve, serve_env
 from borgpull.client.setup import Facts
 from borgpull.errors import ClientUnsuitable
-from borgpull.process import CommandError, Running, running
+from borgpull.process import Running, pipe, running
 
 # The first that ends as BORG_EXIT_CODES=modern says even where the error is the server's
 # (borgbackup/borg#8631). An older one is used only if it is named.
@@ -83,12 +82,7 @@ def joined(
 
     With `handed`, it can only read.
     """
-    read_end, write_end = os.pipe()
-    with (
-        os.fdopen(read_end, "rb") as requests,
-        os.fdopen(write_end, "wb", 0) as replies,
-        told(argv, header, stdout=replies) as (child, sink),
-    ):
+    with pipe() as (requests, replies), told(argv, header, stdout=replies) as (child, sink):
         replies.close()
         argv = after_greeting(serve(server, writable=handed is None))
         env = {**serve_env(server), **(handed.env() if handed else {})}
@@ -96,16 +90,10 @@ def joined(
         with running(
             argv, name="borg serve", env=env, pass_fds=fds, stdin=requests, stdout=sink
         ) as serving:
-            # Each end must be open in one process only, or nobody sees the other's end.
             requests.close()
             sink.close()
-            try:
+            with ended(child, serving):
                 yield child
-            finally:
-                # It frees its lock once its input has ended; a signal just then leaves the lock.
-                child.stop(grace=5)
-                with contextlib.suppress(CommandError):
-                    serving.wait(SERVE_END_SECONDS)
 
 
 def after_greeting(command: Sequence[str]) -> list[str]:
@@ -122,10 +110,8 @@ def told(
     argv: Sequence[str], header: bytes, *, stdout: int | IO[bytes] = subprocess.PIPE
 ) -> Iterator[tuple[Running, IO[bytes]]]:
     """A command on the client that was sent its first lines; it, and its standard input."""
-    read_end, write_end = os.pipe()
     with (
-        os.fdopen(read_end, "rb") as source,
-        os.fdopen(write_end, "wb", 0) as sink,
+        pipe() as (source, sink),
         running(argv, name="borg on the client", stdin=source, stdout=stdout) as child,
     ):
         source.close()

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from borgpull.client.setup import Facts, as_root
 from borgpull.errors import BorgpullError, ClientUnsuitable, ConfigError, ConnectionLost
-from borgpull.process import CommandError, Completed, running
+from borgpull.process import CommandError, Completed, pipe, running
 from borgpull.ssh.session import Session, lost
 
 RUNTIME = Path("/usr/local/share/borgpull/runtime.tar.gz")
@@ -99,10 +99,8 @@ class Place:
         sink: Callable[[bytes], None] | None = None,
     ) -> tuple[int, str]:
         """Exit code and last message; output goes to `sink`. Raises ConnectionLost."""
-        read_end, write_end = os.pipe()
         with (
-            os.fdopen(read_end, "rb", 0) as output,
-            os.fdopen(write_end, "wb", 0) as inner,
+            pipe() as (output, inner),
             running(argv, name="ssh", stdin=stdin, stdout=inner, grace=2) as child,
         ):
             inner.close()

@@ -9,12 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from borgpull.borg import readonly
 from borgpull.borg.command import Borg
 from borgpull.errors import BorgFailed
-from borgpull.process import CommandError, Running, running
+from borgpull.process import CommandError, Running, pipe, running
 
 LISTEN_SECONDS = 10.0
 SERVE_END_SECONDS = 5.0
@@ -70,35 +70,33 @@ def listening(server: Borg, socket: Path) -> Iterator[None]:
     """
     # socat hands the client's end on by its own only, after half a second if it is not told else.
     argv = ["socat", "-b", BUFFER, "-t", "0.01", f"UNIX-LISTEN:{socket},mode=600", "STDIO"]
-    with contextlib.ExitStack() as ours:
-        requests, to_serve = (ours.enter_context(end) for end in _pipe())
-        replies, from_serve = (ours.enter_context(end) for end in _pipe())
-        with (
-            removed(socket),
-            running(
-                serve(server),
-                name="borg serve",
-                env=serve_env(server),
-                stdin=requests,
-                stdout=from_serve,
-            ) as serving,
-            running(argv, name="socat", stdin=replies, stdout=to_serve) as child,
-        ):
-            # Each end must be open in one process only, or nobody sees the other's end.
-            ours.close()
-            _await_socket(child, socket)
-            try:
-                yield
-            finally:
-                # borg frees its lock once its input has ended; a signal just then leaves the lock.
-                child.stop(grace=5)
-                with contextlib.suppress(CommandError):
-                    serving.wait(SERVE_END_SECONDS)
+    words, env = serve(server), serve_env(server)
+    with (
+        pipe() as (requests, to_serve),
+        pipe() as (replies, from_serve),
+        removed(socket),
+        running(words, name="borg serve", env=env, stdin=requests, stdout=from_serve) as serving,
+        running(argv, name="socat", stdin=replies, stdout=to_serve) as child,
+    ):
+        for end in (requests, to_serve, replies, from_serve):
+            end.close()
+        _await_socket(child, socket)
+        with ended(child, serving):
+            yield
 
 
-def _pipe() -> tuple[IO[bytes], IO[bytes]]:
-    read_end, write_end = os.pipe()
-    return os.fdopen(read_end, "rb"), os.fdopen(write_end, "wb", 0)
+@contextlib.contextmanager
+def ended(peer: Running, serving: Running) -> Iterator[None]:
+    """On the way out, `borg serve` ends because its peer has.
+
+    It frees its lock once its input has ended; a signal just then leaves the lock.
+    """
+    try:
+        yield
+    finally:
+        peer.stop(grace=5)
+        with contextlib.suppress(CommandError):
+            serving.wait(SERVE_END_SECONDS)
 
 
 @contextlib.contextmanager

@@ -94,7 +94,7 @@ def setup(
         raise ClientUnsuitable(
             f"{session.config.target} has no folder for us that may hold programs",
             hint="it needs 70 MB in one of TMPDIR, /tmp, /var/tmp, /dev/shm or /run that is not "
-            "mounted noexec; or install borg there, or use sshfs",
+            "mounted noexec; or name a borg of its own by --client-borg, or use sshfs",
         )
     return facts
 

@@ -33,13 +33,18 @@ def differs(item: Item, found: Found | None, names: Names | None = None) -> set[
     # Not of folders: a machine that is alive works in them.
     if mode[0] != "d" and found.mtime != item.mtime_ns // losses.SECOND:
         kinds.add("times")
-    if found.uid != item.uid or found.gid != item.gid:
-        user, group = (names or {}).get((found.uid, found.gid), (None, None))
-        if item.uid != found.uid and item.user != user:
-            kinds.add("owners")
-        if item.gid != found.gid and item.group != group:
-            kinds.add("owners")
+    if not _owned(item, found, names or {}):
+        kinds.add("owners")
     return kinds
+
+
+def _owned(item: Item, found: Found, names: Names) -> bool:
+    if (found.uid, found.gid) == (item.uid, item.gid):
+        return True
+    user, group = names.get((found.uid, found.gid), (None, None))
+    return (item.uid == found.uid or item.user == user) and (
+        item.gid == found.gid or item.group == group
+    )
 
 
 def right(items: Sequence[Item], ground: Ground) -> set[str]:

@@ -7,7 +7,6 @@ learns neither key nor passphrase. What the format does not hold is lost, and co
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from borgpull.client.setup import Facts, as_root, read, script, sudo_refused
 from borgpull.errors import BorgFailed, ClientUnsuitable
 from borgpull.events import Emit
 from borgpull.model import JobSpec
-from borgpull.process import Completed, Running, running
+from borgpull.process import Completed, Running, pipe, running
 from borgpull.restores import losses
 from borgpull.restores.base import SURVEY_SECONDS, Order, Site, Watch
 from borgpull.restores.native import require_free
@@ -115,14 +114,11 @@ def _piped(
     borg: Borg, order: Order, patterns: Path, unpack: list[str]
 ) -> Iterator[tuple[Running, Running]]:
     """borg export-tar, whose output is the input of the command `unpack`; both."""
-    read_end, write_end = os.pipe()
     with (
-        os.fdopen(read_end, "rb") as source,
-        os.fdopen(write_end, "wb", 0) as sink,
+        pipe() as (source, sink),
         running(unpack, name="tar on the target", stdin=source) as tar,
         exporting(borg, order, patterns, sink) as child,
     ):
-        # Each end must be open in one process only, or nobody sees the other's end.
         source.close()
         sink.close()
         yield child, tar

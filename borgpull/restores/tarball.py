@@ -23,7 +23,7 @@ from borgpull.borg.tarnames import FILTERS, tar_filter
 from borgpull.errors import NotRestored, TargetNotUsable, UsageError
 from borgpull.events import Emit
 from borgpull.model import JobSpec
-from borgpull.process import Completed, running
+from borgpull.process import Completed, pipe, running
 from borgpull.restores import losses
 from borgpull.restores.base import Order, Site, Watch
 from borgpull.restores.tar import exporting
@@ -166,10 +166,8 @@ def _unpacked(path: Path, program: str) -> Iterator[IO[bytes]]:
         if not program:
             yield file
             return
-        read_end, write_end = os.pipe()
         with (
-            os.fdopen(read_end, "rb") as plain,
-            os.fdopen(write_end, "wb", 0) as inner,
+            pipe() as (plain, inner),
             running([program, "-d", "-c"], name=program, stdin=file, stdout=inner) as child,
         ):
             inner.close()
