@@ -71,6 +71,7 @@ class Order:
     """
 
     archive: str
+    final: str = ""  # the name that it gets once it is verified
     args: tuple[str, ...] = ()  # options: compression, patterns
     dry_run: bool = False
     fresh: bool = False
@@ -100,10 +101,17 @@ def create(
 
 
 def watch(
-    child: Running, client: str, order: Order, *, alive: Callable[[], bool], emit: Emit
+    child: Running,
+    client: str,
+    order: Order,
+    *,
+    alive: Callable[[], bool],
+    emit: Emit,
+    ending: Callable[[], None] = lambda: None,
 ) -> Created:
     """Read a `borg create` to its end, whether its JSON comes by standard output or error.
 
+    `ending` is called when borg has read all files (or says so: perhaps never, or often).
     Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
     """
     progress = _Progress(emit, order.total_files)
@@ -120,6 +128,8 @@ def watch(
         elif message["type"] == "file_status":
             done.count(str(message.get("status")), str(message.get("path")))
         elif message["type"] == "archive_progress":
+            if message.get("finished"):
+                ending()
             progress.tell(message)
         elif message["type"] == "log_message":
             _log_message(message, done, log, emit)

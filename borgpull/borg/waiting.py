@@ -1,6 +1,7 @@
 """`python3 -m borgpull.borg.waiting`: stock borg that has loaded its code and waits for a command.
 
-The command line comes as a line of JSON on standard input; without one it ends.
+The command line comes as a line of JSON on standard input, or by the file descriptor whose number
+is the only argument; without one it ends.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import sys
 
 def command() -> list[str]:
     """The command line that comes; none if none does."""
-    line = sys.stdin.readline()
+    with open(int(sys.argv[1]) if sys.argv[1:] else 0, encoding="utf-8", closefd=False) as source:
+        line = source.readline()
     return list(json.loads(line)) if line else []
 
 

@@ -13,11 +13,15 @@ from typing import IO
 from borgpull.borg.command import QUICK, Borg
 from borgpull.client.authorized import url
 from borgpull.client.place import Place
-from borgpull.client.serve import Handed, ended, serve, serve_env
+from borgpull.client.serve import Serving, ended
 from borgpull.client.setup import Facts
 from borgpull.errors import ClientUnsuitable
 from borgpull.process import Running, pipe, running
 
+# Before a command, it sees its input only from after the client's line `borgpull-begin` on: what
+# comes first is printed by the profile of the login shell. sh reads byte by byte.
+_BEGIN = 'while IFS= read -r line; do [ "$line" != borgpull-begin ] || exec "$@"; done'
+AFTER_GREETING = ("sh", "-c", _BEGIN, "sh")
 # The first that ends as BORG_EXIT_CODES=modern says even where the error is the server's
 # (borgbackup/borg#8631). An older one is used only if it is named.
 OWN_BORG = (1, 4, 1)
@@ -36,7 +40,6 @@ class ClientBorg:
     program: str  # on the client
     server: Borg
     before: tuple[str, ...] = ()  # words before the program: a command that starts it
-    handed: Handed | None = None  # it can only read, and what it gets is counted here
 
     def renames(self) -> bool:
         """Is a renaming by this borg any good? Else ours has to: it learns the archive first."""
@@ -50,6 +53,9 @@ class ClientBorg:
         }
         if command in QUICK:
             env["BORG_SELFTEST"] = "disabled"
+        if command == "rename":
+            # It has no use for the files cache, and need not copy it before it writes its own.
+            env["BORG_FILES_CACHE_SUFFIX"] = "none"
         assigned = [f"{name}={value}" for name, value in env.items()]
         program = [*self.before, self.program]
         common = ["--log-json", "--lock-wait", str(self.server.lock_wait)]
@@ -66,43 +72,23 @@ class ClientBorg:
             yield child
 
     @contextlib.contextmanager
-    def joined(self, command: str, *args: str) -> Iterator[Running]:
+    def joined(self, serve: Serving, command: str, *args: str) -> Iterator[Running]:
         """borg under way, which has a `borg serve` at its own standard input and output."""
         words = self.words("channel", f"sh {self.place.folder}/rsh", command, *args)
-        argv, header = self.place.command("run"), self.header(words)
-        with joined(self.server, argv, header, handed=self.handed) as child:
+        with joined(serve, self.place.command("run"), self.header(words)) as child:
             yield child
 
 
 @contextlib.contextmanager
-def joined(
-    server: Borg, argv: Sequence[str], header: bytes, *, handed: Handed | None = None
-) -> Iterator[Running]:
-    """A command on the client and a `borg serve` here, each the other's input and output.
-
-    With `handed`, it can only read.
-    """
+def joined(serve: Serving, argv: Sequence[str], header: bytes) -> Iterator[Running]:
+    """A command on the client and a `borg serve` here, each the other's input and output."""
     with pipe() as (requests, replies), told(argv, header, stdout=replies) as (child, sink):
         replies.close()
-        argv = after_greeting(serve(server, writable=handed is None))
-        env = {**serve_env(server), **(handed.env() if handed else {})}
-        fds = [handed.fd] if handed else []
-        with running(
-            argv, name="borg serve", env=env, pass_fds=fds, stdin=requests, stdout=sink
-        ) as serving:
+        with serve.running(stdin=requests, stdout=sink, before=AFTER_GREETING) as serving:
             requests.close()
             sink.close()
             with ended(child, serving):
                 yield child
-
-
-def after_greeting(command: Sequence[str]) -> list[str]:
-    """A command that sees its input only from after the client's line `borgpull-begin` on.
-
-    What comes before it is printed by the profile of the login shell. sh reads byte by byte.
-    """
-    script = 'while IFS= read -r line; do [ "$line" != borgpull-begin ] || exec "$@"; done'
-    return ["sh", "-c", script, "sh", *command]
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ if [ "$way" = channel ]; then
   exec 1>&2 # the protocol has standard output for itself
   BORGPULL_IN=/proc/$$/fd/3 BORGPULL_OUT=/proc/$$/fd/4
   if ! [ -p "$BORGPULL_IN" ] || ! [ -p "$BORGPULL_OUT" ]; then # sockets cannot be opened anew
-    BORGPULL_IN=$folder/in BORGPULL_OUT=$folder/out
+    BORGPULL_IN=$folder/in.$$ BORGPULL_OUT=$folder/out.$$
     mkfifo "$BORGPULL_IN" "$BORGPULL_OUT" || exit 1
     cat <&3 >"$BORGPULL_IN" 2>/dev/null 4>&- &
     cat <"$BORGPULL_OUT" >&4 2>/dev/null &

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from borgpull.borg import readonly
 from borgpull.borg.command import Borg
+from borgpull.borg.spares import WAITING
 from borgpull.errors import BorgFailed
 from borgpull.process import CommandError, Running, pipe, running
 
@@ -20,22 +24,66 @@ LISTEN_SECONDS = 10.0
 SERVE_END_SECONDS = 5.0
 # socat copies 8 KiB at a time by default; borg's messages are megabytes.
 BUFFER = "131072"
+# Put before `borg serve`, it can read only, whatever is asked of it.
 READ_ONLY = (sys.executable, "-P", "-m", "borgpull.borg.readonly")
 
 
-def serve(server: Borg, *, writable: bool = True) -> list[str]:
-    """`borg serve` for this one repository, where nothing can be deleted for good.
-
-    Not writable, it can read only, whatever is asked of it.
-    """
+def serve(server: Borg) -> list[str]:
+    """`borg serve` for this one repository, where nothing can be deleted for good."""
     repository = str(server.repository)
-    words = ["borg", "serve", "--append-only", "--restrict-to-repository", repository]
-    return words if writable else [*READ_ONLY, *words]
+    return ["borg", "serve", "--append-only", "--restrict-to-repository", repository]
 
 
 def serve_env(server: Borg) -> dict[str, str]:
     """`borg serve` encrypts and chunks nothing, which is what borg's self-test is about."""
     return {**server.env(None), "BORG_SELFTEST": "disabled"}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How a `borg serve` is started: its command line, environment, and what it inherits."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    fds: tuple[int, ...] = ()
+
+    def running(
+        self, *, stdin: IO[bytes], stdout: IO[bytes], before: Sequence[str] = ()
+    ) -> AbstractContextManager[Running]:
+        """`before` is a program that is put before it."""
+        argv = [*before, *self.argv]
+        return running(
+            argv, name="borg serve", env=self.env, pass_fds=self.fds, stdin=stdin, stdout=stdout
+        )
+
+
+class Gate:
+    """A `borg serve` that has loaded its code and does nothing before `open`; never opened, it ends
+    with `close`."""
+
+    def __init__(self, server: Borg, reader: IO[bytes], writer: IO[bytes]) -> None:
+        self._server, self._reader, self._writer = server, reader, writer
+
+    def serving(self) -> Serving:
+        fd = self._reader.fileno()
+        return Serving([*WAITING, str(fd)], serve_env(self._server), (fd,))
+
+    def open(self) -> None:
+        self._writer.write(json.dumps(serve(self._server)).encode() + b"\n")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def served(server: Borg, gate: Gate | None = None) -> Serving:
+    """At once, or once the gate is open."""
+    return Serving(serve(server), serve_env(server)) if gate is None else gate.serving()
+
+
+@contextlib.contextmanager
+def gate(server: Borg) -> Iterator[Gate]:
+    with pipe() as (reader, writer):
+        yield Gate(server, reader, writer)
 
 
 class Handed:
@@ -55,27 +103,27 @@ class Handed:
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
 
-    def env(self) -> dict[str, str]:
-        return {readonly.COUNT_FD: str(self.fd)}
+    def serving(self, server: Borg) -> Serving:
+        env = {**serve_env(server), readonly.COUNT_FD: str(self.fd)}
+        return Serving([*READ_ONLY, *serve(server)], env, (self.fd,))
 
     def __call__(self) -> int:
         return int.from_bytes(os.pread(self.fd, readonly.COUNT_BYTES, 0), sys.byteorder)
 
 
 @contextlib.contextmanager
-def listening(server: Borg, socket: Path) -> Iterator[None]:
+def listening(serve: Serving, socket: Path) -> Iterator[None]:
     """A `borg serve` for the first who connects. Raises BorgFailed.
 
     It runs already, as it takes as long to start as the borg that will connect.
     """
     # socat hands the client's end on by its own only, after half a second if it is not told else.
     argv = ["socat", "-b", BUFFER, "-t", "0.01", f"UNIX-LISTEN:{socket},mode=600", "STDIO"]
-    words, env = serve(server), serve_env(server)
     with (
         pipe() as (requests, to_serve),
         pipe() as (replies, from_serve),
         removed(socket),
-        running(words, name="borg serve", env=env, stdin=requests, stdout=from_serve) as serving,
+        serve.running(stdin=requests, stdout=from_serve) as serving,
         running(argv, name="socat", stdin=replies, stdout=to_serve) as child,
     ):
         for end in (requests, to_serve, replies, from_serve):

@@ -38,7 +38,7 @@ chosen=
 for base in /var/cache "$@"; do # /var/cache: a kept one is found without --keep-runtime too
   folder=$base/borgpull-$id
   { [ "$folder" != "$chosen" ] && ours "$folder"; } || continue
-  rm -rf "$folder"/*.sock "$folder/in" "$folder/out" "$folder/runtime.new" "$folder/home.new" "$folder/key" \
+  rm -rf "$folder"/*.sock "$folder"/in.* "$folder"/out.* "$folder/runtime.new" "$folder/home.new" "$folder/key" \
     "$folder"/home/cache/*/lock.* # of a borg that is dead: it would be waited for, in vain
   if [ -z "$chosen" ] && good "$folder"; then chosen=$folder; else rm -rf "$folder"; fi
 done

@@ -8,7 +8,7 @@ for base in /var/cache "${XDG_CACHE_HOME:-$HOME/.cache}" "${TMPDIR:-/tmp}" /tmp 
   folder=$base/borgpull-$id
   ours "$folder" || continue
   if [ "$keep" = yes ] && { [ -d "$folder/runtime" ] || [ -d "$folder/home" ]; }; then
-    (cd "$folder" && rm -rf ./*.sock in out key known_hosts run rsh tool probe home.new runtime.new)
+    (cd "$folder" && rm -rf ./*.sock in.* out.* key known_hosts run rsh tool probe home.new runtime.new)
   else
     rm -rf "$folder"
   fi

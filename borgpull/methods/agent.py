@@ -49,7 +49,7 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
 @contextlib.contextmanager
 def link(
     agent: agents.Agent, job: JobSpec, there: ClientBorg, folder: Path
-) -> Iterator[onclient.Start]:
+) -> Iterator[onclient.Way]:
     assert job.target is not None
     server, facts = there.server, there.place.facts
     named = host_and_port(job.connect_back) if job.connect_back else None

@@ -4,6 +4,7 @@ paths and patterns are in that command, and nothing of ours lies on the client."
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
@@ -11,36 +12,39 @@ from borgpull.borg.command import Borg
 from borgpull.borg.create import Order
 from borgpull.client.borg import joined, passphrase, renames, require_known
 from borgpull.client.place import Place
+from borgpull.client.serve import Gate, served
 from borgpull.errors import UsageError
 from borgpull.events import Emit
 from borgpull.methods import onclient
 from borgpull.methods.base import Source
+from borgpull.methods.renaming import Renaming
 from borgpull.model import JobSpec
 from borgpull.process import Running
 
 
-def source(job: JobSpec, borg: Borg, place: Place, emit: Emit) -> Source:
+@contextlib.contextmanager
+def source(job: JobSpec, borg: Borg, place: Place, emit: Emit) -> Iterator[Source]:
     """Raises UsageError where the job wants what the key's command does not do."""
     session = place.session
     require_known(place.facts, "borg")
     _check(job, place)
 
     @contextlib.contextmanager
-    def start(verb: str, archive: str, more: str = "") -> Iterator[Running]:
+    def start(
+        verb: str, archive: str, more: str = "", *, gate: Gate | None = None
+    ) -> Iterator[Running]:
         header = f"borgpull-{verb}\n{passphrase(borg)}\n{archive}\n{more}\n"
         # The command is not asked for anything: sshd runs its own.
         argv = session.command("borgpull")
-        with joined(borg, argv, header.encode()) as child:
+        with joined(served(borg, gate), argv, header.encode()) as child:
             yield child
 
     def create(order: Order) -> AbstractContextManager[Running]:
         return start("list" if order.dry_run else "create", order.archive, job.compression)
 
-    def rename(old: str, new: str) -> AbstractContextManager[Running]:
-        return start("rename", old, new)
-
-    own = rename if renames(place.facts) else None
-    return onclient.of_commands(borg, session, emit, create=create, rename=own)
+    rename = functools.partial(start, "rename") if renames(place.facts) else None
+    with Renaming(borg, session, rename, ahead=True) as renaming:
+        yield onclient.of_commands(borg, session, emit, create=create, renaming=renaming)
 
 
 def _check(job: JobSpec, place: Place) -> None:

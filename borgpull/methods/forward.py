@@ -30,7 +30,7 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
 
 
 @contextlib.contextmanager
-def link(job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Start]:
+def link(job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Way]:
     assert job.target is not None
     server, place = there.server, there.place
     key = keypair(folder, "forward_key")

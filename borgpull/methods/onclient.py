@@ -9,43 +9,51 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from borgpull import events
 from borgpull.borg import guard, messages, repository
-from borgpull.borg.command import Borg, exclude_args, is_failure, plain_log
+from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, watch
 from borgpull.client.authorized import FILTER
 from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.place import Place
+from borgpull.client.serve import Gate
 from borgpull.client.setup import Facts, setup, sweep
 from borgpull.errors import (
     BorgFailed,
     BorgpullError,
     ClientUnsuitable,
     ConfigError,
-    ConnectionLost,
     PathMissing,
 )
 from borgpull.events import Emit
 from borgpull.methods import clientmounts
 from borgpull.methods.base import Source, Verdict
+from borgpull.methods.renaming import Renaming, Start
 from borgpull.model import JobSpec, Target
 from borgpull.process import Running
 from borgpull.ssh import back
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh.config import SshConfig
-from borgpull.ssh.session import Session, connected, lost
+from borgpull.ssh.session import Session, connected
 from borgpull.ssh.sshd import ALIAS
 
 # borg's status letter to its type letter, as `borg list` has it.
 KINDS = {"d": "d", "s": "l", "f": "p", "b": "b", "c": "c"}
 
-# A command of borg on the client under way: (command, *words).
-Start = Callable[..., AbstractContextManager[Running]]
-# Opens the way from that borg to this side's `borg serve`.
-Link = Callable[[JobSpec, ClientBorg, Path], AbstractContextManager[Start]]
-Forced = Callable[[JobSpec, Borg, Place, Emit], Source]
+
+@dataclass(frozen=True)
+class Way:
+    """From a borg on the client to this side's `borg serve`."""
+
+    start: Start
+    gates: bool = False  # does `start` know what to do with a gate?
+
+
+Link = Callable[[JobSpec, ClientBorg, Path], AbstractContextManager[Way]]
+Forced = Callable[[JobSpec, Borg, Place, Emit], AbstractContextManager[Source]]
 
 
 @contextlib.contextmanager
@@ -77,18 +85,23 @@ def open_source(
                     f"the key for {job.target} is limited to a command of its own",
                     hint=f"only pipe works with it: borgpull pipe {job.target}",
                 )
-            with guarded(borg):
-                yield forced(job, borg, place, emit)
+            with guarded(borg), forced(job, borg, place, emit) as found:
+                yield found
             return
         program = choose(place, job.client_borg)
         saved = borg.base.parent / "client-cache.tar"
         place.bring_cache(saved)
         there = ClientBorg(place, program, borg)
-        with guarded(borg), link(job, there, folder) as start:
-            yield source(job, there, start, saved, emit)
+        with (
+            guarded(borg),
+            link(job, there, folder) as way,
+            source(job, there, way, saved, emit) as found,
+        ):
+            yield found
 
 
-def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emit) -> Source:
+@contextlib.contextmanager
+def source(job: JobSpec, there: ClientBorg, way: Way, saved: Path, emit: Emit) -> Iterator[Source]:
     place = there.place
     left_out = clientmounts.to_leave_out(place.facts.mounts or None, job.paths)
     patterns = [*(item.pattern() for item in left_out), f"pp:{place.folder}"]
@@ -99,19 +112,24 @@ def source(job: JobSpec, there: ClientBorg, start: Start, saved: Path, emit: Emi
     def words(order: Order) -> list[str]:
         return order.words("--filter", worth_a_line(order), *options, paths=paths)
 
+    def rename(old: str, new: str, **held: Gate | None) -> AbstractContextManager[Running]:
+        return way.start("rename", f"::{old}", new, **held)
+
     def accept() -> None:
         if not job.keep_runtime:
             place.fetch_cache(saved)
 
-    return of_commands(
-        there.server,
-        place.session,
-        emit,
-        create=lambda order: start("create", *words(order)),
-        rename=(lambda old, new: start("rename", f"::{old}", new)) if there.renames() else None,
-        left_out=tuple({"path": item.path, "fstype": item.fstype} for item in left_out),
-        accept=accept,
-    )
+    own = rename if there.renames() else None
+    with Renaming(there.server, place.session, own, ahead=way.gates) as renaming:
+        yield of_commands(
+            there.server,
+            place.session,
+            emit,
+            create=lambda order: way.start("create", *words(order)),
+            renaming=renaming,
+            left_out=tuple({"path": item.path, "fstype": item.fstype} for item in left_out),
+            accept=accept,
+        )
 
 
 def worth_a_line(order: Order) -> str:
@@ -125,34 +143,33 @@ def of_commands(
     emit: Emit,
     *,
     create: Callable[[Order], AbstractContextManager[Running]],
-    rename: Callable[[str, str], AbstractContextManager[Running]] | None,
+    renaming: Renaming,
     left_out: tuple[dict[str, str], ...] = (),
     accept: Callable[[], None] = lambda: None,
 ) -> Source:
-    """What a backup can do by these commands of a client's borg; without `rename`, ours renames."""
+    """What a backup can do by these commands of a client's borg."""
 
     def created(order: Order) -> Created:
         with create(order) as child:
             if not order.dry_run:
                 server.start_spares(2)  # for `verify`, and for `archives`
-            done = watch(child, server.client, order, alive=session.alive, emit=emit)
+            done = watch(
+                child,
+                server.client,
+                order,
+                alive=session.alive,
+                emit=emit,
+                ending=lambda: renaming.prepare(order),
+            )
         check(server, order, done)
         return done
-
-    def renamed(old: str, new: str) -> None:
-        if rename is None:
-            repository.rename(server, old, new)
-            return
-        with rename(old, new) as child:
-            finish(child, server.client, session)
-        repository.await_release(server)
 
     return Source(
         left_out=left_out,
         alive=session.alive,
         create=created,
         verify=lambda done: verify(server, done),
-        rename=renamed,
+        rename=renaming,
         accept=accept,
         archives=lambda: repository.archives(server),
         losses=dict,
@@ -233,7 +250,7 @@ def identity(borg: Borg) -> str:
         raise ConfigError(f"cannot use {path}: {error.strerror}") from None
 
 
-def by_ssh(target: Target, there: ClientBorg, rsh: str) -> Start:
+def by_ssh(target: Target, there: ClientBorg, rsh: str) -> Way:
     """Commands of a borg that gets here by a ssh of the client; why that ssh could not, if so."""
 
     def asked_again() -> BorgpullError | None:
@@ -242,7 +259,8 @@ def by_ssh(target: Target, there: ClientBorg, rsh: str) -> Start:
         return back.from_client(done.stderr, target)
 
     @contextlib.contextmanager
-    def start(command: str, *words: str) -> Iterator[Running]:
+    def start(command: str, *words: str, gate: Gate | None = None) -> Iterator[Running]:
+        assert gate is None  # sshd starts its `borg serve`
         with there.through(rsh, command, *words) as child:
             try:
                 yield child
@@ -250,17 +268,7 @@ def by_ssh(target: Target, there: ClientBorg, rsh: str) -> Start:
                 reason = back.from_client("\n".join(child.tail), target)
                 raise (reason or asked_again() or error) from None
 
-    return start
-
-
-def finish(child: Running, client: str, session: Session) -> None:
-    """A command of borg to its end. Raises ConnectionLost, borg's errors."""
-    log = [item[1].decode(errors="replace") for item in child.lines() if item is not None]
-    code = child.wait(60)
-    if lost(session.alive, code):
-        raise ConnectionLost(f"the connection to {client} broke during the run")
-    if is_failure(code):
-        raise messages.from_exit(code, plain_log("".join(log)), client)
+    return Way(start)
 
 
 def verify(borg: Borg, done: Created) -> Verdict:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from borgpull.borg.command import Borg
 from borgpull.client.borg import ClientBorg, relay
-from borgpull.client.serve import BUFFER, listening
+from borgpull.client.serve import BUFFER, Gate, listening, served
 from borgpull.errors import ForwardingRefused, UsageError
 from borgpull.events import Emit
 from borgpull.methods import onclient
@@ -35,29 +35,33 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
 
 
 @contextlib.contextmanager
-def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Start]:
+def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Way]:
     session, place = there.place.session, there.place
-    local = folder / "serve.sock"
-    remote = f"{place.folder}/{os.urandom(8).hex()}.sock"
-    forward = ("-R", f"{remote}:{local}")
-    done = session.control("forward", *forward)
+    # One for what has the way to itself, and one for what waits behind a gate meanwhile.
+    sockets = {
+        folder / name: f"{place.folder}/{os.urandom(8).hex()}.sock"
+        for name in ("serve.sock", "held.sock")
+    }
+    forwards = [word for local, remote in sockets.items() for word in ("-R", f"{remote}:{local}")]
+    done = session.control("forward", *forwards)
     if done.returncode != 0:
         raise ForwardingRefused(
             f"{session.config.target} refuses to forward a unix socket",
             hint="AllowStreamLocalForwarding in the client's sshd_config (dropbear's sshd cannot "
             "do it); or use pipe, which needs no forwarding",
         )
-    # A program of its own: borg adds words to its command, which socat would take for addresses.
-    command = f"exec {relay(place)} -b {BUFFER} STDIO UNIX-CONNECT:{remote}"
-    rsh = f"sh -c {shlex.quote(command)}"
+    client = f"exec {relay(place)} -b {BUFFER} STDIO UNIX-CONNECT"
 
     @contextlib.contextmanager
-    def start(command: str, *words: str) -> Iterator[Running]:
+    def start(command: str, *words: str, gate: Gate | None = None) -> Iterator[Running]:
+        local, remote = list(sockets.items())[gate is not None]
+        # A program of its own: borg adds words to it, which socat would take for addresses.
+        rsh = f"sh -c {shlex.quote(f'{client}:{remote}')}"
         with (
-            listening(there.server, local),
+            listening(served(there.server, gate), local),
             there.through(rsh, command, *words) as child,
         ):
             yield child
 
-    # The forwarding ends with the connection, and its socket is in our folder, which goes before.
-    yield start
+    # The forwardings end with the connection; their sockets are in our folder, which goes before.
+    yield onclient.Way(start, gates=True)

@@ -114,7 +114,13 @@ def _save(job: JobSpec, source: Source, name: str, emit: Emit, *, fresh: bool) -
     mark = f"{repository.UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     args = ("--compression", job.compression, *exclude_args(job.exclude))
     events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
-    order = Order(archive=name + mark, args=args, fresh=fresh, total_files=_files_last_time(job))
+    order = Order(
+        archive=name + mark,
+        final=name,
+        args=args,
+        fresh=fresh,
+        total_files=_files_last_time(job),
+    )
     done = source.create(order)
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
     events.phase(emit, "verify", "comparing the archive with the client")

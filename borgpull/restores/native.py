@@ -50,7 +50,6 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             program(place, job.client_borg, emit),
             borg,
             before=(*CHDIR, job.into),
-            handed=handed,
         )
 
         def survey(word: str, data: bytes) -> Completed:
@@ -62,7 +61,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             if patterns:
                 place.put("patterns", order.patterns)
             words = order.extract(*patterns)
-            with there.joined("extract", *words) as child:
+            with there.joined(handed.serving(borg), "extract", *words) as child:
                 return watch(child, handed)
 
         yield Site(

@@ -1,0 +1,103 @@
+"""The client's `borg rename`, which gives a verified archive its name.
+
+Starting borg takes longer than the renaming. So it is started when `borg create` has read all files
+and begins to write its caches; its `borg serve` on this side does nothing before the archive is
+verified.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+
+from borgpull.borg import messages, repository
+from borgpull.borg.command import Borg, is_failure, plain_log
+from borgpull.borg.create import Order
+from borgpull.client.serve import Gate, gate
+from borgpull.errors import ConnectionLost
+from borgpull.process import Running
+from borgpull.ssh.session import Session, lost
+
+
+class Start(Protocol):
+    """A command of borg on the client under way; with `gate`, its `borg serve` is held back."""
+
+    def __call__(
+        self, command: str, *words: str, gate: Gate | None = None
+    ) -> AbstractContextManager[Running]: ...
+
+
+# A `borg rename` from one name to another.
+Rename = Callable[..., AbstractContextManager[Running]]
+
+
+class Renaming:
+    """Ends what it has started ahead when the way to the client closes."""
+
+    def __init__(
+        self, server: Borg, session: Session, rename: Rename | None, *, ahead: bool
+    ) -> None:
+        """`rename` takes the two names, and a `gate` if it can be started `ahead`; without one,
+        this side's borg renames."""
+        self._server, self._session, self._rename = server, session, rename
+        self._ahead = ahead
+        self._stack = contextlib.ExitStack()
+        self._begun: tuple[tuple[str, str], Gate, Running] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def prepare(self, order: Order) -> None:
+        """Start the renaming of what is being made, once, unless only borg knows its name."""
+        names = (order.archive, order.final)
+        if self._rename is None or not self._ahead or self._begun or order.dry_run:
+            return
+        if any("{" in name for name in names):
+            return
+        own = self._stack.enter_context(gate(self._server))
+        child = self._stack.enter_context(self._rename(*names, gate=own))
+        self._stack.callback(own.close)  # or it would be waited for
+        self._begun = names, own, child
+
+    def __call__(self, old: str, new: str) -> None:
+        """Raises ConnectionLost, borg's errors."""
+        if self._rename is None:
+            repository.rename(self._server, old, new)
+            return
+        with self._under_way(self._rename, old, new) as child:
+            finish(child, self._server.client, self._session)
+        repository.await_release(self._server)
+
+    @contextlib.contextmanager
+    def _under_way(self, rename: Rename, old: str, new: str) -> Iterator[Running]:
+        """The one that waits for this, if it still does, or a new one."""
+        with self._stack:
+            if self._begun is not None:
+                names, own, child = self._begun
+                if names == (old, new) and child.alive():
+                    own.open()
+                    yield child
+                    return
+        with rename(old, new) as child:
+            yield child
+
+
+def finish(child: Running, client: str, session: Session) -> None:
+    """A command of borg to its end. Raises ConnectionLost, borg's errors."""
+    log = [item[1].decode(errors="replace") for item in child.lines() if item is not None]
+    code = child.wait(60)
+    if lost(session.alive, code):
+        raise ConnectionLost(f"the connection to {client} broke during the run")
+    if is_failure(code):
+        raise messages.from_exit(code, plain_log("".join(log)), client)
