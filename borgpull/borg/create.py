@@ -107,11 +107,11 @@ def watch(
     *,
     alive: Callable[[], bool],
     emit: Emit,
-    ending: Callable[[], None] = lambda: None,
+    heard: Callable[[bool], None] = lambda finished: None,
 ) -> Created:
     """Read a `borg create` to its end, whether its JSON comes by standard output or error.
 
-    `ending` is called when borg has read all files (or says so: perhaps never, or often).
+    `heard` is called at each sign of borg's progress: has it read all files (as it says)?
     Raises ConnectionLost as soon as `alive()` is false, and borg's errors.
     """
     progress = _Progress(emit, order.total_files)
@@ -128,8 +128,7 @@ def watch(
         elif message["type"] == "file_status":
             done.count(str(message.get("status")), str(message.get("path")))
         elif message["type"] == "archive_progress":
-            if message.get("finished"):
-                ending()
+            heard(bool(message.get("finished")))
             progress.tell(message)
         elif message["type"] == "log_message":
             _log_message(message, done, log, emit)

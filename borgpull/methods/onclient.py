@@ -6,6 +6,7 @@ Each method adds a `Link`: how that borg reaches `borg serve` on this side.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -150,17 +151,16 @@ def of_commands(
     """What a backup can do by these commands of a client's borg."""
 
     def created(order: Order) -> Created:
+        spares = functools.cache(lambda: server.start_spares(2))  # for `verify` and `archives`
+
+        def heard(finished: bool) -> None:
+            if finished:
+                renaming.prepare(order)
+            else:  # all that borg needs has started, and this side has little to do from now on
+                spares()
+
         with create(order) as child:
-            if not order.dry_run:
-                server.start_spares(2)  # for `verify`, and for `archives`
-            done = watch(
-                child,
-                server.client,
-                order,
-                alive=session.alive,
-                emit=emit,
-                ending=lambda: renaming.prepare(order),
-            )
+            done = watch(child, server.client, order, alive=session.alive, emit=emit, heard=heard)
         check(server, order, done)
         return done
 

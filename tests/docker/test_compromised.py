@@ -124,7 +124,7 @@ def test_what_it_tries_is_refused_or_undone(
         assert "0o40700" in log["other user"], log
         assert "PermissionError" in log["other user"], log
     assert_error(done, 65, "archive new is verified", "vanished: old")
-    assert names(lab, name) == {"new"}
+    assert "new" in names(lab, name)
 
     # Its key cannot be overwritten.
     config = (repository / "config").read_bytes()
@@ -195,6 +195,23 @@ def test_it_lies(lab: Lab, machine: Client, name: str) -> None:
     assert_error(done, 62, "does not have the archive new")
     data = lab.plain("list", "--json", name).result["data"]
     assert (data["archives"], [item["name"] for item in data["vanished"]]) == ([], ["old"])
+
+
+@pytest.mark.parametrize("method", ["pipe", "socat"])
+def test_its_borg_rename_starts_early_and_waits(
+    lab: Lab, machine: Client, name: str, method: str
+) -> None:
+    """An archive without its verification has no name: `borg rename` is there, and gets nowhere."""
+    rename = ("begun", "honest")
+    done, log = attack(lab, machine, method, name, "honest", "linger", "fail", rename=rename)
+    assert done.rc == 49, done.stderr
+    assert log == {"begun": "rename"}
+    (found,) = names(lab, name)
+    assert found.startswith("new.unverified-")
+    assert not [*(lab.repo / name).glob("lock.exclusive/*")]
+    done, log = attack(lab, machine, method, name, "honest", rename=rename)
+    assert (done.rc, log) == (0, {"begun": "rename"}), done.stderr
+    assert "new" in names(lab, name)
 
 
 def test_it_talks_nonsense(lab: Lab, machine: Client, name: str) -> None:

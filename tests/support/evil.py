@@ -216,6 +216,19 @@ def honest() -> None:
             os._exit(int(end.code))
 
 
+def begun() -> None:
+    log("begun", verb)
+
+
+def linger() -> None:
+    """The archive is there, and nothing is locked; the server waits for this process."""
+    time.sleep(4)
+
+
+def fail() -> None:
+    os._exit(2)
+
+
 def hide() -> None:
     """A good archive is made to look like one of the server's temporary ones."""
     repository = connect(exclusive=True)
