@@ -4,14 +4,17 @@ Everything runs in containers of the image `borgpull` on one machine, through a 
 round trip. Trees, repositories and borg's caches are in memory where there is room: a disk's own
 speed changes more from one job to the next than the jobs differ. Same tree, same borg, no
 encryption, lz4. Each job is timed inside its container, from the start of its program to its end.
-The jobs take turns, so that whatever else the machine does hits them alike. Repositories are there
-before. BENCH_FILES and BENCH_MANY are the numbers of files in the trees that are saved, a quarter
-of BENCH_MANY in the one that is restored; BENCH_RUNS the unchanged runs, or restores, in a round.
+The speed of a machine that is shared may change by a third within minutes: so each of our jobs is
+held against the mean of the same by hand just before and just after it. A first backup can be made
+once only: there the jobs take turns. Repositories are there before. BENCH_FILES and BENCH_MANY are
+the numbers of files in the trees that are saved, a quarter of BENCH_MANY in the one that is
+restored; BENCH_RUNS the unchanged runs, or restores, in a round.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -34,7 +37,7 @@ MANY = int(os.environ.get("BENCH_MANY", "400000"))
 # Room that the trees and the four repositories of a plan take.
 MEMORY, ROOM = Path("/dev/shm"), 12 << 30
 # Unchanged runs (they are the daily business) or restores in a round.
-UNCHANGED_RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+UNCHANGED_RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Bench:
     """Client, server and proxy on a network; the jobs to be timed."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.turns = folder, 0
+        self.folder, self.numbers = folder, itertools.count()
         self.keys = ["-v", f"{folder}/key:/key:ro", "-v", f"{folder}/key.pub:/key.pub:ro"]
         self.volumes = ["-v", f"{folder}/repo:/repo", "-v", f"{folder}/state:/state"]
         self.secret = ["-v", f"{folder}/key:/run/secrets/ssh_key:ro"]
@@ -210,14 +213,28 @@ class Bench:
         finally:
             docker("rm", "-f", f"{ID}-recipe")
 
-    def turn(self, plan: Plan, archive: str) -> dict[str, float]:
-        """Each job once, another first each time; seconds by name."""
-        names, found = plan.jobs(), {}
-        for name in names[self.turns % len(names) :] + names[: self.turns % len(names)]:
-            os.sync()  # none is to wait for the disk on behalf of the one before
-            found[name] = self.job(name, archive)
-        self.turns += 1
-        return found
+    def firsts(self, plan: Plan, number: int) -> dict[str, float]:
+        """Each job once, another first in each round; seconds by name."""
+        names = plan.jobs()
+        start = number % len(names)
+        return {name: self.run(name, "first") for name in names[start:] + names[:start]}
+
+    def between(self, plan: Plan, archive: str) -> Iterator[dict[str, float]]:
+        """Each pair of PLANS, the first job between two of the second; seconds by name.
+
+        An archive that is made has a number added to its name.
+        """
+        last: dict[str, float] = {}  # the job before this, if it was one by hand
+        for one, other in plan.ratios:
+            names = [archive if plan.restores else f"{archive}{next(self.numbers)}" for _ in "123"]
+            before = last[other] if other in last else self.run(other, names[0])
+            ours = self.run(one, names[1])
+            last = {other: self.run(other, names[2])}
+            yield {one: ours, other: (before + last[other]) / 2}
+
+    def run(self, name: str, archive: str) -> float:
+        os.sync()  # none is to wait for the disk on behalf of the one before
+        return self.job(name, archive)
 
 
 def seconds(output: str) -> float:
@@ -314,10 +331,12 @@ def measure(plan: Plan, round_trip: int, rounds: int) -> Turns:
         with bench(plan, round_trip) as it:
             if plan.restores:
                 it.job("pipe", "saved")
-                turns["restore"] += [it.turn(plan, "saved") for _ in range(UNCHANGED_RUNS)]
+                for _ in range(UNCHANGED_RUNS):
+                    turns["restore"] += it.between(plan, "saved")
                 continue
-            turns["first"].append(it.turn(plan, "first"))
-            turns["unchanged"] += [it.turn(plan, f"again{n}") for n in range(UNCHANGED_RUNS)]
+            turns["first"].append(it.firsts(plan, number))
+            for _ in range(UNCHANGED_RUNS):
+                turns["unchanged"] += it.between(plan, "again")
     return turns
 
 
@@ -335,9 +354,10 @@ def report(plan: Plan, round_trip: int, found: Turns) -> None:
     tree = f"{plan.files:,} of {size}"
     for run, turns in found.items():
         for one, other in plan.ratios:
-            ratio = statistics.median(turn[one] / turn[other] for turn in turns)
-            both = [statistics.median(turn[name] for turn in turns) for name in (one, other)]
-            cells = [tree, f"{round_trip} ms", run, str(len(turns)), f"{one} / {other}"]
+            pairs = [(turn[one], turn[other]) for turn in turns if {one, other} <= turn.keys()]
+            ratio = statistics.median(ours / by_hand for ours, by_hand in pairs)
+            both = [statistics.median(times) for times in zip(*pairs, strict=True)]
+            cells = [tree, f"{round_trip} ms", run, str(len(pairs)), f"{one} / {other}"]
             cells += [f"{ratio:.2f}", f"{both[0]:.1f} / {both[1]:.1f}"]
             print(f"| {' | '.join(cells)} |", flush=True)
 
