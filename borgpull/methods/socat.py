@@ -50,7 +50,8 @@ def link(_job: JobSpec, there: ClientBorg, folder: Path) -> Iterator[onclient.Wa
             hint="AllowStreamLocalForwarding in the client's sshd_config (dropbear's sshd cannot "
             "do it); or use pipe, which needs no forwarding",
         )
-    client = f"exec {relay(place)} -b {BUFFER} STDIO UNIX-CONNECT"
+    # When borg has closed its end, every message of its was answered: nothing is left to wait for.
+    client = f"exec {relay(place)} -b {BUFFER} -t 0.01 STDIO UNIX-CONNECT"
 
     @contextlib.contextmanager
     def start(command: str, *words: str, gate: Gate | None = None) -> Iterator[Running]:
