@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from borgpull.client.setup import Facts, as_root
-from borgpull.errors import BorgpullError, ClientUnsuitable, ConfigError, ConnectionLost
+from borgpull.client.setup import Facts, as_root, to_its_end
+from borgpull.errors import ClientUnsuitable, ConfigError, ConnectionLost
 from borgpull.process import CommandError, Completed, pipe, running
 from borgpull.ssh.session import Session, lost
 
@@ -155,9 +155,11 @@ class Place:
             fresh.unlink(missing_ok=True)
 
     def leave(self, *, keep: bool) -> None:
-        """Remove the folder, or all of it but runtime and cache. Never raises: the next run can."""
-        with contextlib.suppress(BorgpullError):
-            self._stream(self.command("tool", "keep" if keep else "leave"))
+        """Remove the folder, or all of it but runtime and cache. Raises Interrupted.
+
+        Where it fails otherwise, the next run can do it.
+        """
+        to_its_end(lambda: self._stream(self.command("tool", "keep" if keep else "leave")))
 
 
 def limited(file: IO[bytes]) -> Callable[[bytes], None]:
