@@ -7,14 +7,13 @@ cost, and while a client's borg is at work this side has the time.
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
+from borgpull.borg import waiting
 from borgpull.process import CommandError, Completed, Running, running
 from borgpull.secrets import Secret, as_fd
 
@@ -35,12 +34,7 @@ class Spares:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def start(self, number: int, env: Mapping[str, str], passphrase: Secret | None) -> None:
@@ -65,7 +59,7 @@ class Spares:
             child = self._waiting.pop()
             assert child.popen.stdin is not None
             with contextlib.suppress(BrokenPipeError), child.popen.stdin as words:
-                words.write(json.dumps(list(argv)).encode() + b"\n")
+                words.write(waiting.line(argv))
                 words.flush()
             return _finish(child, timeout, sink)
         return None

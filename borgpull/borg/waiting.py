@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+
+
+def line(argv: Sequence[str]) -> bytes:
+    """A command line as one that waits reads it."""
+    return json.dumps(list(argv)).encode() + b"\n"
 
 
 def command() -> list[str]:
     """The command line that comes; none if none does."""
     with open(int(sys.argv[1]) if sys.argv[1:] else 0, encoding="utf-8", closefd=False) as source:
-        line = source.readline()
-    return list(json.loads(line)) if line else []
+        text = source.readline()
+    return list(json.loads(text)) if text else []
 
 
 def main() -> None:

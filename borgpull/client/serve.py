@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import sys
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from borgpull.borg import readonly
+from borgpull.borg import readonly, waiting
 from borgpull.borg.command import Borg
 from borgpull.borg.spares import WAITING
 from borgpull.errors import BorgFailed
@@ -69,7 +68,7 @@ class Gate:
         return Serving([*WAITING, str(fd)], serve_env(self._server), (fd,))
 
     def open(self) -> None:
-        self._writer.write(json.dumps(serve(self._server)).encode() + b"\n")
+        self._writer.write(waiting.line(serve(self._server)))
 
     def close(self) -> None:
         self._writer.close()
@@ -112,7 +111,7 @@ class Handed:
 
 
 @contextlib.contextmanager
-def listening(serve: Serving, socket: Path) -> Iterator[None]:
+def listening(start: Serving, socket: Path) -> Iterator[None]:
     """A `borg serve` for the first who connects. Raises BorgFailed.
 
     It runs already, as it takes as long to start as the borg that will connect.
@@ -123,7 +122,7 @@ def listening(serve: Serving, socket: Path) -> Iterator[None]:
         pipe() as (requests, to_serve),
         pipe() as (replies, from_serve),
         removed(socket),
-        serve.running(stdin=requests, stdout=from_serve) as serving,
+        start.running(stdin=requests, stdout=from_serve) as serving,
         running(argv, name="socat", stdin=replies, stdout=to_serve) as child,
     ):
         for end in (requests, to_serve, replies, from_serve):
