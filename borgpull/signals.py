@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-from borgpull.errors import Interrupted
+from borgpull.errors import BorgpullError, Interrupted
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -27,3 +27,16 @@ def raised() -> Iterator[None]:
     finally:
         for signum, old in before.items():
             signal.signal(signum, old)
+
+
+def to_its_end(action: Callable[[], object]) -> None:
+    """Do what must not be left half done, and can be done again.
+
+    A signal that breaks it off is obeyed once it is done. Raises Interrupted, and as `action`.
+    """
+    try:
+        action()
+    except Interrupted:  # the only one: the next are ignored
+        with suppress(BorgpullError):
+            action()
+        raise

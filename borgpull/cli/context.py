@@ -15,7 +15,7 @@ import typer
 from borgpull import signals
 from borgpull.cli.options import LauncherName, RungName
 from borgpull.cli.screen import Screen
-from borgpull.errors import BorgpullError, ConfigError, Interrupted
+from borgpull.errors import BorgpullError, ConfigError, Told
 from borgpull.events import Emit
 from borgpull.model import JobSpec, Places, Result
 
@@ -118,8 +118,8 @@ def perform(make_job: Callable[[], JobSpec], launch: Launch, way: Way | None = N
         else:
             screen.result(result)
             code = result.exit_code or (0 if result.ok else BorgpullError.exit_code)
-    except BorgpullError as error:
-        if launch.verbose and not isinstance(error, Interrupted):
+    except Told as error:
+        if launch.verbose and isinstance(error, BorgpullError):
             traceback.print_exc()
         screen.error(error, job.verb if job else "", job.client if job else "")
         code = error.exit_code

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from borgpull.errors import BorgpullError
+from borgpull.errors import Told
 from borgpull.events import Event
 from borgpull.model import Failure, Result
 
@@ -123,7 +123,7 @@ class Screen:
         left = f"{data['mode']} {safe(owner):<16} {data['size']:>12} {mtime}"
         print(f"{left} {path}{arrow}{_archive(data)}")
 
-    def error(self, error: BorgpullError, verb: str, client: str) -> None:
+    def error(self, error: Told, verb: str, client: str) -> None:
         """One line and one hint; with --json the result."""
         if self.json_lines:
             failure = Failure(

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from borgpull.client.setup import Facts, as_root, to_its_end
-from borgpull.errors import ClientUnsuitable, ConfigError, ConnectionLost
+from borgpull import signals
+from borgpull.client.setup import Facts, as_root
+from borgpull.errors import BorgpullError, ClientUnsuitable, ConfigError, ConnectionLost
 from borgpull.process import CommandError, Completed, pipe, running
 from borgpull.ssh.session import Session, lost
 
@@ -159,7 +160,9 @@ class Place:
 
         Where it fails otherwise, the next run can do it.
         """
-        to_its_end(lambda: self._stream(self.command("tool", "keep" if keep else "leave")))
+        command = self.command("tool", "keep" if keep else "leave")
+        with contextlib.suppress(BorgpullError):
+            signals.to_its_end(lambda: self._stream(command))
 
 
 def limited(file: IO[bytes]) -> Callable[[bytes], None]:

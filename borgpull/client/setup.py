@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from borgpull.errors import BorgpullError, ClientUnsuitable, Interrupted, SudoRefused
+from borgpull import signals
+from borgpull.errors import BorgpullError, ClientUnsuitable, SudoRefused
 from borgpull.ssh.session import Session
 
 SETUP_SECONDS = 60.0
@@ -108,22 +109,8 @@ def sweep(session: Session, identity: str, *, keep: bool, sudo: bool) -> None:
     """Take back what an interrupted `setup` has done. Raises Interrupted; else the next run can."""
     text = f"set -- {identity} {yes(keep)}\n{script('end.sh')}{script('sweep.sh')}"
     argv = (*as_root(sudo), *_shell(identity))
-    to_its_end(lambda: session.run(*argv, stdin=text.encode(), timeout=SETUP_SECONDS))
-
-
-def to_its_end(clean: Callable[[], object]) -> None:
-    """Clean up on the client, as far as it can be reached.
-
-    A signal that breaks it off is obeyed once it is done. Raises Interrupted.
-    """
-    try:
-        clean()
-    except Interrupted:  # the only one: the next are ignored (signals.py)
-        with contextlib.suppress(BorgpullError):
-            clean()
-        raise
-    except BorgpullError:
-        return
+    with contextlib.suppress(BorgpullError):
+        signals.to_its_end(lambda: session.run(*argv, stdin=text.encode(), timeout=SETUP_SECONDS))
 
 
 def as_root(sudo: bool) -> tuple[str, ...]:

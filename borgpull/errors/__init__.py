@@ -7,6 +7,7 @@ and a test holds that no two share a code.
 from __future__ import annotations
 
 from borgpull.errors.base import BorgpullError as BorgpullError
+from borgpull.errors.base import Told as Told
 from borgpull.errors.restoring import NotInArchive as NotInArchive
 from borgpull.errors.restoring import NotRestored as NotRestored
 from borgpull.errors.restoring import TargetFull as TargetFull
@@ -263,8 +264,12 @@ class SshServiceFailed(BorgpullError):
     hint = "run again with --verbose"
 
 
-class Interrupted(BorgpullError):
-    """A signal ended the run; the exit code is 128 plus its number, as in a shell."""
+class Interrupted(Told):
+    """A signal ended the run; the exit code is 128 plus its number, as in a shell.
+
+    No BorgpullError, as KeyboardInterrupt is no Exception: whatever goes on after an error, and
+    only tells of it, must end at a signal.
+    """
 
     exit_code = 130
     summary = "ended by a signal: 128 plus its number (130 SIGINT, 143 SIGTERM)"
@@ -275,14 +280,14 @@ class Interrupted(BorgpullError):
         self.exit_code = 128 + signum
 
 
-def all_errors() -> list[type[BorgpullError]]:
-    """Every error a user can meet, by exit code."""
-    return sorted(BorgpullError.__subclasses__(), key=lambda cls: cls.exit_code)
+def all_errors() -> list[type[Told]]:
+    """Everything but success that a user can meet, by exit code."""
+    return sorted([*BorgpullError.__subclasses__(), Interrupted], key=lambda cls: cls.exit_code)
 
 
 def by_exit_code(code: int) -> type[BorgpullError]:
     """The class of an exit code (for a result that came from a sidecar); the base if unknown."""
     for cls in BorgpullError.__subclasses__():
-        if cls.exit_code == code and cls is not Interrupted:
+        if cls.exit_code == code:
             return cls
     return BorgpullError

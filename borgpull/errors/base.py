@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-class BorgpullError(Exception):
-    """Base of everything that a user can be told in one line.
+class Told(BaseException):
+    """How a command can end other than well, told in one line.
 
     `summary` is the row of the README's table; `hint` says what to do next.
     """
@@ -18,3 +18,7 @@ class BorgpullError(Exception):
         self.message = message
         if hint is not None:
             self.hint = hint
+
+
+class BorgpullError(Told, Exception):
+    """Base of all errors: what went wrong."""

@@ -23,7 +23,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
-from borgpull import errors
+from borgpull import errors, signals
 from borgpull.errors import ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
 from borgpull.events import Emit, Event
 from borgpull.launchers.container import (
@@ -121,7 +121,7 @@ def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions
     name = f"borgpull-{job.client or 'job'}-{uuid.uuid4().hex[:8]}"
     try:
         try:
-            container = _to_its_end(
+            container = _unbroken(
                 client.containers.create,
                 options.image,
                 ["job"],
@@ -140,7 +140,7 @@ def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions
             raise _start_error(error) from None
         yield container
     finally:
-        _remove(client, name)
+        signals.to_its_end(lambda: _remove(client, name))
 
 
 @contextlib.contextmanager
@@ -185,7 +185,7 @@ def _sweep(client: docker.DockerClient) -> None:
                 client.api.remove_container(old["Id"], v=True)
 
 
-def _to_its_end(request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _unbroken(request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A request that no signal breaks off: the engine would go on with it, behind our back."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(request, *args, **kwargs).result()
@@ -209,7 +209,7 @@ def _attached(container: Any) -> Iterator[socket.socket]:
 
 def _start(container: Any) -> None:
     try:
-        _to_its_end(container.start)
+        _unbroken(container.start)
     except APIError as error:
         raise _start_error(error) from None
 

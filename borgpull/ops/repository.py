@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from borgpull import events
+from borgpull import events, signals
 from borgpull.borg import repository, subcommand
 from borgpull.borg.command import Borg
 from borgpull.errors import ArchiveMissing, BorgpullError
@@ -104,12 +104,16 @@ def _recorded(job: JobSpec, stock: Borg, emit: Emit) -> Iterator[None]:
     state = Path(job.places.state)
     before = _listing(stock, emit)
     ledger.see(state, job.client, before or [])
-    try:
-        yield
-    finally:
+
+    def record() -> None:
         after = _listing(stock, emit)
         if before is not None and after is not None:
             ledger.record_command(state, job.client, job.borg_args, before, after)
+
+    try:
+        yield
+    finally:
+        signals.to_its_end(record)
 
 
 def _listing(stock: Borg, emit: Emit) -> list[dict[str, Any]] | None:
