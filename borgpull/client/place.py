@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from borgpull import signals
-from borgpull.client.setup import Facts, as_root
-from borgpull.errors import BorgpullError, ClientUnsuitable, ConfigError, ConnectionLost
+from borgpull.client.setup import Facts, as_root, clean_up
+from borgpull.errors import ClientUnsuitable, ConfigError, ConnectionLost
 from borgpull.process import CommandError, Completed, pipe, running
 from borgpull.ssh.session import Session, lost
 
@@ -160,9 +159,7 @@ class Place:
 
         Where it fails otherwise, the next run can do it.
         """
-        command = self.command("tool", "keep" if keep else "leave")
-        with contextlib.suppress(BorgpullError):
-            signals.to_its_end(lambda: self._stream(command))
+        clean_up(lambda: self._stream(self.command("tool", "keep" if keep else "leave"))[0])
 
 
 def limited(file: IO[bytes]) -> Callable[[bytes], None]:

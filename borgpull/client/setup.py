@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -18,6 +18,7 @@ from borgpull.errors import BorgpullError, ClientUnsuitable, SudoRefused
 from borgpull.ssh.session import Session
 
 SETUP_SECONDS = 60.0
+CLEANINGS = 3
 # What a client may answer as its folder: it comes back in commands that the client runs.
 _FOLDER = re.compile(r"/[A-Za-z0-9._/+-]{1,80}/borgpull-[0-9a-f]{16}")
 _BORG = re.compile(r"borg(?:\.exe)? (\d+)\.(\d+)\.(\d+)\S* (/.+)")
@@ -109,8 +110,24 @@ def sweep(session: Session, identity: str, *, keep: bool, sudo: bool) -> None:
     """Take back what an interrupted `setup` has done. Raises Interrupted; else the next run can."""
     text = f"set -- {identity} {yes(keep)}\n{script('end.sh')}{script('sweep.sh')}"
     argv = (*as_root(sudo), *_shell(identity))
+    clean_up(lambda: session.run(*argv, stdin=text.encode(), timeout=SETUP_SECONDS).returncode)
+
+
+def clean_up(clean: Callable[[], int]) -> None:
+    """Clean up on the client, as far as it can be reached, by a command; `clean` has its exit code.
+
+    What a signal has broken off here may go on there until the command ends it; and as it too ends
+    what else runs for our folder, it may be first: so the command comes again. The signal is obeyed
+    afterwards. Raises Interrupted.
+    """
+
+    def until_done() -> None:
+        for _ in range(CLEANINGS):
+            if clean() == 0:
+                return
+
     with contextlib.suppress(BorgpullError):
-        signals.to_its_end(lambda: session.run(*argv, stdin=text.encode(), timeout=SETUP_SECONDS))
+        signals.to_its_end(until_done)
 
 
 def as_root(sudo: bool) -> tuple[str, ...]:
