@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 
 from borgpull.client.place import Place
-from borgpull.client.setup import CLEANINGS, Facts, clean_up, script, setup, sweep
-from borgpull.errors import ConnectionLost, Interrupted, Told
+from borgpull.client.setup import CLEANINGS, Facts, script, setup, sweep
+from borgpull.errors import Interrupted
 from borgpull.process import Completed
 from borgpull.ssh.session import Session
 
@@ -108,29 +108,3 @@ def test_a_setup_that_goes_on_leaves_nothing(milliseconds: int, folder: Path) ->
     assert session.child is not None
     session.child.wait(10)
     assert not folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("raised", "calls"),
-    [
-        ([], 1),
-        ([ConnectionLost("gone")], 1),
-        ([Interrupted(signal.SIGTERM)], 2),
-        ([Interrupted(signal.SIGTERM), ConnectionLost("gone")], 2),
-    ],
-)
-def test_a_signal_is_obeyed_afterwards(raised: list[Told], calls: int) -> None:
-    done, still = [], [*raised]
-
-    def clean() -> int:
-        done.append("clean")
-        if still:
-            raise still.pop(0)
-        return 0
-
-    if raised and isinstance(raised[0], Interrupted):
-        with pytest.raises(Interrupted):
-            clean_up(clean)
-    else:
-        clean_up(clean)
-    assert len(done) == calls

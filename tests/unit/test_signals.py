@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -12,12 +13,19 @@ import pytest
 
 from borgpull import signals
 from borgpull.borg.repository import UNVERIFIED
+from borgpull.client.setup import clean_up
 from borgpull.errors import ConnectionLost, Interrupted, Told
 from borgpull.events import silent
 from borgpull.ops.backup import _sweep_unverified
 from borgpull.ops.doctor import attempt
 
 
+@pytest.mark.parametrize(
+    ("do", "told"),
+    # What a client's clean-up cannot do, the next run can: only a signal comes out of it.
+    [(signals.to_its_end, Told), (clean_up, Interrupted)],
+    ids=["to its end", "clean up"],
+)
 @pytest.mark.parametrize(
     ("raised", "calls"),
     [
@@ -27,19 +35,20 @@ from borgpull.ops.doctor import attempt
         ([Interrupted(signal.SIGTERM), ConnectionLost("gone")], 2),
     ],
 )
-def test_to_its_end(raised: list[Told], calls: int) -> None:
+def test_a_signal_is_obeyed_afterwards(
+    do: Callable[[Callable[[], int]], None], told: type[Told], raised: list[Told], calls: int
+) -> None:
     done, left = [], [*raised]
 
-    def clean() -> None:
-        done.append("clean")
+    def action() -> int:
+        done.append("action")
         if left:
             raise left.pop(0)
+        return 0
 
-    if raised:
-        with pytest.raises(type(raised[0])):
-            signals.to_its_end(clean)
-    else:
-        signals.to_its_end(clean)
+    comes = type(raised[0]) if raised and isinstance(raised[0], told) else None
+    with pytest.raises(comes) if comes else nullcontext():
+        do(action)
     assert len(done) == calls
 
 
