@@ -34,14 +34,15 @@ RUN rm -rf /out/local/share \
 FROM $BASE AS system
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates- fuse3 libacl1 liblz4-1 libssl3t64 \
-      libxxhash0 libzstd1 openssh-client openssh-server python3 socat sshfs tini \
+      libnss-wrapper libxxhash0 libzstd1 openssh-client openssh-server python3 socat sshfs tini \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/* /usr/share/man/* \
       /usr/share/info/* /usr/share/locale/* /etc/ssh/ssh_host_* \
  && useradd --uid 1000 --no-create-home --home-dir / --shell /bin/sh borgpull \
  && rm -f /etc/*- \
  && mkdir -m 0755 /repo /state && mkdir -p -m 0755 /run/secrets
-# ssh refuses to run for a user id without a name: 1000 is the one for containers without root. sshd runs
-# forced commands by its shell, and tells every client if there is no home.
+# ssh refuses to run for a user id without a name: 1000 is the one for containers without root; any other
+# gets one by libnss-wrapper (cli/somebody.py). sshd runs forced commands by the user's shell, and tells
+# every client if there is no home.
 COPY --from=build /out/local /usr/local
 
 # What methods that run borg on the client send there. Apart, so that it does not depend on the package.

@@ -3,10 +3,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST_ARGS ?=
-# Most of a test is waiting for containers; one file is never on two workers.
-PYTEST_WORKERS ?= 2
+# Most of a test is waiting, for containers and for clients that hang: two processors keep up with
+# three workers. One file is never on two.
+PYTEST_WORKERS ?= 3
 
-.PHONY: help ground venv image images demo test lint bench clean lock
+.PHONY: help ground venv image images demo test unit record lint bench clean lock schemas
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,11 +29,18 @@ image: ground venv ## build the image borgpull
 images: ground venv ## build the image borgpull and the test clients
 	@$(PY) scripts/build_images.py
 
-demo: images ## back up a demo client twice, on real parts, and clean up
+demo: ground venv ## back up a demo client twice, on real parts, and clean up
+	@$(PY) scripts/build_images.py borgpull borgpull-client
 	@$(PY) scripts/demo.py
 
 test: images lint ## every test, on real parts
-	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 $(PYTEST_ARGS)
+
+record: images ## the tests that run only when their inputs have changed, and what they passed with
+	BORGPULL_TEST_RECORD=1 $(PY) -m pytest -m inputs --durations=10
+
+unit: venv ## the tests that need neither Docker nor an image: seconds
+	$(PY) -m pytest -q -n $(PYTEST_WORKERS) tests/unit
 
 lint: venv ## ruff and mypy
 	.venv/bin/ruff check .
@@ -41,6 +49,9 @@ lint: venv ## ruff and mypy
 
 bench: images ## our job against the recipe by hand and borg on the client, as ratios
 	@$(PY) scripts/bench.py
+
+schemas: venv ## make docs/json anew, from the types in borgpull/outputs
+	@$(PY) scripts/schemas.py
 
 # No host name, path or index gets into a lock: the options keep pip-compile's own out of it.
 LOCK := env -u PIP_FIND_LINKS .venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe \

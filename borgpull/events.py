@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from borgpull.outputs.lines import PhaseName
+
 PROTOCOL = 1
 
 Kind = Literal["phase", "progress", "note", "warning", "debug", "item", "result"]
@@ -18,14 +20,7 @@ Kind = Literal["phase", "progress", "note", "warning", "debug", "item", "result"
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened.
-
-    phase: {"name", "text"}; progress: {"files", "bytes", "new_bytes", "path",
-    "total_files": number or null};
-    note and warning: {"text", "path"?}; debug: {"text"};
-    item: one item of an archive, as borg lists it;
-    result: a `model.Result` as a dict.
-    """
+    """One thing that happened. What `data` holds is in borgpull/outputs."""
 
     kind: Kind
     data: dict[str, Any] = field(default_factory=dict)
@@ -35,7 +30,7 @@ class Event:
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Event | None:
-        """The event in a line, or None where the line is not one of ours."""
+        """The event in a line; None if the line is none of ours."""
         try:
             data = json.loads(line)
         except ValueError:
@@ -52,7 +47,7 @@ def silent(_event: Event) -> None:
     """An `Emit` that drops everything."""
 
 
-def phase(emit: Emit, name: str, text: str) -> None:
+def phase(emit: Emit, name: PhaseName, text: str) -> None:
     emit(Event("phase", {"name": name, "text": text}))
 
 

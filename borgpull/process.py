@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import signal
 import subprocess
 import threading
@@ -13,20 +12,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Literal
 
+from borgpull import signals
 from borgpull.secrets import Secret
+from borgpull.streams import Lines, exchange
 
 Stream = Literal["stdout", "stderr"]
 TAIL_LINES = 40
-# A client that sends no end of line must not fill our memory: what is longer comes in pieces.
+TAIL_BYTES = 4096
+# A client that sends no end of line must not fill our memory: a longer line comes in pieces.
 LINE_BYTES = 1 << 20
-# A child gets this long after each of SIGTERM and SIGKILL before we go on without it.
+# The limit of standard output for `run`, in bytes, unless its caller sets another one.
+MAX_OUTPUT = 64 << 20
+# Seconds that a child gets to end after SIGTERM.
 GRACE_SECONDS = 20.0
 
 
 class CommandError(Exception):
-    """A command that could not run, ran out of time, or was not to fail and did.
+    """A command that could not run, took too long, or failed although it must not.
 
-    Internal: callers turn it into an error of `borgpull.errors`. `stderr` is its end, decoded.
+    Internal: callers turn it into an error of `borgpull.errors`. `stderr` is the end of its
+    standard error, decoded.
     """
 
     def __init__(self, argv: Sequence[str], returncode: int, stderr: str, reason: str = "") -> None:
@@ -50,10 +55,13 @@ def _checked(argv: Sequence[str]) -> list[str]:
 
 # What a child needs from our environment; everything else stays here (BORG_*, tokens, ...).
 _PASSED = ("PATH", "LANG", "LC_ALL", "TERM", "HOME", "TZ", "SSH_AUTH_SOCK")
+# Variables that give a nameless user id a name (`cli.somebody`): all of them are passed, or none.
+NAMED = ("LD_PRELOAD", "NSS_WRAPPER_PASSWD", "NSS_WRAPPER_GROUP")
 
 
 def base_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    env = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    passed = (*_PASSED, *NAMED) if NAMED[1] in os.environ else _PASSED
+    env = {name: os.environ[name] for name in passed if name in os.environ}
     env.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     env["LC_ALL"] = "C.UTF-8"  # borg's --log-json and our parsers of messages rely on it
     env.update(extra or {})
@@ -61,14 +69,19 @@ def base_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def as_batch() -> None:
-    """Make this process and all that it will start batch processes (sched(7)), where one can.
+    """Make this process and its children batch processes (sched(7)), if possible.
 
-    borg writes a message for each small file. Whoever carries it on (ssh, socat, borg at the other
-    end) would take the CPU from borg each time; so it gets several at once, when borg waits. A
-    first backup of 100,000 files by pipe on two cores, client and server: 13.8 s instead of 19.3.
+    borg writes a message for each small file. The program that passes it on (ssh, socat, borg at
+    the other end) would take the CPU from borg each time. As a batch process, it gets several
+    messages at once, when borg waits. A first backup of 100,000 files by pipe on two cores, client
+    and server, takes 13.8 s instead of 19.3.
     """
     with contextlib.suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+class TooMuchOutput(CommandError):
+    """A command that printed more than it may: a client can send without end."""
 
 
 def run(
@@ -79,27 +92,40 @@ def run(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     check: bool = True,
+    max_output: int = MAX_OUTPUT,
 ) -> Completed:
-    """Run to the end. Raises CommandError on time-out, no such program, (with check) failure."""
+    """Run a command to its end; only the last MAX_STDERR bytes of standard error are kept.
+
+    Raises CommandError for a time-out, a missing program, and (with `check`) a failure;
+    TooMuchOutput beyond `max_output` bytes of standard output.
+    """
     args = _checked(argv)
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             args,
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=base_env(env),
             pass_fds=pass_fds,
-            check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        text = (error.stderr or b"").decode(errors="replace")
-        raise CommandError(args, -1, text, f"{args[0]} took over {timeout:g} s") from None
     except OSError as error:
         raise CommandError(
             args, 127, str(error), f"cannot run {args[0]}: {error.strerror}"
         ) from None
-    result = Completed(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+    with child:
+        try:
+            said = exchange(child, stdin, timeout=timeout, max_output=max_output)
+            code = child.wait(signals.patience(timeout))
+        except subprocess.TimeoutExpired as error:
+            text = (error.stderr or b"").decode(errors="replace")
+            raise CommandError(args, -1, text, f"{args[0]} took over {timeout:g} s") from None
+        except OverflowError:
+            reason = f"{args[0]} said more than {max_output} bytes"
+            raise TooMuchOutput(args, -1, "", reason) from None
+        finally:
+            child.kill()
+    result = Completed(code, said[0], said[1].decode(errors="replace"))
     if check and result.returncode != 0:
         raise CommandError(args, result.returncode, result.stderr)
     return result
@@ -109,8 +135,8 @@ def run(
 def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Both ends of a pipe(2), reading and writing, closed on the way out; writing is unbuffered.
 
-    Who has given an end to a child closes it: each must be open in one process only, or nobody sees
-    the other's end.
+    After passing an end to a child, close it here. A write end left open in another process keeps
+    the reader from seeing end of file.
     """
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb") as reader, os.fdopen(write_end, "wb", 0) as writer:
@@ -140,12 +166,16 @@ def passthrough(
 
 
 class Running:
-    """A long-running child: its lines as they come, its end, and a bounded way to stop it."""
+    """A long-running child: its lines as they come, its end, and a bounded way to stop it.
+
+    A child that writes faster than its lines are read must wait. If its lines are never read, only
+    the last ones are kept.
+    """
 
     def __init__(self, popen: subprocess.Popen[bytes], name: str) -> None:
         self.popen, self.name = popen, name
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._queue: queue.SimpleQueue[tuple[Stream, bytes | None]] = queue.SimpleQueue()
+        self._lines: Lines[tuple[Stream, bytes | None]] = Lines()
         self._open = 0
         self._readers: dict[str, threading.Thread] = {}
         for stream, pipe in (("stdout", popen.stdout), ("stderr", popen.stderr)):
@@ -159,18 +189,18 @@ class Running:
         with pipe:
             for line in iter(lambda: pipe.readline(LINE_BYTES), b""):
                 if stream == "stderr":
-                    self.tail.append(line.decode(errors="replace").rstrip("\n"))
-                self._queue.put((stream, line))
-        self._queue.put((stream, None))
+                    self.tail.append(line[-TAIL_BYTES:].decode(errors="replace").rstrip("\n"))
+                self._lines.put((stream, line), len(line))
+        self._lines.put((stream, None), 0)
 
     def lines(self, tick: float = 0.5) -> Iterator[tuple[Stream, bytes] | None]:
         """Lines until both ends are closed; None every `tick` seconds without one."""
         while self._open:
-            try:
-                stream, line = self._queue.get(timeout=tick)
-            except queue.Empty:
+            item = self._lines.get(tick)
+            if item is None:
                 yield None
                 continue
+            stream, line = item
             if line is None:
                 self._open -= 1
             else:
@@ -181,7 +211,7 @@ class Running:
 
     def wait(self, timeout: float) -> int:
         try:
-            return self.popen.wait(timeout)
+            return self.popen.wait(signals.patience(timeout))
         except subprocess.TimeoutExpired:
             raise CommandError(
                 [self.name], -1, self.stderr(), f"{self.name} does not end"
@@ -195,13 +225,14 @@ class Running:
 
     def stop(self, first: signal.Signals = signal.SIGTERM, grace: float = GRACE_SECONDS) -> None:
         """Polite signal, wait, SIGKILL, wait. Never raises; does nothing when it has ended."""
+        self._lines.abandon()
         for signum, patience in ((first, grace), (signal.SIGKILL, 5.0)):
             if not self.alive():
                 break
             with contextlib.suppress(ProcessLookupError):
                 self.popen.send_signal(signum)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.popen.wait(patience)
+                self.popen.wait(signals.patience(patience))
 
 
 @contextlib.contextmanager
@@ -215,10 +246,10 @@ def running(
     stdout: int | IO[bytes] = subprocess.PIPE,
     grace: float = GRACE_SECONDS,
 ) -> Iterator[Running]:
-    """Start a child and stop it on the way out, however that comes.
+    """Start a child, and stop it on the way out in any case.
 
-    It gets a session of its own: a Ctrl-C on the terminal must reach us alone, or ssh would die
-    under a borg that is still writing. Raises CommandError where the program is missing.
+    It gets a session of its own: a Ctrl-C on the terminal must reach this process alone. Else ssh
+    would die while borg is still writing. Raises CommandError if the program is missing.
     """
     args = _checked(argv)
     try:

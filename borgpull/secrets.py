@@ -9,7 +9,7 @@ from pathlib import Path
 
 from borgpull.errors import ConfigError
 
-# A pipe holds 64 KiB before a write blocks; nobody types a longer passphrase.
+# A pipe holds 64 KiB before a write blocks. No user has a longer passphrase.
 MAX_PASSPHRASE = 32 * 1024
 
 
@@ -34,9 +34,10 @@ class Secret:
 
 
 def read_passphrase(path: Path) -> Secret | None:
-    """The first line's worth of a passphrase file, without its final newline; None if no such file.
+    """The one line of a passphrase file, without its final newline; None if there is no file.
 
-    Raises ConfigError where the file cannot be read, is empty or too long.
+    Raises ConfigError if the file cannot be read, is empty, is too long, or has a second line. The
+    passphrase goes to a client as a line, and a second line would be taken for a command.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -49,14 +50,19 @@ def read_passphrase(path: Path) -> Secret | None:
     text = text.removesuffix("\n").removesuffix("\r")
     if not text or len(text) > MAX_PASSPHRASE:
         raise ConfigError(f"the passphrase file {path} is {'too long' if text else 'empty'}")
+    if "\n" in text or "\0" in text:
+        raise ConfigError(
+            f"the passphrase file {path} has more than one line",
+            hint="write the passphrase alone into it, on one line",
+        )
     return Secret(text)
 
 
 @contextmanager
 def as_fd(secret: Secret | None) -> Iterator[int | None]:
-    """A pipe's read end from which borg takes the passphrase (BORG_PASSPHRASE_FD); None for none.
+    """A pipe's read end, from which borg takes the passphrase (BORG_PASSPHRASE_FD); None for none.
 
-    Never the environment: /proc/PID/environ and `docker inspect` show that.
+    It is never in the environment, which /proc/PID/environ and `docker inspect` show.
     """
     if secret is None:
         yield None

@@ -1,14 +1,14 @@
-"""`make bench`: our jobs against the same done by hand, as ratios of one run.
+"""`make bench`: our jobs compared with the same work by hand, as ratios of one run.
 
 Everything runs in containers of the image `borgpull` on one machine, through a proxy that adds the
-round trip. Trees, repositories and borg's caches are in memory where there is room: a disk's own
-speed changes more from one job to the next than the jobs differ. Same tree, same borg, no
-encryption, lz4. Each job is timed inside its container, from the start of its program to its end.
-The speed of a machine that is shared may change by a third within minutes: so each of our jobs is
-held against the mean of the same by hand just before and just after it. A first backup can be made
-once only: there the jobs take turns. Repositories are there before. BENCH_FILES and BENCH_MANY are
-the numbers of files in the trees that are saved, a quarter of BENCH_MANY in the one that is
-restored; BENCH_RUNS the unchanged runs, or restores, in a round.
+round trip. Trees, repositories and borg's caches are in memory if there is room: a disk's speed
+changes more from one job to the next than the jobs differ. All use the same tree, the same borg, no
+encryption, and lz4. Each job is timed inside its container, from the start of its program to its
+end. The speed of a shared machine may change by a third within minutes. So each of our jobs is
+compared with the mean of two manual ones, one just before and one just after it. A first backup can
+be made only once: there the jobs take turns. The repositories are made before. BENCH_FILES and
+BENCH_MANY are the numbers of files in the saved trees; a quarter of BENCH_MANY is restored.
+BENCH_RUNS is the number of unchanged runs, or restores, in a round.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ UNCHANGED_RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 
 @dataclass(frozen=True)
 class Plan:
-    """A tree, the jobs that save or restore it, and which is held against which."""
+    """A tree, the jobs that save or restore it, and the pairs of jobs that are compared."""
 
     name: str
     files: int
@@ -77,7 +77,7 @@ start=$(date +%s%N); "$@"; code=$?; end=$(date +%s%N)
 echo; echo $((end - start)); exit $code
 """
 
-# Of the 415,000 files of a Debian machine half are below 3.2 KB, and the average is 37 KB. Here it
+# A Debian machine has 415,000 files: half are below 3.2 KB, and the average is 37 KB. Here it
 # is 36, as none is larger than 32 MiB.
 _TREE = """
 import math, os, random, sys
@@ -133,6 +133,17 @@ _EXTRACT = f"""{_SSH_BY_HAND}
 mkdir {RESTORED}
 cd {RESTORED}
 borg extract ssh://root@proxy:2202/repo/pipe::"$1"
+"""
+
+
+# The time of the command's start, in turns with a Python that only imports typer.
+_STARTS = """
+import subprocess, time
+for _ in range(10):
+    for words in (['borgpull', '--help'], ['python3', '-c', 'import typer']):
+        begin = time.perf_counter()
+        subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+        print(time.perf_counter() - begin)
 """
 
 
@@ -194,7 +205,7 @@ class Bench:
         return seconds(out)
 
     def restore(self, way: str, archive: str) -> float:
-        """A restore, with nothing left of the one before on the target, nor in its memory."""
+        """A restore, with nothing left of the last one on the target or in its memory."""
         docker("exec", f"{ID}-client", "sh", "-c", f"rm -rf {RESTORED}; sync")
         if way == "extract":
             return self.timed("client", _EXTRACT, archive)
@@ -214,7 +225,7 @@ class Bench:
             docker("rm", "-f", f"{ID}-recipe")
 
     def firsts(self, plan: Plan, number: int) -> dict[str, float]:
-        """Each job once, another first in each round; seconds by name."""
+        """Each job once, with another one first in each round; seconds by name."""
         names = plan.jobs()
         start = number % len(names)
         return {name: self.run(name, "first") for name in names[start:] + names[:start]}
@@ -242,7 +253,7 @@ def seconds(output: str) -> float:
 
 
 def in_memory() -> Path | None:
-    """Where there is room in memory for everything; None for the disk."""
+    """The folder in memory if everything fits there; None for the disk."""
     there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
     return MEMORY if there and shutil.disk_usage(MEMORY).free > ROOM else None
 
@@ -315,6 +326,7 @@ def main() -> None:
     print("Ratios are medians of n turns; above 1: the first takes longer.\n", flush=True)
     print("| tree | round trip | run | n | ratio | | seconds |", flush=True)
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    report_starts()
     for plan in PLANS:
         if plan.name in wanted:
             for round_trip, rounds in plan.rounds.items():
@@ -347,6 +359,16 @@ def terminated(signum: int, _frame: FrameType | None) -> None:
 
 def say(text: str) -> None:
     print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def report_starts() -> None:
+    """The ratio of `borgpull --help` to `import typer`, in the image."""
+    out = docker("run", "--rm", "--entrypoint", "python3", IMAGE, "-c", _STARTS)
+    times = [float(line) for line in out.split()]
+    ours, typer = times[::2], times[1::2]
+    ratio = statistics.median(one / other for one, other in zip(ours, typer, strict=True))
+    both = f"{statistics.median(ours):.2f} / {statistics.median(typer):.2f}"
+    print(f"| | | start | {len(ours)} | --help / import typer | {ratio:.2f} | {both} |", flush=True)
 
 
 def report(plan: Plan, round_trip: int, found: Turns) -> None:

@@ -1,7 +1,7 @@
 """A TCP proxy that delays: `delay_proxy.py RTT_MS[/RATE] LISTEN:HOST:PORT…`, for bench and tests.
 
-Each direction is delayed by half of the round trip; its throughput is limited to RATE bytes a
-second, or not at all.
+Each direction is delayed by half of the round trip. With RATE, its throughput is limited to RATE
+bytes a second.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """`make demo`: the main job on real parts, step by step, and nothing left of it.
 
-A client with sshd and a seeded tree comes up; the host's command, by its docker launcher, trusts
-its host key, makes a repository, backs it up twice, lists it and takes a file out again.
+A client with sshd and a seeded tree comes up. The host's command uses its docker launcher. It
+trusts the client's host key, makes a repository, backs the client up twice, lists the archive and
+takes a file out again.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ from borgpull.errors import BorgFailed
 from borgpull.process import CommandError, Completed, Running, run, running
 from borgpull.secrets import Secret, as_fd
 
-# A borg command that only looks at the repository; the first after a lost cache rebuilds it.
+# Seconds for a borg command that only reads. The first one after a lost cache rebuilds the cache.
 TIMEOUT = 24 * 3600.0
-# These write no data and chunk nothing: what borg's self-test, a third of a listing's time, is
-# about. What is extracted is authenticated, piece by piece.
+# These commands write and chunk no data. borg's self-test only checks that, and takes a third of a
+# listing's time. What is extracted is authenticated, piece by piece.
 QUICK = {"list", "rename", "extract"}
 NO_SELFTEST = {"BORG_SELFTEST": "disabled"}
 
@@ -37,20 +37,23 @@ class Borg:
     prefix: tuple[str, ...] = ()
     extra_env: dict[str, str] = field(default_factory=dict)
     spares: Spares | None = None
+    # The folder of cache and security for a borg that only reads, instead of those below `base`.
+    own: Path | None = None
 
     def env(self, fd: int | None) -> dict[str, str]:
+        mutable = self.own or self.base
         env = {
             "BORG_REPO": str(self.repository),
             "BORG_BASE_DIR": str(self.base),
-            "BORG_CACHE_DIR": str(self.base / "cache"),
+            "BORG_CACHE_DIR": str(mutable / "cache"),
             "BORG_CONFIG_DIR": str(self.base / "config"),
-            "BORG_SECURITY_DIR": str(self.base / "security"),
+            "BORG_SECURITY_DIR": str(mutable / "security"),
             "BORG_KEYS_DIR": str(self.base / "keys"),
-            # No two running containers may share it: borg breaks a lock whose host is its own and
-            # whose process id is not alive in its own PID namespace (facts, section 0.6).
+            # No two running containers may share an id. borg breaks a lock that has its own id, if
+            # the lock's process is not alive in its own PID namespace (facts, section 0.6).
             "BORG_HOST_ID": self.host_id,
             "BORG_HOSTNAME": self.client,
-            # Or borg asks for the name of user 0, which a client's passwd need not have.
+            # Without it, borg asks for the name of user 0, which a client's passwd may lack.
             "BORG_USERNAME": "root",
             "BORG_EXIT_CODES": "modern",
             "BORG_DISPLAY_PASSPHRASE": "no",
@@ -78,7 +81,7 @@ class Borg:
         """Run to the end; raises the error of `messages.from_exit` for exit codes that are errors.
 
         borg's codes 1 and 100 to 127 are warnings: the caller sees them in `returncode`. `sink`
-        gets standard output instead: in pieces as they come, or at once.
+        gets the standard output, in pieces as they come, or at once.
         """
         try:
             done = self._by_a_spare(command, args, timeout, sink)
@@ -96,13 +99,32 @@ class Borg:
     def running(
         self, command: str, *args: str, stdout: int | IO[bytes] = subprocess.PIPE
     ) -> Iterator[Running]:
-        """A borg command under way, stopped on the way out. Raises CommandError."""
+        """A running borg command, which is stopped on the way out. Raises CommandError."""
         argv = self.argv(command, *args)
+        quick = NO_SELFTEST if command in QUICK else {}
         with as_fd(self.passphrase) as fd:
-            fds, env = () if fd is None else (fd,), self.env(fd)
+            fds, env = () if fd is None else (fd,), {**self.env(fd), **quick}
             name = f"borg {command}"
             with running(argv, name=name, env=env, pass_fds=fds, stdout=stdout) as child:
                 yield child
+
+    def json_lines(self, command: str, *args: str) -> Iterator[dict[str, Any]]:
+        """The objects that a command prints with --json-lines, one by one: there may be millions.
+
+        Raises as `run`, and BorgFailed for a line that is no JSON object.
+        """
+        rest = b""
+        with self.running(command, "--json-lines", *args) as child:
+            for item in child.lines():
+                if item is None or item[0] == "stderr":
+                    continue
+                rest += item[1]  # a long line comes in pieces
+                if rest.endswith(b"\n"):
+                    yield _object(rest, command)
+                    rest = b""
+            code = child.wait(60)
+            if is_failure(code):
+                raise messages.from_exit(code, plain_log(child.stderr()), self.client)
 
     def _by_a_new_one(
         self, command: str, args: Sequence[str], stdin: bytes, timeout: float
@@ -121,24 +143,38 @@ class Borg:
     def _by_a_spare(
         self, command: str, args: Sequence[str], timeout: float, sink: Sink | None
     ) -> Completed | None:
-        # Those of another prefix stand in no jail.
+        # A spare has the prefix of its own start, so it cannot serve a command with another one.
         if self.spares is None or self.prefix != self.spares.prefix or command not in QUICK:
             return None
         return self.spares.run(self.argv(command, *args)[len(self.prefix) :], timeout, sink)
 
     def start_spares(self, number: int) -> None:
-        """Have borgs ready for QUICK commands to come; of use where there is time meanwhile."""
+        """Start borgs ahead for QUICK commands to come, while there is time for it."""
         if self.spares is not None:
             self.spares.start(number, {**self.env(None), **NO_SELFTEST}, self.passphrase)
 
     def json(self, command: str, *args: str) -> dict[str, Any]:
-        """Run with --json. Raises as `run`, and BorgFailed where the answer is no JSON object."""
-        done = self.run(command, "--json", *args)
-        try:
-            data = json.loads(done.stdout)
-        except ValueError:
-            raise BorgFailed(f"borg {command} answered no JSON") from None
-        return dict(data)
+        """Run with --json. Raises as `run`, and BorgFailed if the answer is no JSON object."""
+        return _object(self.run(command, "--json", *args).stdout, command)
+
+
+def _object(text: bytes, command: str) -> dict[str, Any]:
+    """Raises BorgFailed."""
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        raise BorgFailed(f"borg {command} answered no JSON") from None
+
+
+def literal(name: str) -> str:
+    """An archive's name with its braces doubled: borg takes single ones for placeholders (borg
+    1.4.5, helpers/parseformat.py, replace_placeholders)."""
+    return name.replace("{", "{{").replace("}", "}}")
+
+
+def location(name: str) -> str:
+    """`::NAME`, for an archive with exactly this name."""
+    return f"::{literal(name)}"
 
 
 def is_failure(returncode: int) -> bool:

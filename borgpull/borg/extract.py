@@ -1,31 +1,35 @@
-"""`borg extract`, watched: what it has written, and what it could not."""
+"""`borg extract`, watched: what it has written, and what it could not write."""
 
 from __future__ import annotations
 
 import time
+from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from borgpull import events
 from borgpull.borg import messages
 from borgpull.borg.command import is_failure
-from borgpull.borg.create import LOG_LINES
-from borgpull.borg.items import Item
+from borgpull.borg.create import LOG_LINES, MAX_NAME
 from borgpull.borg.messages import FileWarning
 from borgpull.errors import BorgpullError, ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import Running
 from borgpull.ssh.session import lost
+from borgpull.trees.item import Item
 
-# Tells the bytes in steps of a thousandth. --list, which names each item, makes an extract of small
-# files a quarter to a half slower (50,000 of 1 KiB on a tmpfs: 10.1 s instead of 7.7).
+# With it, borg reports the bytes in steps of a thousandth. --list, which names each item, makes an
+# extract of small files a quarter to a half slower (50,000 of 1 KiB on a tmpfs: 10.1 s, not 7.7).
 PROGRESS = "--progress"
-CONTENT = "extract"  # its message, of `export-tar`, too
-# Manifest, archive, and the first piece of its list.
+CONTENT = "extract"  # the id of its message, for `export-tar` too
+# Chunks before the content: the manifest, the archive, and the first piece of its list.
 FIRST_CHUNKS = 3
-# Between progress events.
+MAX_WARNINGS = 10_000
+MAX_PATH = 8192
+MAX_SUM = 2**64 - 1
+# Seconds between progress events.
 PROGRESS_SECONDS = 0.5
 
 
@@ -33,17 +37,31 @@ PROGRESS_SECONDS = 0.5
 class Extracted:
     """What `borg extract` did."""
 
-    items: int = 0  # begun, as far as bytes or chunks tell
-    total: int = 0  # expected
+    items: int = 0  # number of items begun, as far as bytes or chunks tell
+    total: int = 0  # number of items expected
     warnings: list[FileWarning] = field(default_factory=list)
     returncode: int = 0
-    failure: BorgpullError | None = None  # why borg ended before its end
+    failure: BorgpullError | None = None  # the reason if borg failed
+
+    def warn(self, warning: FileWarning) -> None:
+        """Keep the first ones: a target can warn without end, and one is enough for a failure."""
+        if len(self.warnings) < MAX_WARNINGS:
+            short = warning.text[:MAX_NAME]
+            self.warnings.append(replace(warning, path=warning.path[:MAX_PATH], text=short))
+
+
+class Going(Protocol):
+    """Items in the archive's order."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Item]: ...
+    def __getitem__(self, index: int, /) -> Item: ...
 
 
 def watch(
     child: Running,
     client: str,
-    going: Sequence[Item],
+    going: Going,
     *,
     alive: Callable[[], bool],
     emit: Emit,
@@ -51,9 +69,9 @@ def watch(
 ) -> Extracted:
     """Read `borg extract` or `export-tar` to the end.
 
-    `going` is expected, in the archive's order. How far it is, borg tells (PROGRESS) or `handed`,
-    the number of chunks that it got. Raises ConnectionLost, with how far it came, and borg's errors
-    where it brought nothing.
+    `going` are the expected items, in the archive's order. The progress is told by borg (PROGRESS)
+    or by `handed`, the number of chunks that borg got. Raises ConnectionLost, which tells the
+    progress, and borg's errors if nothing was extracted.
     """
     log: list[str] = []
     done = Extracted(total=len(going))
@@ -73,7 +91,7 @@ def watch(
             log.append(text)
             if message.get("levelname") == "WARNING":
                 found = messages.file_warning(message)
-                done.warnings.append(found or FileWarning("", "", 0, text))
+                done.warn(found or FileWarning("", "", 0, text))
             events.debug(emit, f"borg: {text}")
         del log[:-LOG_LINES]
     course.look()
@@ -95,30 +113,36 @@ def broken(done: Extracted) -> ConnectionLost:
     )
 
 
+def _more(sums: array[int], number: int) -> None:
+    """Append the next running sum. An archive may claim any size."""
+    sums.append(min(number + (sums[-1] if sums else 0), MAX_SUM))
+
+
 class _Course:
-    """How far an extract is: into `done`, and as events."""
+    """The progress of an extract: in `done`, and as events."""
 
     def __init__(
         self,
         done: Extracted,
-        going: Sequence[Item],
+        going: Going,
         emit: Emit,
         handed: Callable[[], int] | None,
     ) -> None:
         self._done, self._going, self._emit, self._handed = done, going, emit, handed
-        # A later name of a hard link brings nothing more.
-        self._bytes = list(accumulate(item.size * item.first_name for item in going))
-        self._chunks = list(accumulate(item.chunks * item.first_name for item in going))
+        self._bytes, self._chunks = array("Q"), array("Q")
+        for item in going:  # only the first name of a hard link brings content
+            _more(self._bytes, item.size * item.first_name)
+            _more(self._chunks, item.chunks * item.first_name)
         self._next = 0.0
 
     def at_byte(self, value: object, info: object) -> None:
-        """What borg says, which may be anything."""
+        """Note borg's progress; `value` and `info` may be anything."""
         if isinstance(value, int) and value > 0:
             self._done.items = min(bisect_left(self._bytes, value) + 1, self._done.total)
             self._tell(value, str(info[0]) if isinstance(info, list) and info else "")
 
     def look(self) -> None:
-        """Chunks are on their way a moment before borg has written them: a hundred, at most."""
+        """Note the chunks handed out. At most a hundred of them are not yet written."""
         number = self._handed() - FIRST_CHUNKS if self._handed is not None else 0
         if number > 0 and self._chunks:
             at = min(bisect_left(self._chunks, number), self._done.total - 1)

@@ -1,15 +1,14 @@
-"""borg's files cache, in generations: only what a verified run has learnt is believed by the next.
+"""borg's files cache, in generations: each run trusts only the cache of a verified run.
 
 sshfs can end a file early without an error. borg then remembers the full size and mtime with the
 shortened content, and the next run would call the file unchanged (facts, section 0.2). So every run
-works on a copy of the last verified generation (BORG_FILES_CACHE_SUFFIX), and the copy is made the
-verified one only with the archive. What a failed or killed run has read is read again: the effect
-of `--files-cache rechunk`, for just the files that are in doubt.
+works on a copy of the last verified generation (BORG_FILES_CACHE_SUFFIX). The copy becomes the
+verified one once the archive is verified. Files that a failed or killed run has read are read
+again. That is the effect of `--files-cache rechunk`, but only for the files that are in doubt.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from borgpull.errors import ConfigError, DiskFull
+from borgpull.errors import ConfigError, of_storage
 
 
 @dataclass
@@ -54,9 +53,8 @@ def generation(base: Path) -> Iterator[Generation]:
             else:
                 target.touch()
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"no space left in {base}") from None
-        raise ConfigError(f"cannot use the cache in {base}: {error.strerror}") from None
+        found = of_storage(error, base)
+        raise found or ConfigError(f"cannot use the cache in {base}: {error.strerror}") from None
     try:
         yield run
     finally:
@@ -73,7 +71,7 @@ def _verified(state: Path) -> str:
 
 
 def _caches(base: Path) -> list[Path]:
-    """borg's cache folders (one a repository id; more than one after a repository was replaced)."""
+    """borg's cache folders: one for each repository id, so several if a repository was replaced."""
     return [folder for folder in (base / "cache").glob("[0-9a-f]*") if folder.is_dir()]
 
 

@@ -1,18 +1,17 @@
 """The guard of a repository's configuration while a client can talk to `borg serve`.
 
 `--append-only` does not cover the file `config`: the call save_key rewrites it (borg 1.4.5,
-repository.py, save_key and save_config; remote.py, rpc_methods), and with another key in it no
-archive can be read any more. check rewrites it too. Nothing that a backup does (create, rename,
-delete, prune, list) writes it: the other callers of save_config are init, `borg config`, `borg key`
-and upgrade. So any change during a session is the client's, and is undone.
+repository.py, save_key and save_config; remote.py, rpc_methods). With another key in it, no archive
+can be read any more. check rewrites it too. No step of a backup (create, rename, delete, prune,
+list) writes it: the other callers of save_config are init, `borg config`, `borg key` and upgrade.
+So any change during a session is the client's, and is undone.
 
-The file `nonce` is left alone, whatever a client does to it: a lower one would have borg encrypt
-two blocks with the same AES-CTR counter.
+The file `nonce` is never put back: with a lower number, borg would encrypt two blocks with the same
+AES-CTR counter.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import stat
@@ -21,23 +20,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from borgpull.borg.command import Borg
-from borgpull.errors import ConfigError, DiskFull, RepositoryTampered
+from borgpull.errors import ConfigError, RepositoryTampered, of_storage
 
 GUARDED = ("config", "README")
 
 
 def keep_of(borg: Borg) -> Path:
-    """Where the copy of a client's configuration is kept: in the state, outside of the jail."""
+    """The file with the copy of a client's configuration: in the state, outside of the jail."""
     return borg.base.with_name("config-guard.json")
 
 
 @contextmanager
 def config_guard(repository: Path, keep: Path) -> Iterator[None]:
-    """Undo what is done to the configuration in it; to be used with our lock held.
+    """Undo any change of the configuration inside; to be used with our lock held.
 
-    `keep` is a file in the state. It is there while the guard is up, so that `settle` finds it
-    after a run that was killed. Whatever serves the client must have ended before the guard does.
-    Raises RepositoryTampered (over any error from within), DiskFull, ConfigError.
+    `keep` is a file in the state. It exists while the guard is up, so `settle` finds it after a
+    killed run. Each `borg serve` for the client must end before the guard does.
+    Raises RepositoryTampered (over any error from inside), DiskFull, ConfigError.
     """
     settle(repository, keep)
     with _os_errors(keep):
@@ -51,9 +50,9 @@ def config_guard(repository: Path, keep: Path) -> Iterator[None]:
 def settle(repository: Path, keep: Path) -> None:
     """End a guard: compare with its copy, put back what differs, remove the copy.
 
-    Does nothing where there is no copy. To be called with our lock held and before a run uses the
-    repository: the run before may have been killed, and a change by this server, which is legal,
-    must come after the comparison. What was there instead is kept as `KEEP.refused`.
+    Does nothing if there is no copy. To be called with our lock held, before a run uses the
+    repository: an earlier run may have been killed. This server may change the configuration, but
+    only after the comparison. The client's version is kept as `KEEP.refused`.
     Raises RepositoryTampered, DiskFull, ConfigError; the copy stays if it could not be put back.
     """
     with _os_errors(keep):
@@ -64,7 +63,7 @@ def settle(repository: Path, keep: Path) -> None:
         found = _read(repository)
         changed = _changed(repository, good, found)
         if changed:
-            # The last one only: a client must not be able to fill the disk with them.
+            # Only the last version is kept: a client must not fill the disk with them.
             _write(keep.with_name(f"{keep.name}.refused"), json.dumps(found).encode())
         for name in changed:
             _write(repository / name, good[name].encode("latin-1"))
@@ -77,9 +76,10 @@ def settle(repository: Path, keep: Path) -> None:
 
 
 def compare(repository: Path, keep: Path) -> None:
-    """Within a guard: has a session of the client's changed anything by now?
+    """Within a guard: has a session of the client changed anything by now?
 
-    Raises RepositoryTampered, as the guard's end will: it is to unwind what would build on it.
+    Raises RepositoryTampered, as the guard's end will. So no further step uses a changed
+    configuration.
     """
     with _os_errors(keep):
         changed = _changed(repository, json.loads(keep.read_bytes()), _read(repository))
@@ -129,8 +129,6 @@ def _os_errors(keep: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"no space left for the guard {keep}") from None
-        raise ConfigError(
+        raise of_storage(error, keep) or ConfigError(
             f"the repository's configuration cannot be guarded by {keep}: {error}"
         ) from None

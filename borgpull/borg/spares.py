@@ -1,7 +1,7 @@
-"""Borgs that have started already: what is asked after a backup need not wait for Python.
+"""Borgs that were started ahead: commands after a backup need not wait for Python.
 
-Starting takes borg a quarter of a second. That is half of what verification and the last listing
-cost, and while a client's borg is at work this side has the time.
+borg takes a quarter of a second to start. That is half of the time of verification and the last
+listing. While a client's borg is at work, this side has time for it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
-from borgpull.borg import waiting
+from borgpull.borg.inside import waiting
 from borgpull.process import CommandError, Completed, Running, running
 from borgpull.secrets import Secret, as_fd
 
 # Takes standard output, piece by piece.
 Sink = Callable[[bytes], None]
-WAITING = (sys.executable, "-P", "-m", "borgpull.borg.waiting")
+WAITING = (sys.executable, "-P", "-m", "borgpull.borg.inside.waiting")
 
 
 class Spares:
-    """Borgs that wait, in the environment of one client; those that nobody takes end with it."""
+    """Waiting borgs, in the environment of one client. Unused ones end on the way out."""
 
     def __init__(self, prefix: tuple[str, ...] = ()) -> None:
-        """`prefix` is a program that is put before borg, and waits when it has no words."""
+        """`prefix` is a program before borg's words. Without words it waits for them."""
         self.prefix = prefix
         self._stack = contextlib.ExitStack()
         self._waiting: list[Running] = []
@@ -48,13 +48,13 @@ class Spares:
                 running(words, name="borg", env=own, pass_fds=fds, stdin=subprocess.PIPE)
             )
             assert child.popen.stdin is not None
-            self._stack.callback(child.popen.stdin.close)  # nobody asks: it ends
+            self._stack.callback(child.popen.stdin.close)  # an unused one ends
             self._waiting.append(child)
 
     def run(
         self, argv: Sequence[str], timeout: float, sink: Sink | None = None
     ) -> Completed | None:
-        """Have one of them run a borg command line; None where none is there that could."""
+        """Run a borg command line by a waiting borg; None if none is left."""
         while self._waiting:
             child = self._waiting.pop()
             assert child.popen.stdin is not None
@@ -66,7 +66,7 @@ class Spares:
 
 
 def _finish(child: Running, timeout: float, sink: Sink | None) -> Completed:
-    """What it says, and how it ends. Raises CommandError where it does not."""
+    """Read its output to its end. Raises CommandError if it does not end."""
     said: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
     take = {"stdout": sink or said["stdout"].append, "stderr": said["stderr"].append}
     deadline = time.monotonic() + timeout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from borgpull.model import JobSpec
+from borgpull.jobs import Restore
 
 # The end of a name, and the program that packs: or none.
 FILTERS = {
@@ -20,10 +20,10 @@ FILTERS = {
 
 
 def tar_filter(name: str) -> str | None:
-    """The program for a tar of this name, "" for none; None where it names no tar."""
+    """The program that packs a tar of this name; "" for none; None if this is no tar's name."""
     return next((program for end, program in FILTERS.items() if name.endswith(end)), None)
 
 
-def into_tar(job: JobSpec) -> bool:
-    """Is a tar file to be made here, and no folder to be filled?"""
+def into_tar(job: Restore) -> bool:
+    """Is this the name of a tar file to make, rather than of a folder to fill?"""
     return job.how == "local" and tar_filter(job.into) is not None

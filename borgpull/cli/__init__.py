@@ -2,6 +2,4 @@
 
 from __future__ import annotations
 
-from borgpull.cli.app import main
-
-__all__ = ["main"]
+from borgpull.cli.entry import main as main

@@ -1,82 +1,130 @@
-"""The command `borgpull`: its commands, put together."""
+"""The command `borgpull` and its commands. Each one is made only when it is asked for."""
 
 from __future__ import annotations
 
-import json
-import platform
-import re
-import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 from borgpull import __version__
-from borgpull.cli import authorize, backups, browse, commands, hosts, job, render, restores
-from borgpull.cli.context import in_sidecar
-from borgpull.cli.keeper import keep
-from borgpull.cli.screen import Screen
-from borgpull.errors import InvalidHost
-from borgpull.process import CommandError, run
+from borgpull.cli.groups import flat
+from borgpull.cli.parsing import NAME, Bounded
+from borgpull.late import Late
+from borgpull.verbs import METHODS, VERBS, Group
 
-ADDRESS_COMMANDS = (*backups.METHOD_OPTIONS, "trust", "doctor")
-
-app = typer.Typer(
-    name="borgpull",
-    help="A backup server pulls borg archives of its clients.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for verb in backups.METHOD_OPTIONS:
-    app.command(verb)(backups.command(verb))
-app.command("init")(commands.init)
-app.command("list")(commands.list_archives)
-app.command("info")(commands.info)
-app.command("borg")(commands.borg)
-app.command("acknowledge")(commands.acknowledge)
-app.command("trust")(hosts.trust)
-app.command("authorize")(authorize.authorize)
-app.command("doctor")(hosts.doctor)
-app.command("tidy")(commands.tidy)
-app.command("restore")(restores.restore)
-app.command("browse")(browse.browse)
-app.command("find")(restores.find)
-app.command("diff")(restores.diff)
-app.command("job", hidden=True)(job.job)
-app.add_typer(render.app, name="render")
+SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-@app.command()
-def version(
-    json_lines: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
-) -> None:
-    """The versions of borgpull and of what it stands on, as far as it is here."""
-    found = {"borgpull": __version__, "python": platform.python_version()}
-    for name, argv in (("borg", ["borg", "--version"]), ("sshfs", ["sshfs", "--version"])):
-        found[name] = _first_line(argv)
-    found["ssh"] = _first_line(["ssh", "-V"])
-    if json_lines:
-        typer.echo(json.dumps(found))
-    else:
-        for name, text in found.items():
-            typer.echo(f"{name:<9} {text}")
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A command: where it is (module and name, in this package), and what `--help` says of it."""
+
+    place: str
+    summary: str
+    group: Group
+    hidden: bool = False
 
 
-def _first_line(argv: list[str]) -> str:
-    try:
-        done = run(argv, timeout=20, check=False)
-    except CommandError:
-        return "not here"
-    lines = (done.stdout.decode(errors="replace") + done.stderr).strip().splitlines()
-    # sshfs names fusermount3 first.
-    own = [line for line in lines if argv[0] in line.lower()]
-    return (own or lines or ["unknown"])[0]
+# The commands of verbs, and those that do no job.
+COMMANDS = {
+    name: Row(place=verb.command, summary=verb.summary, group=verb.group)
+    for name, verb in VERBS.items()
+    if verb.command
+}
+OTHERS = {
+    "authorize": Row(
+        place="authorize.authorize",
+        summary="Print the authorized_keys line that lets our key do just this on the client.",
+        group="Access",
+    ),
+    "job": Row(
+        place="job.job",
+        summary="Read one job from standard input, do it, and end when that input ends.",
+        group="Host",
+        hidden=True,
+    ),
+    "render": Row(place="render.app", summary="Print a file made from the code.", group="Host"),
+    "version": Row(
+        place="versions.version",
+        summary="The versions of borgpull and of what it stands on, as far as it is here.",
+        group="Host",
+    ),
+}
+
+
+ROWS = {**COMMANDS, **OTHERS}
+FUNCTIONS: Late[Any] = Late(__package__, {name: row.place for name, row in ROWS.items()})
+
+
+def made(name: str) -> Any:
+    """typer's command of that name."""
+    row, found = ROWS[name], FUNCTIONS[name]
+    if isinstance(found, typer.Typer):
+        return get_command(found)
+    without: set[str] = set()
+    if name in METHODS:
+        every = {option for method in METHODS.values() for option in method.options}
+        found, without = partial(found, name), every - set(METHODS[name].options)
+    single = typer.Typer(add_completion=False, context_settings=SETTINGS)
+    single.command(name, help=row.summary, rich_help_panel=row.group, hidden=row.hidden)(
+        flat(found, without)
+    )
+    return get_command(single)
+
+
+class Commands(Mapping[str, Any]):
+    """The commands by name, each made when it is asked for: a call needs one of them."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = made(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ROWS)
+
+    def __len__(self) -> int:
+        return len(ROWS)
+
+
+class Borgpull(Bounded):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()  # type: ignore[assignment]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands needs one line for each command, not its options."""
+        self.commands = {
+            name: TyperCommand(name, help=row.summary, rich_help_panel=row.group, hidden=row.hidden)
+            for name, row in ROWS.items()
+        }
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.commands = Commands()  # type: ignore[assignment]
 
 
 def _show_version(value: bool) -> None:
     if value:
         typer.echo(__version__)
         raise typer.Exit
+
+
+app = typer.Typer(
+    name=NAME,
+    cls=Borgpull,
+    help="A backup server pulls borg archives of its clients.",
+    pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
+)
 
 
 @app.callback()
@@ -87,25 +135,3 @@ def options(
     ] = False,
 ) -> None:
     """What every command has in common: nothing but --version."""
-
-
-def main() -> None:
-    """The entry point."""
-    reject_dash_hosts(sys.argv[1:])
-    if in_sidecar():
-        keep()
-    app()
-
-
-def reject_dash_hosts(words: list[str]) -> None:
-    """A host like `-oProxyCommand=...` is an attack or a slip: say so, not `no such option`.
-
-    Ends the process with InvalidHost's code.
-    """
-    if words[:1] and words[0] in ADDRESS_COMMANDS:
-        options = words[1 : words.index("--") if "--" in words else None]
-        for word in options:
-            if re.fullmatch(r"-[^-].+", word):
-                error = InvalidHost(f"not a host name or address: {word!r}")
-                Screen(json_lines="--json" in options, verbose=False).error(error, words[0], "")
-                raise SystemExit(error.exit_code)

@@ -2,63 +2,66 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from borgpull.cli import options as opt
-from borgpull.cli.context import in_sidecar, places
+from borgpull import events
+from borgpull.cli.arguments import Client
+from borgpull.cli.groups import Only, one_of
+from borgpull.cli.options import Saving, Where
+from borgpull.cli.places import exclusions, places
 from borgpull.cli.screen import Screen
 from borgpull.client import authorized
-from borgpull.errors import BorgpullError, ConfigError, UsageError
-from borgpull.methods.clientmounts import FALLBACK
-from borgpull.model import Places, client_name, client_path, for_borg
+from borgpull.client.mounts import of_client
+from borgpull.errors import ConfigError, UsageError
+from borgpull.launchers.run import in_sidecar
+from borgpull.names import client_name
+from borgpull.paths import client_path, for_borg
+from borgpull.places import Places
 from borgpull.process import CommandError, run
-
-
-class Method(StrEnum):
-    sshfs = "sshfs"
-    pipe = "pipe"
-    socat = "socat"
-    agent = "agent"
-    forward = "forward"
+from borgpull.verbs import METHODS
 
 
 def authorize(
-    client: Annotated[str, typer.Argument(metavar="CLIENT", help="The client's name.")],
+    client: Client,
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="[PATH]...", help="What the key may save.")
     ] = None,
-    method: Annotated[Method, typer.Option("--method", help="The key is for this.")] = Method.pipe,
+    method: Annotated[
+        str, typer.Option("--method", help="The key is for this.", **one_of(METHODS))
+    ] = "pipe",
     client_borg: Annotated[
         str | None,
         typer.Option("--client-borg", help="Limit a key for pipe to this borg of the client."),
     ] = None,
-    exclude: opt.Exclude = None,
-    repo: opt.Repo = None,
-    ssh_key: opt.SshKey = None,
+    *,
+    saving: Annotated[Saving, Only("exclude")],
+    where: Annotated[Where, Only("repo", "ssh_key")],
 ) -> None:
     """Print the authorized_keys line that lets our key do just this on the client."""
-    try:
-        name = client_name(client)
-        place = places(repo, None, ssh_key=ssh_key)
-        command = None
-        if client_borg is not None:
-            if method is not Method.pipe:
-                raise UsageError("--client-borg limits keys for pipe only")
-            command = authorized.forced_command(
-                name,
-                f"{place.repo}/{name}" if in_sidecar() else f"{Places().repo}/{name}",
-                client_path(client_borg),
-                [for_borg(client_path(path)) for path in paths or ["/"]],
-                [for_borg(word) for word in exclude or [f"pp:{path}" for path in FALLBACK]],
-            )
-        typer.echo(authorized.line(method.value, public_key(place.ssh_key), command))
-    except BorgpullError as error:
-        Screen(json_lines=False, verbose=False).error(error, "authorize", client)
-        raise typer.Exit(error.exit_code) from None
+    name = client_name(client)
+    place = places(where)
+    command, left_out = None, []
+    if client_borg is not None:
+        if method != "pipe":
+            raise UsageError("--client-borg limits keys for pipe only")
+        saved = [client_path(path) for path in paths or ["/"]]
+        left_out = [] if saving.exclude else list(of_client(None, saved).points())
+        command = authorized.forced_command(
+            name,
+            f"{place.repo if in_sidecar() else Places().repo}/{name}",
+            client_path(client_borg),
+            [for_borg(path) for path in saved],
+            exclusions(saving.exclude or [f"pp:{path}" for path in left_out]),
+        )
+    key = public_key(place.ssh_key)
+    if left_out:
+        text = f"left out by this line, and not in any run's result: {', '.join(left_out)}"
+        screen = Screen(json_lines=False, verbose=False)
+        events.warning(screen, f"{text}; --exclude chooses otherwise")
+    typer.echo(authorized.line(method, key, command))
 
 
 def public_key(private: str) -> str:

@@ -9,7 +9,7 @@ from rich.table import Column
 
 
 class Bars:
-    """One bar at a time on standard error. Texts are harmless by now (screen.safe)."""
+    """One bar at a time on standard error. Texts are harmless by now (text.safe)."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)

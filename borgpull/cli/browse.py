@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from borgpull.borg.tree import Entry
-from borgpull.cli import options as opt
-from borgpull.cli.commands import Client
-from borgpull.cli.context import Launch, Way, in_sidecar, perform, places, run
+from borgpull.cli.arguments import Client
+from borgpull.cli.context import Way, perform, run
 from borgpull.cli.marks import restore_line
+from borgpull.cli.options import InRepository, Launch, Plain, Restoring, option
+from borgpull.cli.places import places
 from borgpull.cli.screen import Screen
 from borgpull.errors import ArchiveMissing, NotInArchive
 from borgpull.events import Event
-from borgpull.model import JobSpec, Result, client_name, client_path
+from borgpull.jobs import Browse, List
+from borgpull.launchers.run import in_sidecar
+from borgpull.names import client_name
+from borgpull.ops.standing import counting
+from borgpull.paths import archive_path
+from borgpull.results import Result
+from borgpull.trees.tree import Entry
 
 # Where things are, as `restore` needs to know it too.
 SHARED = ("repo", "state", "passphrase_file", "launcher", "image")
@@ -28,37 +34,35 @@ def browse(
     context: typer.Context,
     client: Client,
     archive: Annotated[
-        str | None, typer.Argument(help="Its name, or `latest` [default: choose; else latest].")
+        str | None,
+        typer.Argument(
+            metavar="[ARCHIVE]", help="Its name, or `latest`.", show_default="choose; else latest"
+        ),
     ] = None,
-    path: opt.Path = "/",
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    passphrase_file: opt.PassphraseFile = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    lock_wait: opt.LockWait = 300,
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
+    path: Annotated[
+        str,
+        option(
+            "--path",
+            text="The folder to list, or to begin in.",
+            rich_help_panel=Restoring.title,
+        ),
+    ] = "/",
+    *,
+    where: InRepository,
+    launch: Plain,
 ) -> None:
-    """Look around in an archive and pick what to restore; without a terminal, list a folder."""
-    shown = not json_lines and on_terminal()
+    shown = not launch.json_lines and on_terminal()
 
-    def job() -> JobSpec:
-        folder = client_path(path)
-        return JobSpec(
-            verb="browse",
+    def job() -> Browse:
+        folder = archive_path(path)
+        return Browse(
             client=client_name(client),
             archive=archive,
-            paths=() if shown else (folder,),
-            places=places(repo, state, passphrase_file=passphrase_file),
-            lock_wait=lock_wait,
+            path=None if shown else folder,
+            places=places(where),
         )
 
-    perform(
-        job,
-        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
-        picking(path, given(context)) if shown else None,
-    )
+    perform(job, launch, picking(path, given(context)) if shown else None)
 
 
 def on_terminal() -> bool:
@@ -68,7 +72,7 @@ def on_terminal() -> bool:
 
 
 def given(context: typer.Context) -> list[str]:
-    """Those of the shared options that are on our command line, to be repeated on another."""
+    """The shared options on our command line, for the command line that restores."""
     found = []
     for parameter in context.command.params:
         name = parameter.name or ""
@@ -78,11 +82,11 @@ def given(context: typer.Context) -> list[str]:
     return found
 
 
-def picking(path: str, options: list[str]) -> Way:
+def picking(path: str, options: list[str]) -> Way[Browse]:
     """Choose an archive if none is named, mark paths in it, and tell how they are restored."""
 
-    def way(job: JobSpec, launch: Launch, screen: Screen) -> Result:
-        # Late: no other command is to wait for these modules.
+    def way(job: Browse, launch: Launch, screen: Screen) -> Result:
+        # Imported late: no other command should wait for these modules.
         from borgpull.cli import picker
 
         archives = [] if job.archive else _archives(job, launch, screen)
@@ -110,21 +114,25 @@ def picking(path: str, options: list[str]) -> Way:
     return way
 
 
-def _archives(job: JobSpec, launch: Launch, screen: Screen) -> list[dict[str, Any]]:
-    """The verified ones first, the newest of them first. Raises ArchiveMissing."""
-    result = run(replace(job, verb="list"), launch, screen)
+def _archives(job: Browse, launch: Launch, screen: Screen) -> list[dict[str, Any]]:
+    """Raises ArchiveMissing."""
+    result = run(List(client=job.client, places=job.places), launch, screen)
     found = newest_first(result.data["archives"])
     if not found:
         raise ArchiveMissing(f"{job.client} has no archive yet")
     return found
 
 
-def newest_first(archives: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """From the order of `list`, which is the oldest first."""
-    return sorted(archives, key=lambda item: bool(item["verified"]))[::-1]
+def newest_first(archives: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The archives that count, then the others; the newest first in both, so `latest` leads.
+
+    `archives` are in the order of `list`, the oldest first.
+    """
+    first = {item["name"] for item in counting(archives)}
+    return sorted(archives, key=lambda item: item["name"] in first)[::-1]
 
 
-def _read(job: JobSpec, launch: Launch, screen: Screen) -> tuple[str, Entry]:
+def _read(job: Browse, launch: Launch, screen: Screen) -> tuple[str, Entry]:
     """The archive's name, and all that is in it."""
     root = Entry()
 

@@ -7,148 +7,120 @@ from typing import Annotated
 
 import typer
 
-from borgpull.cli import options as opt
-from borgpull.cli.context import Launch, perform, places
-from borgpull.model import JobSpec, client_name
-
-Client = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's name.")]
+from borgpull.cli.arguments import Client
+from borgpull.cli.context import perform
+from borgpull.cli.groups import Only
+from borgpull.cli.options import Fresh, InRepository, Launch, Plain, Waiting, Where
+from borgpull.cli.places import places
+from borgpull.jobs import Acknowledge, Init, List, Look, Stock, Tidy
+from borgpull.names import client_name
 
 
 def init(
     client: Client,
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    encryption: opt.Encryption = "repokey-blake2",
-    passphrase_file: opt.PassphraseFile = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    lock_wait: opt.LockWait = 300,
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
+    fresh: Annotated[Fresh, Only("encryption")],
+    where: InRepository,
+    launch: Waiting,
 ) -> None:
-    """Make a client's repository, and be reminded to keep a copy of its key."""
-    perform(
-        lambda: JobSpec(
-            verb="init",
+    def job() -> Init:
+        return Init(
             client=client_name(client),
-            places=places(repo, state, passphrase_file=passphrase_file),
-            encryption=encryption,
-            lock_wait=lock_wait,
-        ),
-        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
-    )
+            places=places(where),
+            encryption=fresh.encryption,
+            lock_wait=launch.lock_wait,
+        )
+
+    perform(job, launch)
 
 
 def list_archives(
     client: Client,
     archive: Annotated[
-        str | None, typer.Argument(help="Show what is in it; `latest` is the newest verified.")
+        str | None,
+        typer.Argument(
+            metavar="[ARCHIVE]", help="Show what is in it; `latest` is the newest verified."
+        ),
     ] = None,
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    passphrase_file: opt.PassphraseFile = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
+    *,
+    where: InRepository,
+    launch: Plain,
 ) -> None:
-    """List a client's archives, or what is in one."""
-    perform(
-        lambda: JobSpec(
-            verb="list",
-            client=client_name(client),
-            archive=archive,
-            places=places(repo, state, passphrase_file=passphrase_file),
-        ),
-        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
-    )
+    def job() -> List:
+        return List(client=client_name(client), archive=archive, places=places(where))
+
+    perform(job, launch)
 
 
-def info(
-    client: Client,
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    passphrase_file: opt.PassphraseFile = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
-) -> None:
-    """Show a client's repository: sizes, encryption, the newest verified archive."""
-    perform(
-        lambda: JobSpec(
-            verb="info",
-            client=client_name(client),
-            places=places(repo, state, passphrase_file=passphrase_file),
-        ),
-        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
-    )
+def info(client: Client, where: InRepository, launch: Plain) -> None:
+    def job() -> Look:
+        return Look(verb="info", client=client_name(client), places=places(where))
+
+    perform(job, launch)
 
 
 def borg(
     client: Client,
     args: Annotated[list[str], typer.Argument(metavar="-- ARGS", help="Arguments for borg.")],
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    passphrase_file: opt.PassphraseFile = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    lock_wait: opt.LockWait = 300,
-    verbose: opt.Verbose = False,
+    where: InRepository,
+    launch: Annotated[Launch, Only("launcher", "image", "lock_wait", "verbose")],
 ) -> None:
-    """Run stock borg on a client's repository (`::ARCHIVE` names an archive in it)."""
-    perform(
-        lambda: JobSpec(
-            verb="borg",
+    def job() -> Stock:
+        return Stock(
             client=client_name(client),
-            borg_args=tuple(args),
-            places=places(repo, state, passphrase_file=passphrase_file),
-            lock_wait=lock_wait,
-        ),
-        Launch(launcher=launcher, image=image, verbose=verbose),
-    )
+            args=tuple(args),
+            places=places(where),
+            lock_wait=launch.lock_wait,
+        )
+
+    perform(job, launch)
 
 
 def acknowledge(
     client: Client,
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    passphrase_file: opt.PassphraseFile = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    lock_wait: opt.LockWait = 300,
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
-) -> None:
-    """Accept that archives have vanished: backups end with 0 again, and `borg` may compact."""
-    perform(
-        lambda: JobSpec(
-            verb="acknowledge",
-            client=client_name(client),
-            places=places(repo, state, passphrase_file=passphrase_file),
-            lock_wait=lock_wait,
+    adopt: Annotated[
+        list[str] | None,
+        typer.Option("--adopt", metavar="NAME", help="This archive is to count from now on."),
+    ] = None,
+    delete: Annotated[
+        list[str] | None,
+        typer.Option("--delete", metavar="NAME", help="Delete this one, which does not count."),
+    ] = None,
+    adopt_not_known: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-not-known", help="Adopt all that was there before this server's ledger."
         ),
-        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
-    )
+    ] = False,
+    *,
+    where: InRepository,
+    launch: Waiting,
+) -> None:
+    def job() -> Acknowledge:
+        return Acknowledge(
+            client=client_name(client),
+            adopt=tuple(adopt or ()),
+            remove=tuple(delete or ()),
+            adopt_not_known=adopt_not_known,
+            places=places(where),
+            lock_wait=launch.lock_wait,
+        )
+
+    perform(job, launch)
 
 
 def tidy(
     client: Annotated[
-        str | None, typer.Argument(metavar="[CLIENT]", help="Only this one [default: all].")
+        str | None,
+        typer.Argument(metavar="[CLIENT]", help="Only this one.", show_default="all"),
     ] = None,
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
+    *,
+    where: Annotated[Where, Only("repo", "state")],
+    launch: Plain,
 ) -> None:
-    """Free what killed runs left locked. The next backup of a client does it by itself."""
-    perform(
-        lambda: JobSpec(
-            verb="tidy",
+    def job() -> Tidy:
+        return Tidy(
             client=client_name(client) if client else "",
-            places=replace(places(repo, state), ssh_key="", known_hosts=""),
-        ),
-        Launch(launcher=launcher, image=image, json_lines=json_lines, verbose=verbose),
-    )
+            places=replace(places(where), ssh_key="", known_hosts=""),
+        )
+
+    perform(job, launch)

@@ -8,15 +8,23 @@ from typing import Annotated
 
 import typer
 
-from borgpull.cli import options as opt
-from borgpull.cli.context import Launch, perform, places, run
-from borgpull.cli.screen import Screen, safe
-from borgpull.errors import UnknownHostKey
-from borgpull.model import JobSpec, Target, default_client_name
+from borgpull.addresses import Target
+from borgpull.cli.arguments import Address
+from borgpull.cli.context import perform, run
+from borgpull.cli.groups import Only
+from borgpull.cli.options import Launch, Through, Where
+from borgpull.cli.places import places, route, ssh_words
+from borgpull.cli.screen import Screen
+from borgpull.cli.text import safe
+from borgpull.cli.userconfig import resolve
+from borgpull.errors import UnknownHostKey, UsageError
+from borgpull.jobs import Doctor, Trust
+from borgpull.names import client_name, default_client_name
+from borgpull.places import Places
 
 
 def trust(
-    address: opt.Address,
+    address: Address,
     fingerprint: Annotated[
         str | None, typer.Option(help="Pin the key with this fingerprint (SHA256:...).")
     ] = None,
@@ -24,28 +32,30 @@ def trust(
     replace_old: Annotated[
         bool, typer.Option("--replace", help="Replace a key that was pinned before.")
     ] = False,
-    state: opt.State = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    network: opt.Network = None,
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="With --replace: this client's name stands for it, too."),
+    ] = None,
+    *,
+    through: Through,
+    where: Annotated[Where, Only("state", "ssh_key", "known_hosts")],
+    launch: Annotated[Launch, Only("launcher", "image", "network", "json_lines", "verbose")],
 ) -> None:
-    """Show a client's host key, and pin it once you have compared it."""
-    launch = Launch(
-        launcher=launcher, image=image, network=network, json_lines=json_lines, verbose=verbose
-    )
-
-    def job() -> JobSpec:
-        target = Target.parse(address)
-        spec = JobSpec(
-            verb="trust",
-            client=default_client_name(target),
-            target=target,
-            # Nobody logs in here: neither key nor passphrase goes along.
-            places=replace(places(None, state), ssh_key="", known_hosts="", passphrase=""),
+    def job() -> Trust:
+        way = resolve(address, through.via)
+        target = way.target
+        if name is not None and not replace_old:
+            raise UsageError("--name goes with --replace")
+        spec = Trust(
+            client=default_client_name(Target.parse(address)),
+            route=route(way, through),
+            # The configuration's key is for the client, and a scan does not log in there.
+            places=_to_scan(
+                places(where, through, replace(way, key=None)), logs_in=way.via is not None
+            ),
             fingerprint=fingerprint,
             replace=replace_old,
+            name=client_name(name) if name else "",
         )
         if fingerprint is not None:
             return spec
@@ -61,7 +71,14 @@ def trust(
     perform(job, launch)
 
 
-def _offered(spec: JobSpec, launch: Launch) -> list[str]:
+def _to_scan(found: Places, *, logs_in: bool) -> Places:
+    """The places without a passphrase. Keys are needed only to log in at a jump host."""
+    if logs_in:
+        return replace(found, passphrase="")
+    return replace(found, ssh_key="", known_hosts="", passphrase="", via_key="")
+
+
+def _offered(spec: Trust, launch: Launch) -> list[str]:
     """The fingerprints that the client offers, the strongest kind of key first."""
     with Screen(json_lines=False, verbose=False) as quiet:
         found = run(spec, launch, quiet).data["offered"]
@@ -73,43 +90,30 @@ def _confirmed(target: Target, offered: list[str]) -> bool:
         return False
     for text in offered:
         typer.echo(f"{target} offers {safe(text)}", err=True)
-    return typer.confirm("Have you compared it on the client, and is it the same?", err=True)
+    try:
+        return typer.confirm("Have you compared it on the client, and is it the same?", err=True)
+    except typer.Abort:  # the end of the input
+        return False
 
 
 def doctor(
     address: Annotated[
         str | None, typer.Argument(metavar="[[USER@]HOST[:PORT]]", help="Look at this client too.")
     ] = None,
-    repo: opt.Repo = None,
-    state: opt.State = None,
-    ssh_key: opt.SshKey = None,
-    known_hosts: opt.KnownHosts = None,
-    launcher: opt.Launcher = None,
-    image: opt.Image = "borgpull",
-    network: opt.Network = None,
-    rung: opt.Rung = opt.RungName.userns,
-    json_lines: opt.Json = False,
-    verbose: opt.Verbose = False,
+    *,
+    through: Through,
+    where: Annotated[Where, Only("repo", "state", "ssh_key", "known_hosts")],
+    launch: Annotated[
+        Launch, Only("launcher", "image", "network", "rung", "json_lines", "verbose")
+    ],
 ) -> None:
-    """Say what this host allows, what is missing, and what the client offers."""
-
-    def job() -> JobSpec:
-        target = Target.parse(address) if address else None
-        return JobSpec(
-            verb="doctor",
-            client=default_client_name(target) if target else "",
-            target=target,
-            places=places(repo, state, ssh_key=ssh_key, known_hosts=known_hosts),
+    def job() -> Doctor:
+        way = resolve(address, through.via) if address else None
+        ssh_words(through)  # wrong ones are told where they are of no use, too
+        return Doctor(
+            client=default_client_name(Target.parse(address)) if address else "",
+            route=route(way, through) if way else None,
+            places=places(where, through, way),
         )
 
-    perform(
-        job,
-        Launch(
-            launcher=launcher,
-            image=image,
-            network=network,
-            rung=rung,
-            json_lines=json_lines,
-            verbose=verbose,
-        ),
-    )
+    perform(job, launch)

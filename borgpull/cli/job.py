@@ -7,22 +7,40 @@ import signal
 import sys
 import threading
 
-from borgpull.cli.context import Launch, perform
-from borgpull.cli.options import LauncherName
-from borgpull.model import JobSpec
+from borgpull.cli.context import perform
+from borgpull.cli.options import Launch, LauncherName
+from borgpull.errors import UsageError
+from borgpull.jobs import Job, from_json
+from borgpull.verbs import VERBS
 
 
 def job() -> None:
-    """Read one job from standard input, do it, and end when that input ends."""
+    """A job of a launcher: a line of standard input. Raises SystemExit."""
+    try:
+        line = sys.stdin.buffer.readline() if sys.stdin is not None else b""
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
+    found = read(line.decode(errors="replace"))
 
-    line = sys.stdin.buffer.readline()
-    threading.Thread(target=end_with_input, daemon=True).start()
+    def made() -> Job:
+        if isinstance(found, UsageError):
+            raise found
+        return found
+
     # Stock borg's output goes through as it is; a job that cannot be read is told as a result.
-    raw = b'"verb": "borg"' in line
-    perform(
-        lambda: JobSpec.from_json(line.decode(errors="replace")),
-        Launch(launcher=LauncherName.here, json_lines=not raw),
-    )
+    raw = False
+    if isinstance(found, Job):
+        threading.Thread(target=end_with_input, daemon=True).start()
+        raw = VERBS[found.verb].raw
+    perform(made, Launch(launcher=LauncherName.here, json_lines=not raw))
+
+
+def read(text: str) -> Job | UsageError:
+    """The job, or the error that says why the line is none."""
+    try:
+        return from_json(text)
+    except UsageError as error:
+        return error
 
 
 def end_with_input() -> None:

@@ -1,7 +1,8 @@
 """The keeper: in the container, a parent that outlives a killed command and tidies up after it.
 
 SIGKILL leaves the command no time to free borg's lock, and tini ends the container with it. So the
-command runs as a child of this process, which passes signals on, and exits as the child did.
+command runs as a child of this process, which passes signals on, and exits as the child did. It
+kills a child that a signal does not end within signals.END_SECONDS (a file system hangs, say).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import signal
 import time
 from types import FrameType
 
-from borgpull.errors import BorgpullError
 from borgpull.events import silent
-from borgpull.model import JobSpec, Places
-from borgpull.signals import CAUGHT
+from borgpull.jobs import Tidy
+from borgpull.places import Places
+from borgpull.signals import CAUGHT, END_SECONDS
 from borgpull.ssh.sessions import descendants
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: what the command leaves becomes ours, not tini's
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: the command's orphans become our children, not tini's
 _END_SECONDS = 5.0
 
 
@@ -30,17 +31,29 @@ def keep() -> None:
     if child == 0:
         return
 
+    passed: list[int] = []
+
     def pass_on(signum: int, _frame: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signum)
+        if not passed:
+            signal.setitimer(signal.ITIMER_REAL, END_SECONDS)
+        passed.append(signum)
 
+    def end(_signum: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, end)
     for signum in CAUGHT:
         signal.signal(signum, pass_on)
     _, status = os.waitpid(child, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGKILL:
         _end_orphans()
         _tidy()
+        code = -passed[0] if passed else code
     os._exit(code if code >= 0 else 128 - code)
 
 
@@ -55,12 +68,13 @@ def _end_orphans() -> None:
 
 
 def _tidy() -> None:
-    from borgpull.ops import tidy
-
     inside = Places()
     places = Places(
         repo=os.environ.get("BORGPULL_REPO", inside.repo),
         state=os.environ.get("BORGPULL_STATE", inside.state),
     )
-    with contextlib.suppress(BorgpullError):
-        tidy.run(JobSpec(verb="tidy", places=places), silent)
+    # Whatever fails, a failed import for want of memory too: the exit code comes after this.
+    with contextlib.suppress(Exception):
+        from borgpull.ops import tidy
+
+        tidy.run(Tidy(places=places), silent)

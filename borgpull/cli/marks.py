@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from borgpull.cli.screen import safe
+from borgpull.cli.text import safe
 
-# To be changed by the user: no host is called so.
+# A placeholder, which the user must change: no host has this name.
 WHERE_TO = "root@HOST:/restore"
 
 
@@ -27,7 +27,7 @@ class Marks:
         return iter(sorted(self._paths))
 
     def above(self, path: str) -> str | None:
-        """The marked folder that this path comes back with."""
+        """The marked folder above this path, which brings the path back with it."""
         while path != "/":
             path = path.rpartition("/")[0] or "/"
             if path in self._paths:
@@ -35,8 +35,10 @@ class Marks:
         return None
 
     def toggle(self, path: str) -> None:
-        """Mark a path or take its mark off. A folder takes over the marks below it; what comes back
-        with a marked folder has none of its own."""
+        """Mark a path, or take its mark off.
+
+        A folder's mark replaces those below it. A path below a marked folder cannot be marked.
+        """
         if path in self._paths:
             self._paths.remove(path)
         elif self.above(path) is None:
@@ -45,7 +47,7 @@ class Marks:
 
 
 def is_text(path: str) -> bool:
-    """False where there are bytes in it that are no UTF-8."""
+    """False if it holds bytes that are no UTF-8."""
     return not any("\ud800" <= char <= "\udfff" for char in path)
 
 

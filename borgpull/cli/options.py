@@ -1,24 +1,21 @@
-"""The options that several commands share, each also a BORGPULL_ variable."""
+"""The options of commands in their groups, each also a BORGPULL_ variable.
+
+typer is imported when a command is made of them. A job in a container needs the groups alone.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-import typer
+from borgpull.cli.groups import Group, Only, one_of
+from borgpull.verbs import WAYS
 
 
 class LauncherName(StrEnum):
     here = "here"
     docker = "docker"
-
-
-class HowName(StrEnum):
-    native = "native"
-    chroot = "chroot"
-    numeric = "numeric"
-    tar = "tar"
-    local = "local"
 
 
 class OverwriteName(StrEnum):
@@ -32,103 +29,236 @@ class RungName(StrEnum):
     sys_admin = "sys-admin"
 
 
-def _option(*names: str, text: str, **more: object) -> object:
+def option(*names: str, text: str, **more: Any) -> Any:
+    """An option of a group, with its variable."""
+    import typer
+
     variable = "BORGPULL_" + names[0].lstrip("-").replace("-", "_").upper()
-    return typer.Option(*names, help=text, envvar=variable, **more)  # type: ignore[call-overload]
+    return typer.Option(*names, help=text, envvar=variable, **more)
 
 
-Address = Annotated[str, typer.Argument(metavar="[USER@]HOST[:PORT]", help="The client.")]
-Name = Annotated[
-    str | None, _option("--name", text="The client's name [default: the host part of the address].")
-]
-Repo = Annotated[
-    str | None,
-    _option("--repo", text="Folder (or Docker volume) of the repositories, one a client."),
-]
-State = Annotated[
-    str | None,
-    _option("--state", text="Folder (or Docker volume) for what must last: caches, host keys."),
-]
-Init = Annotated[bool, _option("--init", text="Make the repository if there is none.")]
-ArchiveName = Annotated[
-    str | None,
-    _option("--archive", text="Archive name; borg's placeholders work [default: CLIENT-TIME]."),
-]
-Exclude = Annotated[
-    list[str] | None, _option("--exclude", text="borg pattern to leave out; may be repeated.")
-]
-ExcludeFrom = Annotated[
-    list[str] | None, _option("--exclude-from", text="File of patterns, one a line.")
-]
-AllowUnreadable = Annotated[
-    list[str] | None,
-    _option("--allow-unreadable", text="Path that may be missing from the archive."),
-]
-Compression = Annotated[str, _option("--compression", text="As borg has it, for instance zstd,3.")]
-Encryption = Annotated[str, _option("--encryption", text="For a new repository, as borg has it.")]
-PassphraseFile = Annotated[
-    str | None, _option("--passphrase-file", text="File that holds the passphrase.")
-]
-SshKey = Annotated[str | None, _option("--ssh-key", text="Private key to log in with.")]
-KnownHosts = Annotated[
-    str | None, _option("--known-hosts", text="More host keys, beside the pinned ones.")
-]
-Launcher = Annotated[
-    LauncherName | None,
-    _option("--launcher", text="Where the job runs [default: here in the sidecar, else docker]."),
-]
-Image = Annotated[str, _option("--image", text="Image of the sidecar, for --launcher docker.")]
-Network = Annotated[
-    str | None, _option("--network", text="Docker network of the sidecar, for --launcher docker.")
-]
-Rung = Annotated[
-    RungName,
-    _option("--rung", text="Privilege of the sidecar: a user namespace of its own, or SYS_ADMIN."),
-]
-ClientBorg = Annotated[
-    str | None, _option("--client-borg", text="Use this borg of the client (its path there).")
-]
-KeepRuntime = Annotated[
-    bool,
-    _option("--keep-runtime", text="Leave our programs and borg's cache there for the next run."),
-]
-Sudo = Annotated[bool, _option("--sudo", text="Read the files as root, by sudo on the client.")]
-ConnectBack = Annotated[
-    str | None,
-    _option("--connect-back", text="HOST:PORT by which the client reaches us [default: found]."),
-]
-Via = Annotated[str | None, _option("--via", text="[USER@]HOST[:PORT] of a machine to go through.")]
-ServeOnly = Annotated[
-    bool,
-    _option("--serve-only", text="Only serve at a socket; you start borg on the client yourself."),
-]
-CheckpointInterval = Annotated[
-    int,
-    _option("--checkpoint-interval", text="Seconds between borg's checkpoints.", min=1),
-]
-LockWait = Annotated[
-    int, _option("--lock-wait", text="Seconds to wait for another run on the client.", min=0)
-]
-DryRun = Annotated[bool, _option("--dry-run", text="Say what would be done; write nothing.")]
-To = Annotated[
-    str,
-    _option("--to", text="[USER@]HOST[:PORT][:DIR], DIR or FILE.tar; / is where things came from."),
-]
-How = Annotated[
-    HowName | None,
-    _option(
-        "--how",
-        text="Way to restore: the README says what each loses [default: native, local for DIR].",
-    ),
-]
-Strip = Annotated[int, _option("--strip", text="Leave out this many leading parts.", min=0)]
-Overwrite = Annotated[
-    OverwriteName,
-    _option("--overwrite", text="What is there: refuse, restore what differs, or all of it."),
-]
-NumericIds = Annotated[
-    bool, _option("--numeric-ids", text="Owners by number, not by the target's names.")
-]
-Path = Annotated[str, _option("--path", text="The folder to list, or to begin in.")]
-Json = Annotated[bool, _option("--json", text="JSON lines on standard output: events, result.")]
-Verbose = Annotated[bool, _option("--verbose", "-v", text="Say more; tracebacks of bugs.")]
+@dataclass(frozen=True, kw_only=True)
+class Saving(Group):
+    title: ClassVar[str] = "What a backup saves"
+
+    name: Annotated[
+        str | None,
+        option("--name", text="The client's name.", show_default="the host part of the address"),
+    ] = None
+    archive: Annotated[
+        str | None,
+        option(
+            "--archive",
+            text="Archive name; borg's placeholders work.",
+            show_default="CLIENT-TIME",
+        ),
+    ] = None
+    exclude: Annotated[
+        list[str] | None, option("--exclude", text="borg pattern to leave out; may be repeated.")
+    ] = None
+    exclude_from: Annotated[
+        list[str] | None, option("--exclude-from", text="File of patterns, one a line.")
+    ] = None
+    allow_unreadable: Annotated[
+        list[str] | None,
+        option("--allow-unreadable", text="Path that may be missing from the archive."),
+    ] = None
+    compression: Annotated[
+        str, option("--compression", text="As borg has it, for instance zstd,3.")
+    ] = "lz4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh(Group):
+    title: ClassVar[str] = "A new repository"
+
+    init: Annotated[bool, option("--init", text="Make the repository if there is none.")] = False
+    encryption: Annotated[
+        str, option("--encryption", text="For a new repository, as borg has it.")
+    ] = "repokey-blake2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnClient(Group):
+    title: ClassVar[str] = "borg on the client"
+
+    client_borg: Annotated[
+        str | None, option("--client-borg", text="Use this borg of the client (its path there).")
+    ] = None
+    keep_runtime: Annotated[
+        bool,
+        option(
+            "--keep-runtime", text="Leave our programs and borg's cache there for the next run."
+        ),
+    ] = False
+    sudo: Annotated[
+        bool, option("--sudo", text="Read the files as root, by sudo on the client.")
+    ] = False
+    connect_back: Annotated[
+        str | None,
+        option(
+            "--connect-back", text="HOST:PORT by which the client reaches us.", show_default="found"
+        ),
+    ] = None
+    serve_only: Annotated[
+        bool,
+        option(
+            "--serve-only", text="Only serve at a socket; you start borg on the client yourself."
+        ),
+    ] = False
+    checkpoint_interval: Annotated[
+        int, option("--checkpoint-interval", text="Seconds between borg's checkpoints.", min=1)
+    ] = 1800
+
+
+@dataclass(frozen=True, kw_only=True)
+class Through(Group):
+    title: ClassVar[str] = "The way to the client"
+
+    via: Annotated[
+        str | None, option("--via", text="[USER@]HOST[:PORT] of a machine to go through.")
+    ] = None
+    via_key: Annotated[
+        str | None,
+        option(
+            "--via-key",
+            text="Private key for the machine of --via.",
+            show_default="that of --ssh-key",
+        ),
+    ] = None
+    ssh_option: Annotated[
+        list[str] | None,
+        option("--ssh-option", text="NAME=VALUE for ssh, say KexAlgorithms=+…; may be repeated."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoring(Group):
+    title: ClassVar[str] = "Restore and browse"
+
+    to: Annotated[
+        str,
+        option(
+            "--to", text="[USER@]HOST[:PORT][:DIR], DIR or FILE.tar; / is where things came from."
+        ),
+    ]
+    how: Annotated[
+        str | None,
+        option(
+            "--how",
+            **one_of(WAYS),
+            text="Way to restore: docs/restore.md says what each loses.",
+            show_default="native, local for DIR",
+        ),
+    ] = None
+    overwrite: Annotated[
+        OverwriteName,
+        option("--overwrite", text="What is there: refuse, restore what differs, or all of it."),
+    ] = OverwriteName.never
+    strip: Annotated[int, option("--strip", text="Leave out this many leading parts.", min=0)] = 0
+    numeric_ids: Annotated[
+        bool, option("--numeric-ids", text="Owners by number, not by the target's names.")
+    ] = False
+    no_room_check: Annotated[
+        bool, option("--no-room-check", text="Begin even where there seems to be no room.")
+    ] = False
+
+
+def keeping(each: str, text: str) -> Any:
+    return option(f"--keep-{each}", text=text, min=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping(Group):
+    title: ClassVar[str] = "What prune keeps"
+
+    keep_within: Annotated[
+        str | None, option("--keep-within", text="All of this time, say 2d: H, d, w, m or y.")
+    ] = None
+    keep_last: Annotated[int | None, keeping("last", "So many, the newest first.")] = None
+    keep_minutely: Annotated[int | None, keeping("minutely", "One a minute, so many.")] = None
+    keep_hourly: Annotated[int | None, keeping("hourly", "One an hour, so many.")] = None
+    keep_daily: Annotated[int | None, keeping("daily", "One a day, so many.")] = None
+    keep_weekly: Annotated[int | None, keeping("weekly", "One a week, so many.")] = None
+    keep_monthly: Annotated[int | None, keeping("monthly", "One a month, so many.")] = None
+    keep_yearly: Annotated[int | None, keeping("yearly", "One a year, so many.")] = None
+
+
+def limit(of: str) -> Any:
+    text = f"Red if the last good {of} is longer ago, say 26h: h, d or w."
+    return option(f"--max-{of}-age", text=text, metavar="TIME")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ages(Group):
+    title: ClassVar[str] = "What status allows"
+
+    max_backup_age: Annotated[str | None, limit("backup")] = None
+    max_prune_age: Annotated[str | None, limit("prune")] = None
+    max_check_age: Annotated[str | None, limit("check")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where(Group):
+    title: ClassVar[str] = "Where things are"
+
+    repo: Annotated[
+        str | None,
+        option("--repo", text="Folder (or Docker volume) of the repositories, one a client."),
+    ] = None
+    state: Annotated[
+        str | None,
+        option("--state", text="Folder (or Docker volume) for what must last: caches, host keys."),
+    ] = None
+    passphrase_file: Annotated[
+        str | None, option("--passphrase-file", text="File that holds the passphrase.")
+    ] = None
+    ssh_key: Annotated[str | None, option("--ssh-key", text="Private key to log in with.")] = None
+    known_hosts: Annotated[
+        str | None, option("--known-hosts", text="More host keys, beside the pinned ones.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch(Group):
+    title: ClassVar[str] = "How a command runs"
+
+    dry_run: Annotated[bool, option("--dry-run", text="Say what would be done; write nothing.")] = (
+        False
+    )
+    launcher: Annotated[
+        LauncherName | None,
+        option(
+            "--launcher",
+            text="Where the job runs.",
+            show_default="here in the sidecar, else docker",
+        ),
+    ] = None
+    image: Annotated[
+        str, option("--image", text="Image of the sidecar, for --launcher docker.")
+    ] = "borgpull"
+    network: Annotated[
+        str | None,
+        option("--network", text="Docker network of the sidecar, for --launcher docker."),
+    ] = None
+    rung: Annotated[
+        RungName,
+        option(
+            "--rung", text="Privilege of the sidecar: a user namespace of its own, or SYS_ADMIN."
+        ),
+    ] = RungName.userns
+    lock_wait: Annotated[
+        int, option("--lock-wait", text="Seconds to wait for another run on the client.", min=0)
+    ] = 300
+    json_lines: Annotated[
+        bool, option("--json", text="JSON lines on standard output: events, result.")
+    ] = False
+    verbose: Annotated[bool, option("--verbose", "-v", text="Say more; tracebacks of bugs.")] = (
+        False
+    )
+
+
+# A command that reads a repository here, and logs in nowhere.
+InRepository = Annotated[Where, Only("repo", "state", "passphrase_file")]
+Plain = Annotated[Launch, Only("launcher", "image", "json_lines", "verbose")]
+Waiting = Annotated[Launch, Only("launcher", "image", "lock_wait", "json_lines", "verbose")]

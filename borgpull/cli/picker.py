@@ -17,12 +17,12 @@ from textual.widgets import Footer, Input, OptionList, Static, Tree
 from textual.widgets.option_list import Option
 from textual.widgets.tree import TreeNode
 
-from borgpull.borg.tree import Entry, parts
 from borgpull.cli.marks import Marks, is_text
-from borgpull.cli.screen import owner_of, safe, size
+from borgpull.cli.text import mark, owner_of, safe, size, when
 from borgpull.errors import Interrupted
 from borgpull.ops.search import translate
 from borgpull.signals import CAUGHT
+from borgpull.trees.tree import Entry, parts
 
 # More names in one folder only cost time; the search finds the others.
 MOST = 2000
@@ -44,7 +44,7 @@ class Picker(App[T]):
         Binding("q", "quit", "Quit"),
         Binding("ctrl+c", f"end({int(signal.SIGINT)})", show=False, priority=True),
     ]
-    ended = 0  # by this signal
+    ended = 0  # the signal that ended the app, or 0
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
@@ -89,8 +89,7 @@ class Archives(Picker[str]):
 
 
 def _archive(item: dict[str, Any]) -> str:
-    mark = "" if item["verified"] else "  UNVERIFIED"
-    return f"{safe(item['time'][:19])}  {safe(item['name'])}{mark}"
+    return f"{safe(item['time'][:19])}  {safe(item['name'])}{mark(item)}"
 
 
 class EntryTree(Tree["Entry | None"]):
@@ -124,7 +123,7 @@ class EntryTree(Tree["Entry | None"]):
                 self.fill(node, node.data.sorted(), paths=False)
             node.expand()
             below = (child for child in node.children if child.data and child.data.name == part)
-            if (child := next(below, None)) is None:  # one of too many
+            if (child := next(below, None)) is None:  # beyond MOST, so not shown
                 break
             node = child
         node.expand()
@@ -163,7 +162,7 @@ class Files(Picker[list[str]]):
     """Mark paths in an archive; the marked ones, or None for another archive."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # First here: what is typed after it, in one packet perhaps, is for the field.
+        # It has priority: text that follows it, perhaps in one packet, is for the field.
         Binding("slash", "search", "Search", priority=True),
         Binding("escape", "all", "All"),
         Binding("a", "archives", "Archives"),
@@ -178,8 +177,10 @@ class Files(Picker[list[str]]):
         back: bool = False,
         text_only: bool = False,
     ) -> None:
-        """The cursor begins at `entry`. `back`: there are other archives; `text_only`: no marks on
-        names that are no text."""
+        """The cursor begins at `entry`. `back` says whether there are other archives.
+
+        With `text_only`, names that are no text cannot be marked.
+        """
         super().__init__()
         self._heading = safe(heading)
         self._root, self._entry = root, entry
@@ -232,7 +233,7 @@ class Files(Picker[list[str]]):
             return
         self.marks.toggle(path)
         self._say_marked()
-        self._tree().notify_style_update()  # other lines may show it too
+        self._tree().notify_style_update()  # other lines may change too
 
     def _say_marked(self) -> None:
         self._say(f"{len(self.marks)} marked: {' '.join(self.marks)}" if self.marks else "")
@@ -286,5 +287,5 @@ def matching(root: Entry, text: str) -> Iterator[Entry]:
 def line_of(entry: Entry) -> str:
     """What `ls -l` would say."""
     row = entry.row()
-    mtime = (entry.mtime or "?")[:19].replace("T", " ")
+    mtime = when(entry.mtime).replace("T", " ")
     return f"{entry.mode} {safe(owner_of(row))} {size(entry.size)} {mtime}  {safe(entry.path)}"

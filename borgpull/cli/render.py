@@ -7,17 +7,20 @@ from typing import Annotated
 
 import typer
 
-from borgpull.cli import options as opt
-from borgpull.errors import all_errors
-from borgpull.model import client_name
-from borgpull.sidecar import seccomp
+from borgpull.cli.arguments import Client
+from borgpull.cli.groups import Only, flat
+from borgpull.cli.options import Launch, Where
+from borgpull.errors import BorgpullError, UsageError, all_errors
+from borgpull.names import client_name
 
-app = typer.Typer(no_args_is_help=True, help="Print a file made from the code.")
+app = typer.Typer(name="render", add_completion=False, help="Print a file made from the code.")
 
 
 @app.command("seccomp")
 def render_seccomp() -> None:
     """The seccomp profile of the lowest rung, for docker run --security-opt seccomp=FILE."""
+    from borgpull.launchers import seccomp
+
     typer.echo(seccomp.render())
 
 
@@ -27,25 +30,31 @@ def render_exit_codes() -> None:
     typer.echo(exit_codes())
 
 
-@app.command("systemd")
 def render_systemd(
-    client: Annotated[str, typer.Argument(metavar="CLIENT", help="The client's name.")],
-    repo: opt.Repo = None,
-    image: opt.Image = "borgpull",
+    client: Client,
     borg: Annotated[
         str | None, typer.Option("--borg", help="Use this borg of the host, not a container.")
     ] = None,
+    *,
+    where: Annotated[Where, Only("repo")],
+    launch: Annotated[Launch, Only("image")],
 ) -> None:
     """Units that serve a client's repository at a socket, one `borg serve` a connection."""
-    folder = str(Path(repo or "/var/lib/borgpull/repo").absolute())
-    typer.echo(systemd(client_name(client), folder, image, borg))
+    folder = str(Path(where.repo or "/var/lib/borgpull/repo").absolute())
+    for word in (folder, launch.image, borg or ""):
+        if not word.isprintable():
+            raise UsageError(f"not for a line of a unit: {word!r}", hint="use text in UTF-8")
+    typer.echo(systemd(client_name(client), folder, launch.image, borg))
+
+
+app.command("systemd")(flat(render_systemd))
 
 
 def systemd(client: str, folder: str, image: str, borg: str | None) -> str:
     """The socket and its service (systemd.socket(5)), as borg's documentation suggests them.
 
-    MaxConnections is not 1: systemd would drop who connects while the last container goes. borg's
-    own lock lets one at a time write.
+    MaxConnections is not 1: systemd would drop a client that connects while the last container
+    ends. borg's own lock lets only one client write at a time.
     """
     words = ["serve", "--append-only", "--restrict-to-repository"]
     if borg is None:
@@ -89,6 +98,6 @@ TimeoutStopSec=60"""
 
 def exit_codes() -> str:
     rows = ["| code | what happened |", "| --- | --- |", "| 0 | everything asked for was done |"]
-    rows += ["| 1 | internal error (a bug: please report it), or a check of doctor failed |"]
+    rows += [f"| 1 | {BorgpullError.summary} |"]
     rows += [f"| {cls.exit_code} | {cls.summary} |" for cls in all_errors()]
     return "\n".join(rows)

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from borgpull.cli.summaries import summary
+from borgpull.cli.text import owner_of, safe, size, when
 from borgpull.errors import Told
 from borgpull.events import Event
-from borgpull.model import Failure, Result
+from borgpull.results import Failure, Result
 
 if TYPE_CHECKING:
     from borgpull.cli.bars import Bars
 
 LOG_SECONDS = 10.0
-# Categories that move the cursor, hide or reorder text: controls, formats, surrogates, separators.
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-def safe(text: object) -> str:
-    """Text of the client made harmless for a terminal: everything unprintable becomes an escape."""
-    return "".join(
-        char.encode("unicode_escape", "surrogatepass").decode()
-        if unicodedata.category(char) in _UNSAFE
-        else char
-        for char in str(text)
-    )
-
-
-def size(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(number) < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
 
 
 class Screen:
@@ -63,7 +44,7 @@ class Screen:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """The terminal is somebody else's meanwhile."""
+        """Leave the terminal to another program meanwhile."""
         if self._bars is not None:
             self._bars.stop()
         yield
@@ -72,8 +53,8 @@ class Screen:
 
     def __call__(self, event: Event) -> None:
         if self.json_lines:
-            # Of items there may be a million; each would be a packet of the engine's. What comes
-            # after them takes them along.
+            # There may be a million items, and each flush is one packet through the engine. The
+            # next event that is not an item flushes them.
             print(event.to_json(), flush=event.kind != "item")
             return
         handler = getattr(self, f"_{event.kind}", None)
@@ -116,22 +97,21 @@ class Screen:
         if "changes" in data:
             print(f"{safe(_changes(data['changes'])):<40} {safe(data['path'])}")
             return
+        if "kept_by" in data:
+            rule = data["kept_by"]
+            why = f"keeps ({safe(rule)})" if rule else "goes"
+            print(f"{safe(data['archive']):<50} {when(data['time'])}  {why}")
+            return
         owner = owner_of(data)
         path, target = safe(data["path"]), safe(data.get("linktarget") or data.get("source") or "")
         arrow = f" -> {target}" if target and data["type"] == "l" else ""
-        mtime = (data["mtime"] or "?")[:19]
-        left = f"{data['mode']} {safe(owner):<16} {data['size']:>12} {mtime}"
+        left = f"{data['mode']} {safe(owner):<16} {data['size']:>12} {when(data['mtime'])}"
         print(f"{left} {path}{arrow}{_archive(data)}")
 
     def error(self, error: Told, verb: str, client: str) -> None:
         """One line and one hint; with --json the result."""
         if self.json_lines:
-            failure = Failure(
-                exit_code=error.exit_code,
-                error=type(error).__name__,
-                message=error.message,
-                hint=error.hint,
-            )
+            failure = Failure.of(error)
             self.result(Result(verb=verb, client=client, ok=False, failure=failure))
             return
         self._failure(error.message, error.hint)
@@ -157,16 +137,8 @@ def _numbers(data: dict[str, Any]) -> str:
     return f"{data['files']} files, {size(data['bytes'])}, {size(data['new_bytes'])} new"
 
 
-def owner_of(data: dict[str, Any]) -> str:
-    """User and group of an item, their numbers where they have no names."""
-    names = (data["user"], data["uid"]), (data["group"], data["gid"])
-    return " ".join(
-        str(next((word for word in pair if word not in (None, "")), "?")) for pair in names
-    )
-
-
 def _archive(data: dict[str, Any]) -> str:
-    """Where `find` has found it."""
+    """The archive in which `find` has found an item."""
     return f"  in {safe(data['archive'])}" if "archive" in data else ""
 
 
@@ -181,99 +153,3 @@ def _changes(changes: list[dict[str, Any]]) -> str:
 
 def _path(data: dict[str, Any]) -> str:
     return f": {safe(data['path'])}" if "path" in data else ""
-
-
-def summary(result: Result) -> list[str]:
-    """The last lines of a verb, for people."""
-    data = result.data
-    if result.verb == "restore":
-        return _restore(data)
-    if data.get("dry_run"):
-        return [f"dry run: {data['items']} items would be saved; nothing was written"]
-    if "files_read" in data:
-        return _backup(data)
-    if result.verb == "init":
-        return [f"the repository of {safe(result.client)} is ready ({data['encryption']})"]
-    if result.verb == "trust":
-        return [f"pinned for {data['host']}: {safe(text)}" for text in data["pinned"]]
-    if result.verb == "list" and "archives" in data:
-        return _list(data) or ["no archives yet"]
-    if result.verb == "info":
-        return _info(result.client, data)
-    if result.verb == "browse":
-        return _browse(data)
-    if result.verb == "find":
-        return [f"{data['found']} found in {data['archives']} archives"]
-    if result.verb == "diff":
-        return [f"{data['differences']} differences"]
-    if result.verb == "acknowledge":
-        lost = [f"acknowledged: {_vanished(item)}" for item in data["acknowledged"]]
-        return lost or ["nothing has vanished"]
-    if result.verb == "tidy":
-        return [f"freed {safe(name)}" for name in data["freed"]] or ["nothing to tidy"]
-    if result.verb == "doctor":
-        marks = {True: "ok  ", False: "FAIL", None: "note"}
-        return [line for item in data["checks"] for line in _check(marks[item["ok"]], item)]
-    return []
-
-
-def _list(data: dict[str, Any]) -> list[str]:
-    rows = [
-        f"{safe(item['name']):<50} {item['time'][:19]}"
-        + ("" if item["verified"] else "  UNVERIFIED")
-        for item in data["archives"]
-    ]
-    return rows + [_vanished(item) for item in data["vanished"]]
-
-
-def _vanished(item: dict[str, Any]) -> str:
-    how = "VANISHED, another has its name" if item["replaced"] else "VANISHED"
-    return f"{safe(item['name']):<50} {item['time'][:19]}  {how}"
-
-
-def _backup(data: dict[str, Any]) -> list[str]:
-    kinds = {"-": "files", "d": "folders", "l": "symlinks", "p": "FIFOs", "s": "sockets"}
-    kinds |= {"b": "block devices", "c": "character devices", "h": "hard links"}
-    items = ", ".join(f"{count} {kinds.get(kind, kind)}" for kind, count in data["items"].items())
-    return [
-        f"archive {safe(data['archive'])} is verified",
-        f"  {items}; {size(data['bytes'])} of content",
-        f"  read {data['files_read']} files, {data['files_unchanged']} unchanged",
-        f"  {size(data['new_bytes'])} new in the repository; {data['seconds']:.1f} s",
-    ]
-
-
-def _restore(data: dict[str, Any]) -> list[str]:
-    dry = "dry run: nothing was written; " if data.get("dry_run") else ""
-    done = f"{data['skipped']} files were right, {data['overwritten']} overwritten"
-    items = f"{data['items']} items, {size(data['bytes'])}"
-    lines = [f"{dry}{safe(data['archive'])} to {safe(data['to'])}: {items}; {done}"]
-    lines += [f"  would be overwritten: {safe(path)}" for path in data["overwritten_paths"] if dry]
-    return lines
-
-
-def _browse(data: dict[str, Any]) -> list[str]:
-    if "path" in data:
-        where = f"{safe(data['path'])} of {safe(data['archive'])}"
-        return [f"{data['items']} items in {where}, {size(data['bytes'])}"]
-    return [data["restore"]] if data.get("restore") else []
-
-
-def _info(client: str, data: dict[str, Any]) -> list[str]:
-    stats = data.get("cache", {}).get("stats", {})
-    archives = data["archives"]
-    lost = f", {archives['vanished']} VANISHED" if archives["vanished"] else ""
-    return [
-        f"client      {safe(client)}",
-        f"repository  {safe(data['repository']['location'])}",
-        f"encryption  {safe(data['encryption']['mode'])}",
-        f"archives    {archives['verified']} verified, {archives['unverified']} unverified{lost}",
-        f"latest      {safe(archives['latest'] or 'none')}",
-        f"content     {size(stats.get('total_size', 0))}",
-        f"stored      {size(stats.get('unique_csize', 0))}",
-    ]
-
-
-def _check(mark: str, item: dict[str, Any]) -> list[str]:
-    lines = [f"{mark} {item['name']}: {safe(item['text'])}"]
-    return [*lines, f"     {safe(item['hint'])}"] if item["hint"] else lines

@@ -1,1 +1,1 @@
-"""What runs on the client where borg runs there: a folder of ours, a runtime, shell scripts."""
+"""What runs on the client if borg runs there: our folder, a runtime, shell scripts."""

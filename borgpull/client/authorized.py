@@ -1,8 +1,12 @@
-"""authorized_keys lines for a client: as little as each method can live with (sshd(8)).
+"""authorized_keys lines for a client: the fewest rights that each method needs (sshd(8)).
 
-For `pipe` there is a forced command, with which the key can do one thing: make an archive of these
-paths with the client's own borg, and give it to whoever holds the other end. It asks for four lines
-on standard input: what to do, the passphrase, the archive's name, and the compression or new name.
+`pipe` has a forced command, with which the key can do one thing: make an archive of these paths
+with the client's own borg, and send it to the holder of the key. The command reads four lines on
+standard input: what to do, the passphrase, the archive's name, and the compression or new name.
+`timed` creates as `create` does, and reads a fifth line: the archive's time. A command of an older
+version does not know `timed`, and would hand the fifth line to borg. So `timed` is used only if the
+command says that it knows it. `roots` is no word to send. A command that says it gives borg no path
+that lies in another one, and files after folders.
 """
 
 from __future__ import annotations
@@ -10,57 +14,57 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from borgpull.client.setup import FORCED, script
+from borgpull.client.facts import FORCED
+from borgpull.client.shell import script
 from borgpull.errors import UsageError
+from borgpull.trees.folders import roots
+from borgpull.verbs import METHODS
 
-# What each method asks of sshd beside running commands; `restrict` denies all else. There is no
-# word for "no port": `none` is no host, so that the key opens no way into the client's network.
-OPTIONS = {
-    "sshfs": "restrict",
-    "pipe": "restrict",
-    "socat": 'restrict,port-forwarding,permitopen="none:1",permitlisten="none:1"',
-    "agent": "restrict,agent-forwarding",
-    "forward": 'restrict,port-forwarding,permitopen="none:1",permitlisten="127.0.0.1:*"',
-}
-# borg's status letters that are worth a line: all but unchanged files and excluded paths. With
-# those, an unchanged tree of 100,000 files would send 100,000 lines over the link.
+# borg's status letters, without those of unchanged files and excluded paths. With these, an
+# unchanged tree of 100,000 files would send 100,000 lines over the link.
 FILTER = "AMCEhdsfbci?"
 
 
 def forced_command(
     client: str, repository: str, borg: str, paths: Sequence[str], patterns: Sequence[str]
 ) -> str:
-    """The command for the client's own borg; `repository` is its folder on the server."""
+    """The command for the client's own borg; `repository` is its folder on the server.
+
+    It is one word for sh, because sshd gives it to a login shell that may be another (csh, say).
+    """
+    named = list(dict.fromkeys(paths))
     words = {
-        # Quoted twice: the server splits what the shell there has taken the first quotes from.
-        "FORCED": quoted([f"{FORCED} {quoted(paths)}"]),
+        # Quoted twice: the shell there removes the first quotes, and the server splits the rest.
+        "FORCED": quoted([f"{FORCED} {quoted(named)}"]),
         "URL": quoted([url(repository)]),
         "CLIENT": quoted([client]),
         "FILTER": FILTER,
         "BORG": quoted([borg]),
         "EXCLUDES": quoted(word for pattern in patterns for word in ("--exclude", pattern)),
-        "PATHS": quoted(path.lstrip("/") or "." for path in paths),
+        "NAMED": quoted(named),
+        "PATHS": quoted(path.lstrip("/") or "." for path in roots(named)),
     }
     statements = [line for line in script("forced.sh").splitlines() if line[:1] != "#"]
-    return re.sub(r"@([A-Z]+)@", lambda match: words[match[1]], "; ".join(statements))
+    text = re.sub(r"@([A-Z]+)@", lambda match: words[match[1]], "; ".join(statements))
+    return f"exec sh -c {quoted([text])}"
 
 
 def quoted(words: Iterable[str]) -> str:
-    """Words for a shell, in single quotes only: dropbear takes double ones for the command's end.
+    """Words for a shell, in single quotes only: for dropbear a double quote ends the command.
 
-    (OpenSSH, but not dropbear, takes the backslash before them away again.)
+    (A backslash before it helps with OpenSSH only.)
     """
     return " ".join("'" + word.replace("'", r"'\''") + "'" for word in words)
 
 
 def url(repository: str) -> str:
-    """A client's repository as borg there names it: whatever carries it, the same in each run."""
+    """The name of a client's repository for borg there: the same in each run and method."""
     return f"ssh://borgpull-sidecar{repository}"
 
 
 def line(method: str, public_key: str, command: str | None = None) -> str:
-    """The line for authorized_keys. Raises UsageError where it could not be read there."""
-    options = OPTIONS[method]
+    """The line for authorized_keys. Raises UsageError if the command cannot be in one line."""
+    options = METHODS[method].authorized
     if command is not None:
         if "\n" in command or "\0" in command:
             raise UsageError("a path or pattern with a newline cannot be in authorized_keys")

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from borgpull.borg.command import QUICK, Borg
+from borgpull.borg.serve import Serving, ended
 from borgpull.client.authorized import url
-from borgpull.client.place import Place
-from borgpull.client.serve import Serving, ended
-from borgpull.client.setup import Facts
+from borgpull.client.facts import Facts
+from borgpull.client.folder import Place
+from borgpull.client.shell import quoted
 from borgpull.errors import ClientUnsuitable
 from borgpull.process import Running, pipe, running
 
-# Before a command, it sees its input only from after the client's line `borgpull-begin` on: what
-# comes first is printed by the profile of the login shell. sh reads byte by byte.
+# Words before a command. They drop its input up to the client's line `borgpull-begin`: a profile of
+# the login shell may print text before. sh reads byte by byte.
 _BEGIN = 'while IFS= read -r line; do [ "$line" != borgpull-begin ] || exec "$@"; done'
 AFTER_GREETING = ("sh", "-c", _BEGIN, "sh")
-# The first that ends as BORG_EXIT_CODES=modern says even where the error is the server's
+# The first borg with modern exit codes (BORG_EXIT_CODES=modern) for errors of the server, too
 # (borgbackup/borg#8631). An older one is used only if it is named.
 OWN_BORG = (1, 4, 1)
-# The oldest that can be named: BORG_PASSPHRASE_FD, `create --json`, `--files-cache`.
+# The oldest borg that can be named. It has BORG_PASSPHRASE_FD, `create --json`, `--files-cache`.
 OLDEST = (1, 1, 0)
-# The first that authenticates an archive anew when it renames it (borgbackup/borg#7791): what older
-# ones have renamed, no borg of today can read.
+# The first borg that authenticates an archive anew when it renames it (borgbackup/borg#7791). No
+# borg of today can read an archive that an older borg has renamed.
 RENAMES = (1, 2, 5)
 
 
@@ -42,7 +42,7 @@ class ClientBorg:
     before: tuple[str, ...] = ()  # words before the program: a command that starts it
 
     def renames(self) -> bool:
-        """Is a renaming by this borg any good? Else ours has to: it learns the archive first."""
+        """Can this borg rename? Else our borg does, which must first learn of the archive."""
         return self.program != self.place.facts.borg_path or renames(self.place.facts)
 
     def words(self, way: str, rsh: str, command: str, *args: str) -> str:
@@ -54,7 +54,7 @@ class ClientBorg:
         if command in QUICK:
             env["BORG_SELFTEST"] = "disabled"
         if command == "rename":
-            # It has no use for the files cache, and need not copy it before it writes its own.
+            # A renaming needs no files cache. Without one, borg need not copy it.
             env["BORG_FILES_CACHE_SUFFIX"] = "none"
         assigned = [f"{name}={value}" for name, value in env.items()]
         program = [*self.before, self.program]
@@ -66,14 +66,14 @@ class ClientBorg:
 
     @contextlib.contextmanager
     def through(self, rsh: str, command: str, *args: str) -> Iterator[Running]:
-        """borg under way, which reaches `borg serve` by `rsh`; it ends when we do."""
+        """A running borg that reaches `borg serve` by `rsh`; it ends when this process does."""
         words = self.words("apart", rsh, command, *args)
         with told(self.place.command("run"), self.header(words)) as (child, _lifeline):
             yield child
 
     @contextlib.contextmanager
     def joined(self, serve: Serving, command: str, *args: str) -> Iterator[Running]:
-        """borg under way, which has a `borg serve` at its own standard input and output."""
+        """A running borg whose standard input and output are joined to a `borg serve`."""
         words = self.words("channel", f"sh {self.place.folder}/rsh", command, *args)
         with joined(serve, self.place.command("run"), self.header(words)) as child:
             yield child
@@ -81,7 +81,7 @@ class ClientBorg:
 
 @contextlib.contextmanager
 def joined(serve: Serving, argv: Sequence[str], header: bytes) -> Iterator[Running]:
-    """A command on the client and a `borg serve` here, each the other's input and output."""
+    """A command on the client and a `borg serve` here; each one's output is the other's input."""
     with pipe() as (requests, replies), told(argv, header, stdout=replies) as (child, sink):
         replies.close()
         with serve.running(stdin=requests, stdout=sink, before=AFTER_GREETING) as serving:
@@ -95,7 +95,7 @@ def joined(serve: Serving, argv: Sequence[str], header: bytes) -> Iterator[Runni
 def told(
     argv: Sequence[str], header: bytes, *, stdout: int | IO[bytes] = subprocess.PIPE
 ) -> Iterator[tuple[Running, IO[bytes]]]:
-    """A command on the client that was sent its first lines; it, and its standard input."""
+    """Start a command on the client and send its first lines; yields it and its input."""
     with (
         pipe() as (source, sink),
         running(argv, name="borg on the client", stdin=source, stdout=stdout) as child,
@@ -110,13 +110,8 @@ def passphrase(server: Borg) -> str:
     return server.passphrase.reveal() if server.passphrase else ""
 
 
-def quoted(words: Sequence[str]) -> str:
-    """Words for `eval "set -- …"` in one line: `$nl` stands for a newline."""
-    return " ".join(shlex.quote(word).replace("\n", "'\"$nl\"'") for word in words)
-
-
 def choose(place: Place, named: str | None) -> str:
-    """The borg to use on the client; the runtime is sent where it has none that is suitable.
+    """The borg to use on the client; the runtime is sent if it has no suitable one.
 
     Raises ClientUnsuitable.
     """
@@ -131,7 +126,7 @@ def choose(place: Place, named: str | None) -> str:
 
 
 def require_known(facts: Facts, named: str) -> None:
-    """Raises ClientUnsuitable where the client's own borg does not fit our repositories."""
+    """Raises ClientUnsuitable if the client's own borg does not fit our repositories."""
     if facts.borg is None:
         raise ClientUnsuitable(f"{named} on the client is no borg that runs")
     if not OLDEST <= facts.borg < (2, 0, 0):
@@ -157,10 +152,11 @@ def relay(place: Place) -> str:
 def ssh_program(place: Place) -> str:
     """The ssh to use on the client: its own, if new enough, or our runtime's.
 
-    Older ones bind no agent to a destination, nor take a host key from a command (OpenSSH 8.9).
+    An older ssh cannot bind an agent to a destination, or take a host key from a command (OpenSSH
+    8.9).
     Raises ClientUnsuitable.
     """
-    match = re.match(r"OpenSSH_(\d+)\.(\d+)", place.facts.ssh)
+    match = re.match(r"OpenSSH_(\d{1,4})\.(\d{1,4})", place.facts.ssh)
     if match and (int(match[1]), int(match[2])) >= (8, 9):
         return "ssh"
     place.stream_runtime()

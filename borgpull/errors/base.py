@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class Told(BaseException):
-    """How a command can end other than well, told in one line.
+    """A way for a command to fail, told in one line.
 
-    `summary` is the row of the README's table; `hint` says what to do next.
+    `summary` is the row of the table in docs/reference.md; `hint` says what to do next.
     """
 
     exit_code = 1

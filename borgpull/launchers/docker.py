@@ -1,7 +1,7 @@
-"""The docker launcher: one container a job, which cannot outlive us.
+"""The docker launcher: one container for each job. It cannot outlive this process.
 
-The job goes in as one JSON line on standard input, which stays open: its end tells the sidecar that
-we are gone, however we went. Events come back as JSON lines on standard output.
+The job goes in as one JSON line on standard input, which stays open as a lifeline: its end tells
+the sidecar that this process is gone. Events come back as JSON lines on standard output.
 """
 
 from __future__ import annotations
@@ -9,84 +9,76 @@ from __future__ import annotations
 import contextlib
 import queue
 import socket
-import struct
 import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils.socket import frames_iter
 
 from borgpull import errors, signals
 from borgpull.errors import ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
 from borgpull.events import Emit, Event
+from borgpull.jobs import Job, Tidy, to_json
 from borgpull.launchers.container import (
-    LOCKING_VERBS,
-    Rung,
     environment,
     mounts,
     privileges,
     restored_into,
+    restores_here,
 )
-from borgpull.model import JobSpec, Places, Result
+from borgpull.launchers.options import DockerOptions, RawWriter
+from borgpull.outputs.hosts import Check
+from borgpull.places import Places
+from borgpull.results import Result
+from borgpull.verbs import VERBS
 
 LABEL = "borgpull.job"
-# The sidecar needs this long to stop borg and to take its mounts down, in seconds.
-STOP_SECONDS = 60
-# Nobody takes this long from making a container to starting it.
+# A sidecar ends within signals.END_SECONDS of a signal; an engine under load gets some more.
+STOP_SECONDS = 15
+# Seconds. No launcher takes this long from making a container to starting it.
 STALE_SECONDS = 600
 
 
-@dataclass(frozen=True, kw_only=True)
-class DockerOptions:
-    image: str = "borgpull"
-    network: str | None = None
-    rung: Rung = "userns"
-
-
-# What takes the raw output of stock borg: stream number (1 or 2) and bytes.
-RawWriter = Callable[[int, bytes], None]
-
-
-def launch(job: JobSpec, options: DockerOptions, emit: Emit, write_raw: RawWriter) -> Result:
+def launch(job: Job, options: DockerOptions, emit: Emit, write_raw: RawWriter) -> Result:
     """Run a job in a container of its own; `job.places` are the host's.
 
-    Raises NoDocker, ImageMissing, NoFuseDevice, SidecarFailed, ConfigError, and whatever error the
+    Raises NoDocker, ImageMissing, NoFuseDevice, SidecarFailed, ConfigError, and the error that the
     job ended with.
     """
+    verb = VERBS[job.verb]
     with _client() as client, _container(client, job, options) as container:
         _sweep(client)
-        check = _engine_check(client) if job.verb == "doctor" else {}
+        checks = [_engine_check(client)] if verb.asks_engine else []
         with _attached(container) as stream, _exit_code(container) as exit_code:
             _start(container)
             inner = replace(job, places=Places())
-            if job.verb == "restore" and job.how == "local":
-                inner = replace(inner, into=restored_into(job))
-            stream.sendall(inner.to_json().encode() + b"\n")
+            if restores_here(inner):
+                inner = replace(inner, into=restored_into(inner))
+            stream.sendall(to_json(inner).encode() + b"\n")
             result, tail = _follow(stream, job, emit, write_raw)
             code = exit_code()
-    if job.verb == "borg":
+    if verb.raw:
         return Result(verb=job.verb, client=job.client, data={"returncode": code})
-    if result is not None and job.verb == "doctor":
-        result.data["checks"].insert(0, check)
-    if result is not None and job.verb == "restore" and job.how == "local" and result.data:
-        result.data["to"] = job.into
+    if result is not None and result.data and checks:
+        result = result.checked(*checks)
+    if result is not None and restores_here(job) and result.data:
+        result = replace(result, data={**result.data, "to": job.into})
     if result is None:
-        if job.verb in LOCKING_VERBS:
+        if verb.locks:
             with contextlib.suppress(errors.BorgpullError):
-                launch(replace(job, verb="tidy", borg_args=()), options, emit, write_raw)
+                launch(Tidy(client=job.client, places=job.places), options, emit, write_raw)
         raise SidecarFailed(f"the sidecar ended with {code}: {tail or 'no message'}")
     if result.failure is not None and not result.data:
-        cls = errors.by_exit_code(result.failure.exit_code)
-        error = cls(result.failure.message, hint=result.failure.hint)
-        error.exit_code = result.failure.exit_code
-        raise error
+        found = result.failure
+        raise errors.again(found.exit_code, found.message, found.hint)
     return result
 
 
@@ -101,8 +93,8 @@ def _client() -> Iterator[docker.DockerClient]:
         yield client
 
 
-def _engine_check(client: docker.DockerClient) -> dict[str, Any]:
-    """Doctor's line on the engine, as `ops.doctor` has them."""
+def _engine_check(client: docker.DockerClient) -> Check:
+    """Doctor's check of the engine, in the form of `ops.doctor`."""
     version = client.version()
     security = " ".join(client.info().get("SecurityOptions") or [])
     rootless = "name=rootless" in security
@@ -116,8 +108,8 @@ def _engine_check(client: docker.DockerClient) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions) -> Iterator[Any]:
-    """A created container, gone afterwards. Its name is chosen first, so that it can be found."""
+def _container(client: docker.DockerClient, job: Job, options: DockerOptions) -> Iterator[Any]:
+    """A created container, removed afterwards. Its name is chosen first, so it can be found."""
     name = f"borgpull-{job.client or 'job'}-{uuid.uuid4().hex[:8]}"
     try:
         try:
@@ -147,7 +139,7 @@ def _container(client: docker.DockerClient, job: JobSpec, options: DockerOptions
 def _exit_code(container: Any) -> Iterator[Callable[[], int]]:
     """A function that waits for the container's exit code.
 
-    The waiting begins before the start: an auto-removed container cannot be asked afterwards.
+    The waiting begins before the start: a container that removes itself cannot be asked later.
     """
     found: queue.SimpleQueue[int] = queue.SimpleQueue()
 
@@ -169,7 +161,7 @@ def _exit_code(container: Any) -> Iterator[Callable[[], int]]:
 
 
 def _remove(client: docker.DockerClient, name: str) -> None:
-    """Stop politely if it still runs, then remove; auto_remove may be ahead of us."""
+    """Stop the container if it still runs, then remove it; auto_remove may have done so before."""
     with contextlib.suppress(DockerException, requests.exceptions.RequestException):
         container = client.containers.get(name)
         if container.status == "running":
@@ -178,7 +170,7 @@ def _remove(client: docker.DockerClient, name: str) -> None:
 
 
 def _sweep(client: docker.DockerClient) -> None:
-    """Remove what launchers that were killed just then have made and never started."""
+    """Remove containers that a killed launcher has made but not started."""
     with contextlib.suppress(DockerException, requests.exceptions.RequestException):
         for old in client.api.containers(all=True, filters={"label": LABEL, "status": "created"}):
             if time.time() - old["Created"] >= STALE_SECONDS:
@@ -186,14 +178,14 @@ def _sweep(client: docker.DockerClient) -> None:
 
 
 def _unbroken(request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A request that no signal breaks off: the engine would go on with it, behind our back."""
+    """Finish a request even at a signal: the engine would go on with an interrupted one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(request, *args, **kwargs).result()
 
 
 @contextlib.contextmanager
 def _attached(container: Any) -> Iterator[socket.socket]:
-    """The container's input and output; the input ends with the `with`."""
+    """The container's input and output; the input ends when the `with` does."""
     params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
     found = container.attach_socket(params=params)
     # The SDK wraps the connection in a SocketIO; the job's line needs the socket itself.
@@ -201,8 +193,8 @@ def _attached(container: Any) -> Iterator[socket.socket]:
     try:
         yield stream
     finally:
-        # Both hold the connection: without one of them it lasts until the SDK's response, which
-        # refers to itself, is collected.
+        # Both hold the connection, so both are closed. Else it lasts until the SDK's response,
+        # which refers to itself, is collected.
         found.close()
         stream.close()
 
@@ -222,13 +214,13 @@ def _start_error(error: APIError) -> errors.BorgpullError:
 
 
 def _follow(
-    stream: socket.socket, job: JobSpec, emit: Emit, write_raw: RawWriter
+    stream: socket.socket, job: Job, emit: Emit, write_raw: RawWriter
 ) -> tuple[Result | None, str]:
-    """Emit events until the container's output ends; the result and the last of its errors."""
+    """Emit events until the container's output ends; returns the result and the last errors."""
     rest, result = b"", None
     tail: deque[bytes] = deque(maxlen=5)
     for kind, data in _frames(stream):
-        if job.verb == "borg":
+        if VERBS[job.verb].raw:
             write_raw(kind, data)
             continue
         if kind == 2:
@@ -247,20 +239,8 @@ def _follow(
 def _frames(stream: socket.socket) -> Iterator[tuple[int, bytes]]:
     """Docker's multiplexed stream (Engine API, ContainerAttach): 1 is stdout, 2 is stderr."""
     stream.settimeout(None)
-    with contextlib.suppress(ConnectionError, EOFError):
-        while True:
-            kind, size = struct.unpack(">BxxxL", _exactly(stream, 8))
-            yield kind, _exactly(stream, size)
-
-
-def _exactly(stream: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        block = stream.recv(size - len(data))
-        if not block:
-            raise EOFError
-        data += block
-    return data
+    with contextlib.suppress(ConnectionError):
+        yield from frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
 
 
 def _first_line(error: object) -> str:

@@ -1,16 +1,13 @@
-"""Methods: how a client's data gets here. A method is a module with `open_source`, in one dict."""
+"""Methods: how a client's data gets to the server. Each is a module with `open_source`."""
 
 from __future__ import annotations
 
-from borgpull.methods import agent, forward, pipe, socat, sshfs
+from borgpull import verbs
+from borgpull.late import Late
 from borgpull.methods.base import Source, SourceOpener
 
-METHODS: dict[str, SourceOpener] = {
-    "sshfs": sshfs.open_source,
-    "pipe": pipe.open_source,
-    "socat": socat.open_source,
-    "agent": agent.open_source,
-    "forward": forward.open_source,
-}
+METHODS: Late[SourceOpener] = Late(
+    __name__, {name: f"{name}.open_source" for name in verbs.METHODS}
+)
 
 __all__ = ["METHODS", "Source"]

@@ -1,24 +1,25 @@
 """agent: borg on the client connects back by ssh, with a key in a forwarded ssh-agent.
 
-The chapter of borg's documentation, made safe: the key, the agent and the sshd here are of this run
-alone, the key works from the client to here only, and all it gets is `borg serve`.
+The chapter of borg's documentation, made safe. The key, the agent and the sshd here live for one
+run only. The key works from the client to here only, and gives access to `borg serve` only.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from borgpull.addresses import host_and_port
 from borgpull.borg.command import Borg
+from borgpull.borg.serve import serve, serve_env
 from borgpull.client.borg import ClientBorg, ssh_program
-from borgpull.client.serve import serve, serve_env
 from borgpull.errors import ConnectBackFailed, UsageError
 from borgpull.events import Emit
+from borgpull.jobs import Backup
 from borgpull.methods import onclient
 from borgpull.methods.base import Source
-from borgpull.model import JobSpec, host_and_port
 from borgpull.ssh import agent as agents
 from borgpull.ssh import back
 from borgpull.ssh.config import known_hosts_files
@@ -30,27 +31,30 @@ LIFETIME_SECONDS = 24 * 3600
 
 
 @contextlib.contextmanager
-def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Source]:
-    if job.sudo:
+def open_source(
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+) -> Iterator[Source]:
+    if job.access.sudo:
         raise UsageError("sudo hides the forwarded agent from borg", hint="use pipe --sudo")
-    if job.via and not job.connect_back:
+    if job.access.via and not job.connect_back:
         raise UsageError(
             "through --via the client does not see our address",
             hint="name it: --connect-back HOST:PORT, or use pipe",
         )
-    # Before the connection, which has to know what it forwards.
+    # The agent starts before the connection, which forwards it.
     with agents.agent(folder) as agent:
         options = functools.partial(back.forward_agent, agent)
         way = functools.partial(link, agent)
-        with onclient.open_source(job, borg, folder, emit, link=way, options=options) as source:
+        with onclient.open_source(
+            job, borg, folder, emit, ready, link=way, options=options
+        ) as source:
             yield source
 
 
 @contextlib.contextmanager
 def link(
-    agent: agents.Agent, job: JobSpec, there: ClientBorg, folder: Path
+    agent: agents.Agent, job: Backup, there: ClientBorg, folder: Path
 ) -> Iterator[onclient.Way]:
-    assert job.target is not None
     server, facts = there.server, there.place.facts
     named = host_and_port(job.connect_back) if job.connect_back else None
     key = keypair(folder, "agent_key")
@@ -67,12 +71,12 @@ def link(
             agent,
             key,
             lifetime_seconds=LIFETIME_SECONDS,
-            hops=back.hops(job.target, sshd),
+            hops=back.hops(job.access.target, sshd),
             known_hosts=[*known_hosts, sshd.known_hosts],
         )
         host, port = named or (_seen_from(facts.connection), sshd.port)
         rsh = back.rsh(sshd, host, port, program=ssh_program(there.place))
-        yield onclient.by_ssh(job.target, there, rsh)
+        yield onclient.by_ssh(job.access.target, there, rsh)
 
 
 def _seen_from(connection: str) -> str:

@@ -2,45 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
 from borgpull.events import Emit
-from borgpull.model import JobSpec
+from borgpull.jobs import Backup
+from borgpull.outputs.backups import Mount
+
+# Starts this number of borgs ahead of their use: see `Borg.start_spares`.
+Ahead = Callable[[int], None]
+
+
+def not_ahead(_number: int) -> None:
+    """Start no borg ahead: each starts when it is needed."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What the verification of a new archive found; paths as in the archive."""
 
+    done: Created  # what was verified
     cut: tuple[str, ...] = ()  # shorter in the archive than on the client
     changed: tuple[str, ...] = ()  # written to during the run
+    lost: tuple[str, ...] = ()  # on the client, not in the archive: absolute, with the reason
+    came: tuple[str, ...] = ()  # on the client since the run began, not in the archive
     counts: dict[str, int] = field(default_factory=dict)  # items by borg's type letter
     size: int = 0  # bytes of all regular files
+    times: int = 0  # items whose time the archive cannot hold, as far as SFTP shows
+    listings: bool = True  # is it known that no name was missing from a folder's listing?
 
 
-@dataclass(frozen=True)
-class Source:
-    """An open client: what a backup can do with it, in this order."""
+class Source(ABC):
+    """An open client: what a backup can do with it.
 
-    left_out: tuple[dict[str, str], ...]  # mounts of the client that are not in the archive
-    alive: Callable[[], bool]
-    create: Callable[[Order], Created]  # raises ConnectionLost, borg's errors
-    verify: Callable[[Created], Verdict]  # raises ConnectionLost, VerificationFailed
-    rename: Callable[[str, str], None]  # from the temporary name to the final one
-    accept: Callable[[], None]  # what the run has learnt is believed by the next
-    # The repository's archives after it all, where the client could reach it; else None.
-    archives: Callable[[], list[dict[str, Any]] | None]
-    # What this method cannot carry: number of files by kind; None where it could not be counted.
-    losses: Callable[[], dict[str, int | None]]
+    The types give the order of its methods: only a created archive can be verified, and only a
+    verified one gets its name.
+    """
+
+    # Could the client reach the repository meanwhile? Then it may have changed its list.
+    client_could_write: bool
+    left_out: tuple[Mount, ...]  # mounts of the client that are not in the archive
+    empty: tuple[str, ...]  # named folders known to hold nothing that borg saves
+
+    @abstractmethod
+    def alive(self) -> bool:
+        """Does the connection still stand?"""
+
+    @abstractmethod
+    def create(self, order: Order, ahead: Ahead = not_ahead) -> Created:
+        """Make an archive. `ahead` is called once the client is busy and this server is not.
+
+        Raises ConnectionLost, borg's errors.
+        """
+
+    @abstractmethod
+    def verify(self, done: Created) -> Verdict:
+        """Compare the archive with the client. Raises ConnectionLost, VerificationFailed."""
+
+    @abstractmethod
+    def rename(self, verdict: Verdict, name: str) -> None:
+        """Give the verified archive its name. Raises ConnectionLost, borg's errors."""
+
+    @abstractmethod
+    def there_again(self, paths: Sequence[str]) -> list[str]:
+        """The (relative) paths that are on the client, or may be. Raises ConnectionLost."""
+
+    @abstractmethod
+    def losses(self) -> dict[str, int | None]:
+        """What this method cannot carry: number of files by kind; None if they were not counted."""
+
+    def accept(self) -> None:  # noqa: B027 - most learn nothing
+        """Keep what the run has learnt, for the next run."""
 
 
 class SourceOpener(Protocol):
     def __call__(
-        self, job: JobSpec, borg: Borg, folder: Path, emit: Emit
-    ) -> AbstractContextManager[Source]: ...
+        self, job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+    ) -> AbstractContextManager[Source]:
+        """`ready` is called before anything of the client can reach the repository."""

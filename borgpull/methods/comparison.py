@@ -1,116 +1,187 @@
-"""The sshfs method's verification: is every file in the archive as long as it is on the client?"""
+"""The sshfs method's verification: is all that is on the client in the archive, and whole?"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import IO, Any
+from dataclasses import asdict, dataclass, replace
+from typing import IO
 
-from borgpull.borg.command import Borg
+from borgpull.borg.command import NO_SELFTEST, Borg, location
 from borgpull.borg.create import Created
-from borgpull.errors import ConnectionLost, VerificationFailed
+from borgpull.borg.items import EXACT
+from borgpull.borg.messages import CHANGED
+from borgpull.client import walk as walks
+from borgpull.errors import ConnectionLost, NotVerified
+from borgpull.jail import sshfs
+from borgpull.jail.compare import CLOCK_SECONDS, Finding
+from borgpull.jail.jail import Jail
+from borgpull.jail.wanted import Plan
+from borgpull.methods import arrivals
 from borgpull.methods.base import Verdict
-from borgpull.process import Running, running
-from borgpull.sidecar import sshfs
-from borgpull.sidecar.compare import FORMAT
-from borgpull.sidecar.jail import Jail
+from borgpull.process import CommandError, Running, pipe, running
 from borgpull.ssh.config import SshConfig
 
-COMPARE = ("/usr/bin/python3", "-P", "-m", "borgpull.sidecar.compare")
-# How far the client's clock may be from ours when a file's last change is compared with our start.
-CLOCK_SECONDS = 2
-# More suspects than this do not go on a command line: the whole archive is listed again.
-MANY = 500
-
-Entry = dict[str, Any]
+COMPARE = ("/usr/bin/python3", "-P", "-m", "borgpull.jail.compare")
+REREAD = ("/usr/bin/python3", "-P", "-m", "borgpull.jail.reread")
+END_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """Compares a new archive with the client's tree, by size."""
+    """Compares a new archive with the client's tree, both ways."""
 
     borg: Borg
     jail: Jail
     config: SshConfig
-    started: float  # Unix time, our clock
+    plan: Plan
 
     def __call__(self, done: Created) -> Verdict:
-        """What was cut short, what changed meanwhile. Raises ConnectionLost, VerificationFailed.
+        """Find what is cut short, lost or changed. Raises ConnectionLost, NotVerified.
 
         The tree is mounted afresh each time: the kernel takes a file's early end for its new size,
-        and sshfs answers from its cache for 20 s. A size that differs is looked at again by
-        reading the file to its end.
+        and sshfs answers from its cache for 20 s. A file whose size differs is read once more to
+        its end.
         """
-        first, counts = self._compare(done.name, None)
-        suspects = [entry["path"] for entry in first]
-        second = self._compare(done.name, suspects)[0] if suspects else []
-        cut = tuple(entry["path"] for entry in second if is_cut(entry, self.started))
-        changed = tuple(path for path in suspects if path not in cut)
-        return Verdict(cut=cut, changed=changed, counts=counts["counts"], size=counts["bytes"])
+        try:
+            found, counts = self._compare(done.name)
+            differing = [item for item in found if "differs" in item]
+            suspects = [item for item in differing if needs_reading(item)]
+            again = self._reread(suspects) if suspects else []
+        except (CommandError, ValueError, KeyError) as error:
+            raise NotVerified(
+                f"the archive could not be compared with the client: {error}"
+            ) from None
+        ahead = counts["skew"] or 0.0
+        since = self.plan.started + ahead - CLOCK_SECONDS
+        until = time.time() + ahead + CLOCK_SECONDS
+        cut = {item["differs"] for item in again if is_cut(item, since, until)}
+        changed = [item["differs"] for item in differing if item["differs"] not in cut]
+        lost, came = self._lost(found, counts, since)
+        return Verdict(
+            done,
+            cut=tuple(sorted(cut)),
+            changed=tuple(dict.fromkeys([*changed, *told_by_borg(done)])),
+            lost=tuple(lost),
+            came=tuple(came),
+            counts=counts["counts"],
+            size=counts["bytes"],
+            times=counts["times"],
+            listings=counts["skew"] is not None,
+        )
 
-    def _compare(self, archive: str, only: Sequence[str] | None) -> tuple[list[Entry], Entry]:
-        """`borg list | compare`; with `only`, those paths, read to their end."""
-        folder = self.jail.spec.second_tree
-        with sshfs.mounted(self.jail, self.config, folder) as process, _pipe() as (source, sink):
-            found, error = self._pipeline(archive, only, process, source, sink)
-        if error or not found or "counts" not in found[-1]:
-            raise VerificationFailed(f"the archive could not be compared with the client: {error}")
+    def _lost(
+        self, found: Sequence[Finding], counts: Finding, since: float
+    ) -> tuple[list[str], list[str]]:
+        """The paths missing from the archive, with reasons; and the paths that came too late."""
+        if counts["more"]:
+            raise NotVerified(f"too much differs from the client to be looked at: {counts['more']}")
+        lost = [told(item) for item in found if "absent" in item]
+        came = [item["came"] for item in found if "came" in item]
+        if counts["skew"] is None:
+            deep = "SFTP cannot name all that may be in it"
+            lost += [f"/{item['unnameable']} ({deep})" for item in found if "unnameable" in item]
+        elif came:
+            there = set(arrivals.were_there(self.config, came, since))
+            lost += [f"/{path}" for path in came if path in there]
+            came = [path for path in came if path not in there]
+        return lost, came
+
+    def _compare(self, archive: str) -> tuple[list[Finding], Finding]:
+        """Give `borg list` and the client's own walk to `compare`, on a fresh mount."""
+        walk = walks.script(self.plan.starts, [*self.plan.left_out, *self.plan.allowed])
+        exact = replace(self.borg, prefix=EXACT, extra_env={**self.borg.extra_env, **NO_SELFTEST})
+        with (
+            self._tree() as mount,
+            _file([json.dumps(asdict(self.plan)).encode()]) as plan,
+            _file([walk]) as script,
+            pipe() as (rows, rows_in),
+            pipe() as (names, names_in),
+        ):
+            fds = (plan.fileno(), names.fileno())
+            command = [*COMPARE, "--plan", str(fds[0]), "--walk", str(fds[1])]
+            shell = self.config.command("sh", "-s")
+            with (
+                exact.running("list", "--json-lines", location(archive), stdout=rows_in) as listing,
+                running(shell, name="the client's find", stdin=script, stdout=names_in, grace=1),
+                running(self._inside(command), name="compare", stdin=rows, pass_fds=fds) as child,
+            ):
+                for end in (rows, rows_in, names, names_in):
+                    end.close()
+                found = self._findings(child, mount)
+                code = listing.wait(END_SECONDS)
+        if code or not found or "counts" not in found[-1]:
+            raise CommandError(["borg", "list"], code, "the list of the archive broke off")
         return found[:-1], found[-1]
 
-    def _pipeline(
-        self,
-        archive: str,
-        only: Sequence[str] | None,
-        process: Running,
-        source: IO[bytes],
-        sink: IO[bytes],
-    ) -> tuple[list[Entry], str]:
-        patterns = only_patterns(only) if only is not None and len(only) < MANY else []
-        words = ["--format", FORMAT, *patterns, f"::{archive}"]
-        command = [*self.jail.prefix(self.jail.spec.second_tree), *COMPARE]
-        command += [] if only is None else ["--read"]
+    def _reread(self, suspects: Sequence[Finding]) -> list[Finding]:
+        lines = [json.dumps(item).encode() + b"\n" for item in suspects]
         with (
-            self.borg.running("list", *words, stdout=sink) as listing,
-            running(command, name="compare", stdin=source) as comparing,
+            self._tree() as mount,
+            _file(lines) as source,
+            running(self._inside(REREAD), name="reread", stdin=source) as child,
         ):
-            sink.close()
-            source.close()
-            found = []
-            for item in comparing.lines():
-                if not process.alive():
-                    raise ConnectionLost(f"the connection to {self.config.target} broke")
-                if item is not None and item[0] == "stdout":
-                    found.append(json.loads(item[1]))
-            codes = comparing.wait(10), listing.wait(10)
-            return found, "" if codes == (0, 0) else comparing.stderr() or listing.stderr()
+            return self._findings(child, mount)
+
+    def _tree(self) -> contextlib.AbstractContextManager[Running]:
+        return sshfs.mounted(self.jail, self.config, self.jail.spec.second_tree)
+
+    def _inside(self, command: Sequence[str]) -> list[str]:
+        return [*self.jail.prefix(self.jail.spec.second_tree), *command]
+
+    def _findings(self, child: Running, mount: Running) -> list[Finding]:
+        """Read lines of JSON to the end. Raises ConnectionLost, CommandError, ValueError."""
+        found: list[Finding] = []
+        for item in child.lines():
+            if not mount.alive():
+                raise ConnectionLost(f"the connection to {self.config.target} broke")
+            if item is not None and item[0] == "stdout":
+                found.append(json.loads(item[1]))
+        if code := child.wait(END_SECONDS):
+            said = child.stderr().splitlines()[-1:]
+            raise CommandError([child.name], code, "", said[0] if said else f"{child.name}: {code}")
+        return found
 
 
-def is_cut(entry: Entry, started: float) -> bool:
+def needs_reading(item: Finding) -> bool:
+    """Does the file's size differ, so that it may have been cut short on its way?"""
+    return item["now"] is not None and item["now"] != item["archived"]
+
+
+def is_cut(item: Finding, since: float, until: float) -> bool:
     """Was this file cut short on its way, rather than changed on the client meanwhile?
 
-    Cut: it cannot be read to its end, or it is longer than in the archive with the mtime of the
-    archive, unless that mtime is of the run itself (SFTP's mtimes have a second's resolution).
+    It was cut if it cannot be read to its end. It was also cut if it is longer than in the archive
+    and has the same mtime, unless that lies within the run: SFTP's mtimes are whole seconds. The
+    run lasted from `since` to `until` by the client's clock.
     """
-    if entry["now"] is None:
+    if item["now"] is None:
         return False  # deleted since
-    if entry.get("unreadable"):
+    if item.get("unreadable"):
         return True
-    archived = datetime.fromisoformat(entry["mtime"]).replace(tzinfo=UTC)  # TZ is UTC for borg
-    untouched = int(archived.timestamp()) == entry["now_mtime"] < started - CLOCK_SECONDS
-    return bool(entry["archived"] < entry["now"] and untouched)
+    touched = item["mtime"] != item["now_mtime"] or since <= item["now_mtime"] / 1e9 <= until
+    return bool(item["archived"] < item["now"] and not touched)
 
 
-def only_patterns(paths: Sequence[str]) -> list[str]:
-    """borg's options that list nothing but these paths."""
-    return [*(f"--pattern=+pf:{path}" for path in paths), "--pattern=-re:."]
+def told(item: Finding) -> str:
+    """An absent name, with the reason if one is known."""
+    why = f" ({item['why']})" if "why" in item else ""
+    return f"/{item['absent']}{why}" if item["absent"] else item["why"]
+
+
+def told_by_borg(done: Created) -> list[str]:
+    return [item.path for item in done.warnings if item.kind == CHANGED]
 
 
 @contextlib.contextmanager
-def _pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    read_end, write_end = os.pipe()
-    with os.fdopen(read_end, "rb") as source, os.fdopen(write_end, "wb") as sink:
-        yield source, sink
+def _file(lines: Sequence[bytes]) -> Iterator[IO[bytes]]:
+    """A file with that content, to be read from its beginning."""
+    with tempfile.TemporaryFile() as file:
+        file.writelines(lines)
+        file.flush()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        yield file

@@ -1,51 +1,64 @@
-"""What SFTP cannot carry, counted on the client by its own tools where it has them."""
+"""What a method cannot carry, counted on the client by the client's own tools."""
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from borgpull.client import walk
+from borgpull.client.folder import Place
+from borgpull.client.shell import script
+from borgpull.client.sudo import as_root
+from borgpull.errors import BorgpullError
 from borgpull.process import CommandError, run
 from borgpull.ssh.config import SshConfig
 
 TIMEOUT = 900
-NAMES = ("hard_links", "devices", "sockets", "xattrs_and_acls")
-# One line `name count` each; a client without the tool prints none, and we say "not counted".
-_SCRIPT = r"""
-exec 2>/dev/null
-nuls() { tr -dc '\0' | wc -c | tr -d ' '; }
-can() { find / -maxdepth 0 "$@" -print0 >/dev/null; }
-can -links +1 && echo "hard_links $(find PATHS PRUNE -type f -links +1 -print0 | nuls)"
-can -type s && echo "sockets $(find PATHS PRUNE -type s -print0 | nuls)"
-can -type b && echo "devices $(find PATHS PRUNE '(' -type b -o -type c ')' -print0 | nuls)"
-if command -v getfattr >/dev/null; then
-  found=$(find PATHS PRUNE -print0 | xargs -0 getfattr -h -m - -- | grep -c '^# file')
-  echo "xattrs_and_acls $found"
-fi
-"""
+NUMBER = re.compile(r"[0-9]{1,18}")
+NAMES = ("hard_links", "devices", "sockets", "xattrs_and_acls", "times")
+
+Losses = dict[str, int | None]
+# Runs a script on the client, and returns what it prints. Raises CommandError, BorgpullError.
+Shell = Callable[[bytes], bytes]
 
 
-def count(config: SshConfig, paths: Sequence[str], skip: Sequence[str]) -> dict[str, int | None]:
-    """Number of files by NAMES; None where the client has no shell, or not the tool, to count.
+def by_sftp(config: SshConfig, paths: Sequence[str], skip: Sequence[str]) -> Losses:
+    """Number of files by NAMES; None if the client lacks a shell or the tool to count.
 
-    `skip` are the mounts that the backup left out.
+    `paths` are walked, but not what is at or below `skip`: the mounts that were left out.
     """
-    found: dict[str, int | None] = dict.fromkeys(NAMES)
-    script = _SCRIPT.replace("PATHS", " ".join(shlex.quote(path) for path in paths))
-    prune = " -o ".join(f"-path {shlex.quote(glob_escape(path))}" for path in skip)
-    script = script.replace("PRUNE", f"'(' {prune} ')' -prune -o" if prune else "")
+
+    def shell(text: bytes) -> bytes:
+        return run(config.command("sh", "-s"), timeout=TIMEOUT, stdin=text, check=False).stdout
+
+    return _counted(shell, NAMES, ("count.sh", "count_sftp.sh", "count_times.sh"), paths, skip)
+
+
+def by_borg(place: Place, paths: Sequence[str], skip: Sequence[str]) -> Losses:
+    """As above, for what borg itself cannot carry: times."""
+    words = (*as_root(place.sudo), "sh", "-s")
+
+    def shell(text: bytes) -> bytes:
+        return place.session.run(*words, stdin=text, timeout=TIMEOUT).stdout
+
+    return _counted(shell, ("times",), ("count.sh", "count_times.sh"), paths, skip)
+
+
+def _counted(
+    shell: Shell,
+    names: Sequence[str],
+    scripts: Sequence[str],
+    paths: Sequence[str],
+    skip: Sequence[str],
+) -> Losses:
+    found: Losses = dict.fromkeys(names)
     try:
-        done = run(config.command("sh", "-s"), timeout=TIMEOUT, stdin=script.encode(), check=False)
-    except CommandError:
+        text = shell(os.fsencode(walk.words(paths, skip) + "".join(map(script, scripts))))
+    except (CommandError, BorgpullError):
         return found
-    for line in done.stdout.decode(errors="replace").splitlines():
+    for line in text.decode(errors="replace").splitlines():
         name, _, number = line.partition(" ")
-        if name in NAMES and number.isdigit():
+        if name in names and NUMBER.fullmatch(number):
             found[name] = int(number)
     return found
-
-
-def glob_escape(path: str) -> str:
-    """For find's -path, which reads its argument as a glob."""
-    return re.sub(r"([*?\[\\])", r"\\\1", path)

@@ -7,28 +7,32 @@ forwarding, agent, socket or port, and no privilege on this side.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from borgpull.borg.command import Borg
+from borgpull.borg.serve import Gate, served
 from borgpull.client.borg import ClientBorg
-from borgpull.client.serve import Gate, served
 from borgpull.events import Emit
+from borgpull.jobs import Backup
 from borgpull.methods import forced, onclient
 from borgpull.methods.base import Source
-from borgpull.model import JobSpec
 from borgpull.process import Running
 
 
 @contextlib.contextmanager
-def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Source]:
-    with onclient.open_source(job, borg, folder, emit, link=link, forced=forced.source) as source:
+def open_source(
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+) -> Iterator[Source]:
+    with onclient.open_source(
+        job, borg, folder, emit, ready, link=link, forced=forced.source
+    ) as source:
         yield source
 
 
 @contextlib.contextmanager
-def link(_job: JobSpec, there: ClientBorg, _folder: Path) -> Iterator[onclient.Way]:
+def link(_job: Backup, there: ClientBorg, _folder: Path) -> Iterator[onclient.Way]:
     def start(
         command: str, *words: str, gate: Gate | None = None
     ) -> AbstractContextManager[Running]:

@@ -1,21 +1,22 @@
 """The client's `borg rename`, which gives a verified archive its name.
 
-Starting borg takes longer than the renaming. So it is started when `borg create` has read all files
-and begins to write its caches; its `borg serve` on this side does nothing before the archive is
-verified.
+Starting borg takes longer than the renaming. So `borg rename` starts when `borg create` has read
+all files and begins to write its caches. Its `borg serve` on this side does nothing until the
+archive is verified.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
-from borgpull.borg import messages, repository
+from borgpull.borg import locks, messages, repository
 from borgpull.borg.command import Borg, is_failure, plain_log
-from borgpull.borg.create import Order
-from borgpull.client.serve import Gate, gate
+from borgpull.borg.create import LOG_LINES, Order
+from borgpull.borg.serve import Gate, gate
 from borgpull.errors import ConnectionLost
 from borgpull.process import Running
 from borgpull.ssh.session import Session, lost
@@ -34,13 +35,15 @@ Rename = Callable[..., AbstractContextManager[Running]]
 
 
 class Renaming:
-    """Ends what it has started ahead when the way to the client closes."""
+    """The renaming. On the way out it ends a process that it has started ahead."""
 
     def __init__(
         self, server: Borg, session: Session, rename: Rename | None, *, ahead: bool
     ) -> None:
-        """`rename` takes the two names, and a `gate` if it can be started `ahead`; without one,
-        this side's borg renames."""
+        """`rename` takes the two names, and a `gate` if it can be started `ahead`.
+
+        Without `rename`, this side's borg renames.
+        """
         self._server, self._session, self._rename = server, session, rename
         self._ahead = ahead
         self._stack = contextlib.ExitStack()
@@ -53,7 +56,7 @@ class Renaming:
         self._stack.close()
 
     def prepare(self, order: Order) -> None:
-        """Start the renaming of what is being made, once, unless only borg knows its name."""
+        """Start the renaming ahead, once, unless the name holds placeholders of borg."""
         names = (order.archive, order.final)
         if self._rename is None or not self._ahead or self._begun or order.dry_run:
             return
@@ -61,21 +64,21 @@ class Renaming:
             return
         own = self._stack.enter_context(gate(self._server))
         child = self._stack.enter_context(self._rename(*names, gate=own))
-        self._stack.callback(own.close)  # or it would be waited for
+        self._stack.callback(own.close)  # without this, its end would be awaited
         self._begun = names, own, child
 
     def __call__(self, old: str, new: str) -> None:
-        """Raises ConnectionLost, borg's errors."""
+        """Raises ConnectionLost, borg's errors, VerificationFailed."""
         if self._rename is None:
             repository.rename(self._server, old, new)
             return
         with self._under_way(self._rename, old, new) as child:
             finish(child, self._server.client, self._session)
-        repository.await_release(self._server)
+        locks.await_release(self._server)
 
     @contextlib.contextmanager
     def _under_way(self, rename: Rename, old: str, new: str) -> Iterator[Running]:
-        """The one that waits for this, if it still does, or a new one."""
+        """The renaming started ahead, if it still waits for these names; else a new one."""
         with self._stack:
             if self._begun is not None:
                 names, own, child = self._begun
@@ -88,8 +91,11 @@ class Renaming:
 
 
 def finish(child: Running, client: str, session: Session) -> None:
-    """A command of borg to its end. Raises ConnectionLost, borg's errors."""
-    log = [item[1].decode(errors="replace") for item in child.lines() if item is not None]
+    """Wait for the end of a borg command. Raises ConnectionLost, borg's errors."""
+    log: deque[str] = deque(maxlen=LOG_LINES)
+    for item in child.lines():
+        if item is not None:
+            log.append(item[1].decode(errors="replace"))
     code = child.wait(60)
     if lost(session.alive, code):
         raise ConnectionLost(f"the connection to {client} broke during the run")

@@ -7,41 +7,52 @@ device numbers and nanoseconds, which the result counts.
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from borgpull import events
 from borgpull.borg import filescache, repository
 from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, create
+from borgpull.client.mounts import FALLBACK, Mounts, of_client
 from borgpull.errors import PathMissing
 from borgpull.events import Emit
-from borgpull.methods import clientmounts, losses
-from borgpull.methods.base import Source
+from borgpull.jail import jail as jails
+from borgpull.jail import namespace as namespaces
+from borgpull.jail import sshfs
+from borgpull.jail.wanted import Plan
+from borgpull.jobs import Backup
+from borgpull.methods import losses, named
+from borgpull.methods.base import Ahead, Source, Verdict, not_ahead
 from borgpull.methods.comparison import Verifier
-from borgpull.model import JobSpec
-from borgpull.sidecar import jail as jails
-from borgpull.sidecar import namespace as namespaces
-from borgpull.sidecar import sshfs
-from borgpull.ssh import config as ssh_config
-from borgpull.ssh import sftp
+from borgpull.methods.vanished import there_again
+from borgpull.process import CommandError, Completed, Running, run
+from borgpull.ssh import machine, route, sftp
+from borgpull.ssh.config import SshConfig, has_aes
 
 # --noflags halves the SFTP requests of an unchanged file; there are no flags over SFTP anyway, nor
 # ACLs or xattrs, and sshfs's ctime is its mtime (facts, sections 0 and 3).
 CREATE_ARGS = ("--noflags", "--noacls", "--noxattrs", "--noctime", "--files-cache", "mtime,size")
 
 
+LOOK_SECONDS = 900.0
+REASON_SECONDS = 60.0
+SAID = "borgpull-said "
+
+
 @contextlib.contextmanager
-def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Source]:
+def open_source(
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+) -> Iterator[Source]:
     """Mount the client and yield where borg runs. Raises the errors of ssh, mounts and paths."""
-    assert job.target is not None
     namespaces.require_fuse()
-    config = ssh_config.write(folder, job.target, job.places)
-    events.phase(emit, "connect", f"connecting to {job.target}")
-    mountinfo = sftp.fetch(config, "/proc/self/mountinfo", folder / "mountinfo")
-    left_out = clientmounts.to_leave_out(mountinfo, job.paths)
+    config, mountinfo = _first_contact(job, folder, emit)
+    ready()
     with contextlib.ExitStack() as stack:
         cache = stack.enter_context(filescache.generation(borg.base))
         namespace = stack.enter_context(namespaces.namespace())
@@ -49,41 +60,144 @@ def open_source(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[
         root.mkdir()
         writable = (str(borg.repository), str(borg.base))
         jail = jails.build(namespace, jails.JailSpec(str(root), job.client, writable))
-        process = stack.enter_context(sshfs.mounted(jail, config, jail.spec.tree))
-        _look_at_client(jail, job, emit)
+        mount = sshfs.mounted(jail, config, jail.spec.tree, follow=True)
+        process = stack.enter_context(mount)
+        seen = _look_at_client(jail, config, job, emit)
+        hollow = _hollow(jail) if mountinfo is None else ()
+        mounts = of_client(mountinfo, job.paths, hollow)
+        sshfs.follow_no_symlinks(jail, jail.spec.tree)
         inner = replace(
             borg,
             prefix=jail.prefix(jail.spec.tree),
             extra_env={**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix},
         )
-        options = [*CREATE_ARGS, *exclude_args([item.pattern() for item in left_out])]
-        paths = [path.lstrip("/") or "." for path in job.paths]
-
-        def save(order: Order) -> Created:
-            words = order.words(*options, paths=paths)
-            return create(inner, order, words, alive=process.alive, emit=emit)
-
-        yield Source(
-            left_out=tuple({"path": item.path, "fstype": item.fstype} for item in left_out),
-            alive=process.alive,
-            create=save,
-            verify=Verifier(borg, jail, config, time.time()),
-            rename=lambda old, new: repository.rename(borg, old, new),
-            accept=cache.promote,
-            archives=lambda: None,
-            losses=lambda: losses.count(config, job.paths, [item.path for item in left_out]),
-        )
+        checked = Verifier(borg, jail, config, _plan(job, mounts))
+        yield Mounted(job, mounts, checked, inner, process, cache, emit, tuple(seen["empty"]))
 
 
-def _look_at_client(jail: jails.Jail, job: JobSpec, emit: Emit) -> None:
+class Mounted(Source):
+    """A client's tree in a jail, and the borg that walks it."""
+
+    client_could_write = False
+
+    def __init__(
+        self,
+        job: Backup,
+        mounts: Mounts,
+        verifier: Verifier,
+        inner: Borg,
+        mount: Running,
+        cache: filescache.Generation,
+        emit: Emit,
+        empty: tuple[str, ...],
+    ) -> None:
+        self.left_out, self.empty = mounts.facts(), empty
+        self._roots, self._mounts, self._verifier = job.roots, mounts, verifier
+        self._inner, self._mount, self._cache, self._emit = inner, mount, cache, emit
+
+    def alive(self) -> bool:
+        return self._mount.alive()
+
+    def create(self, order: Order, ahead: Ahead = not_ahead) -> Created:
+        options = [*CREATE_ARGS, *exclude_args(self._mounts.patterns())]
+        paths = [path.lstrip("/") or "." for path in self._roots]
+        words = order.words(*worth_a_line(order), *options, paths=paths)
+        return create(self._inner, order, words, alive=self.alive, emit=self._emit)
+
+    def verify(self, done: Created) -> Verdict:
+        return self._verifier(done)
+
+    def rename(self, verdict: Verdict, name: str) -> None:
+        repository.rename(self._verifier.borg, verdict.done.name, name)
+
+    def there_again(self, paths: Sequence[str]) -> list[str]:
+        return _there_again(self._verifier.jail, self._verifier.config, paths)
+
+    def losses(self) -> dict[str, int | None]:
+        config, mounts = self._verifier.config, self._mounts
+        return losses.by_sftp(config, mounts.starts(self._roots), mounts.points())
+
+    def accept(self) -> None:
+        self._cache.promote()
+
+
+def _plan(job: Backup, mounts: Mounts) -> Plan:
+    """The plan, made when the run begins: a file that is newer is no loss."""
+    return Plan(
+        roots=list(job.roots),
+        exclude=list(job.exclude),
+        left_out=mounts.points(),
+        disks=list(mounts.disks),
+        mounts=mounts.patterns(),
+        allowed=list(job.allow_unreadable),
+        started=time.time(),
+    )
+
+
+def _first_contact(job: Backup, folder: Path, emit: Emit) -> tuple[SshConfig, bytes | None]:
+    """The way to the client, and its mounts. Raises OtherMachine, the errors of ssh."""
+    config = route.to_client(job.access, job.places, job.client, folder)
+    events.phase(emit, "connect", f"connecting to {job.access.target}")
+    mountinfo, cpuinfo = sftp.fetch(config, folder, "/proc/self/mountinfo", "/proc/cpuinfo")
+    machine.require_same(job, folder)
+    if cpuinfo:
+        machine.saw_aes(folder, has_aes(cpuinfo.decode(errors="replace")))
+        # The cipher that is fast on both sides.
+        config = route.to_client(job.access, job.places, job.client, folder)
+    return config, mountinfo
+
+
+def worth_a_line(order: Order) -> list[str]:
+    """The --filter for folders and for files that were read or failed.
+
+    It omits unchanged files, and in a first archive the added ones.
+    """
+    return [] if order.dry_run else ["--filter", "MCEd?" if order.fresh else "AMCEd?"]
+
+
+def _look_at_client(jail: jails.Jail, config: SshConfig, job: Backup, emit: Emit) -> dict[str, Any]:
+    """Judge what `adopt_client` has seen. Raises PathMissing if a path cannot be saved as named."""
     seen = jails.adopt_client(jail, job.paths)
-    if seen["missing"]:
-        raise PathMissing(f"not on {job.target}: {', '.join(seen['missing'])}")
+    named.require_seen(job.access.target, {**seen["missing"], **_reasons(config, seen["failed"])})
+    for path, link in seen["links"].items():
+        raise named.symlink(job.access.target, path, link)
     if seen["symlinks"]:
         path, link = next(iter(seen["symlinks"].items()))
         raise PathMissing(
-            f"{path} leads through the symlink {link} on {job.target}",
+            f"{path} leads through the symlink {link} on {job.access.target}",
             hint="name the path without symlinks on the way (readlink -f there shows it)",
         )
     if "passwd" not in seen["names"]:
         events.warning(emit, "the client has no /etc/passwd: owners are saved as numbers only")
+    return seen
+
+
+def _hollow(jail: jails.Jail) -> list[str]:
+    """The empty ones of the folders that are left out if no mounts are known."""
+    seen = jails.adopt_client(jail, FALLBACK)
+    return [*seen["missing"], *seen["links"], *seen["empty"]]
+
+
+def _reasons(config: SshConfig, paths: Sequence[str]) -> dict[str, str]:
+    """Why the client cannot stat some paths. SFTP gives no reason, but its shell may."""
+    found = dict.fromkeys(paths, "SFTP does not tell why")
+    for path in paths:
+        script = f"printf '{SAID}%s' \"$(LC_ALL=C ls -d {shlex.quote(path)} 2>&1 >/dev/null)\""
+        with contextlib.suppress(CommandError):
+            argv = config.command("sh", "-s")
+            done = run(argv, timeout=REASON_SECONDS, stdin=os.fsencode(script), check=False)
+            if said := done.stdout.decode(errors="replace").partition(SAID)[2]:
+                found[path] = named.reason(said)
+    return found
+
+
+def _there_again(jail: jails.Jail, config: SshConfig, paths: Sequence[str]) -> list[str]:
+    """Look by a fresh mount: the first one answers from its cache. Raises as `sshfs.mounted`."""
+    folder = jail.spec.second_tree
+
+    def shell(script: str, data: bytes) -> Completed:
+        argv = [*jail.prefix(folder), "sh", "-c", script]
+        return run(argv, timeout=LOOK_SECONDS, stdin=data, check=False)
+
+    with sshfs.mounted(jail, config, folder):
+        return there_again(shell, paths)

@@ -1,38 +1,22 @@
-"""What a user can ask for: one module a verb, one function a job, all in one dict."""
+"""What a user can ask for: a verb is a function that takes its kind of job, as its row says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from borgpull.events import Emit
-from borgpull.methods import METHODS
-from borgpull.model import JobSpec, Result
-from borgpull.ops import (
-    acknowledge,
-    backup,
-    browse,
-    doctor,
-    repository,
-    restore,
-    search,
-    serve,
-    tidy,
-    trust,
+from borgpull.jobs import KINDS, Job
+from borgpull.late import Late
+from borgpull.results import Result
+from borgpull.verbs import VERBS
+
+OPS: Late[Callable[[Any, Emit], Result]] = Late(
+    __name__, {name: verb.op for name, verb in VERBS.items()}
 )
 
-OPS: dict[str, Callable[[JobSpec, Emit], Result]] = {
-    **dict.fromkeys(METHODS, backup.run),
-    "serve": serve.run,
-    "init": repository.init,
-    "list": repository.list_archives,
-    "info": repository.info,
-    "borg": repository.borg,
-    "acknowledge": acknowledge.run,
-    "trust": trust.run,
-    "doctor": doctor.diagnose,
-    "tidy": tidy.run,
-    "restore": restore.run,
-    "browse": browse.run,
-    "find": search.find,
-    "diff": search.diff,
-}
+
+def do(job: Job, emit: Emit) -> Result:
+    """Raises whatever the verb's function raises. A job of a wrong kind is a bug of the caller."""
+    assert type(job) is KINDS[job.verb], f"{job.verb} is no {type(job).__name__}"
+    return OPS[job.verb](job, emit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from borgpull import events
+from borgpull import events, jobs
 from borgpull.borg import messages, repository
 from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order
+from borgpull.borg.messages import FileWarning
 from borgpull.borg.spares import Spares
+from borgpull.client.mounts import KERNEL
 from borgpull.errors import (
     ArchiveExists,
-    BorgpullError,
     ConnectionLost,
     LostData,
     Unreadable,
@@ -27,65 +28,63 @@ from borgpull.errors import (
 from borgpull.events import Emit
 from borgpull.methods import METHODS, Source
 from borgpull.methods.base import Verdict
-from borgpull.model import JobSpec, Result
-from borgpull.ops import ledger
+from borgpull.ops import conclusion, named
 from borgpull.ops.workspace import locked_borg, private_folder
+from borgpull.outputs.backups import Backup, BackupDryRun, Saved
+from borgpull.results import Result
+from borgpull.state import ledger
+from borgpull.trees.folders import lies_in
 
 SHOWN_PATHS = 20
 
 
-def run(job: JobSpec, emit: Emit) -> Result:
+def run(job: jobs.Backup, emit: Emit) -> Result:
     """Back a client up. Raises every layer's errors; a Result is a verified archive.
 
-    So is the one that ArchivesVanished names: it ends the run as long as others are missing.
+    The archive that ArchivesVanished names is verified, too. This error means that others are
+    missing.
     """
-    started = time.monotonic()
+    started, begun = time.monotonic(), datetime.now(UTC)
     with private_folder() as folder, _borg(job, emit) as plain, Spares() as spares:
         borg = replace(plain, spares=spares)
         _make_repository(job, borg, emit)
-        # While the connection is made, as both take a while.
+        # The list is read while the connection is made: both take a while.
         with ThreadPoolExecutor(1) as pool:
             listing = pool.submit(repository.archives, borg)
-            with METHODS[job.verb](job, borg, folder, emit) as source:
+
+            def ready() -> None:
+                ledger.see(Path(job.places.state), job.client, listing.result())
+
+            with METHODS[job.verb](job, borg, folder, emit, ready) as source:
                 found = listing.result()
                 name = _new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
-                ledger.see(Path(job.places.state), job.client, found)
-                data = _save(job, source, name, emit, fresh=not found)
-        # Once the client is out: what it has done to the list to the very end is noticed.
-        listed = source.archives()
-        known = [item["name"] for item in found]
-        if listed is not None:
-            _require_named(data, known, listed)
-        data["paths"] = list(job.paths)
-        data["seconds"] = round(time.monotonic() - started, 3)
-        result = Result(verb=job.verb, client=job.client, data=data)
-        ledger.conclude(Path(job.places.state), result, found if listed is None else listed)
-        # Not while archives are missing: a client may have made good ones look like these.
-        _sweep_unverified(borg, known, emit)
-    return result
+                saved = _save(job, borg, source, name, emit, fresh=not found)
+                recorded = conclusion.record(job, borg, found, saved, begun)
+                conclusion.afterwards(job, source, folder, saved, emit)
+        # Read the list once the client is disconnected, and see all that it has done to it.
+        listed = repository.archives(borg) if source.client_could_write else [*found, recorded]
+        data: Backup = {**saved, "seconds": round(time.monotonic() - started, 3)}
+        conclusion.judge(job, data, listed, emit)
+        # `judge` raises if archives are missing. Then none is deleted here: a client may have given
+        # good archives such names.
+        conclusion.sweep_unverified(borg, found, emit)
+        conclusion.ended_well(job, emit)
+    return Result(verb=job.verb, client=job.client, data=data)
 
 
-def _require_named(
-    data: Mapping[str, Any], known: Sequence[str], listed: Sequence[Mapping[str, Any]]
-) -> None:
-    """Has a client that was to rename its archive done so? Raises VerificationFailed."""
-    names = {item["name"] for item in listed}
-    if data["archive"] in known or data["archive"] not in names:
-        raise repository.not_there(data["archive"])
-
-
-def _borg(job: JobSpec, emit: Emit) -> AbstractContextManager[Borg]:
-    return locked_borg(job, emit, may_init=job.init and not job.dry_run)
+def _borg(job: jobs.Backup, emit: Emit) -> AbstractContextManager[Borg]:
+    make = job.encryption if job.init and not job.dry_run else None
+    return locked_borg(job, emit, make=make)
 
 
 def default_archive_name(client: str) -> str:
     return f"{client}-{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _make_repository(job: JobSpec, borg: Borg, emit: Emit) -> None:
-    """The repository is there, or made. Raises RepositoryMissing, borg's errors."""
+def _make_repository(job: jobs.Backup, borg: Borg, emit: Emit) -> None:
+    """Make the repository if the job may. Raises RepositoryMissing, borg's errors."""
     if job.init and not job.dry_run and not repository.exists(borg.repository):
         events.phase(emit, "init", f"making the repository of {job.client} ({job.encryption})")
         repository.init(borg, job.encryption)
@@ -93,7 +92,7 @@ def _make_repository(job: JobSpec, borg: Borg, emit: Emit) -> None:
     repository.require(borg.repository, job.client)
 
 
-def _new_name(job: JobSpec, found: Sequence[dict[str, Any]]) -> str:
+def _new_name(job: jobs.Backup, found: Sequence[dict[str, Any]]) -> str:
     """The new archive's name. Raises ArchiveExists."""
     name = job.archive or default_archive_name(job.client)
     if name in [item["name"] for item in found]:
@@ -101,16 +100,22 @@ def _new_name(job: JobSpec, found: Sequence[dict[str, Any]]) -> str:
     return name
 
 
-def _dry_run(job: JobSpec, source: Source, name: str, emit: Emit) -> Result:
+def _dry_run(job: jobs.Backup, source: Source, name: str, emit: Emit) -> Result:
     events.phase(emit, "create", f"dry run: nothing is written for {job.client}")
     args = tuple(exclude_args(job.exclude))
     done = source.create(Order(archive=name, args=args, dry_run=True))
-    data = {"dry_run": True, "items": done.statuses["-"], "left_out": list(source.left_out)}
+    data: BackupDryRun = {
+        "dry_run": True,
+        "items": done.statuses["-"],
+        "left_out": list(source.left_out),
+    }
     return Result(verb=job.verb, client=job.client, data=data)
 
 
-def _save(job: JobSpec, source: Source, name: str, emit: Emit, *, fresh: bool) -> dict[str, Any]:
-    """Create under a temporary name, verify, rename; what the result says of it."""
+def _save(
+    job: jobs.Backup, borg: Borg, source: Source, name: str, emit: Emit, *, fresh: bool
+) -> Saved:
+    """Create under a temporary name, verify, rename; returns the archive's part of the result."""
     mark = f"{repository.UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     args = ("--compression", job.compression, *exclude_args(job.exclude))
     events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
@@ -120,24 +125,28 @@ def _save(job: JobSpec, source: Source, name: str, emit: Emit, *, fresh: bool) -
         args=args,
         fresh=fresh,
         total_files=_files_last_time(job),
+        named=job.paths,
     )
-    done = source.create(order)
+    done = source.create(order, ahead=borg.start_spares)
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
+    vanished = judge_vanished(done, source)
     events.phase(emit, "verify", "comparing the archive with the client")
     verdict = source.verify(done)
     judge_verdict(verdict)
+    named.require(job, borg, done, source)
     if not source.alive():
         raise ConnectionLost(f"the connection to {job.client} broke during the run")
     final = done.name.removesuffix(mark)
-    source.rename(done.name, final)
-    source.accept()
-    losses = source.losses()
-    tell_findings(verdict, allowed, source, losses, emit)
-    return _report(final, done, verdict, allowed, source, losses)
+    source.rename(verdict, final)
+    tell_findings(verdict, allowed, vanished, source, emit)
+    for item in _attributes(done):
+        where = {"path": "/" + item.path.strip("/")} if item.path else {}
+        events.warning(emit, f"not saved: {item.text}", **where)
+    return _report(job, final, done, verdict, allowed, vanished, source)
 
 
-def _files_last_time(job: JobSpec) -> int | None:
-    """Regular files in the last archive of the same paths, for the progress."""
+def _files_last_time(job: jobs.Backup) -> int | None:
+    """The number of regular files in the last archive, if it has the same paths; for progress."""
     last = ledger.entries(Path(job.places.state), job.client)[-1:]
     return (
         last[0].get("items", {}).get("-")
@@ -158,33 +167,63 @@ def judge_warnings(
         path = "/" + found.path.strip("/")
         if found.kind == messages.CHANGED:
             continue  # in the archive; the verification looks at its size
+        if found.kind == messages.ATTRIBUTE and found.errno not in messages.DEAD_LINK:
+            continue  # the file is in the archive without it; this loss is reported
         if found.kind == messages.VANISHED and path not in roots:
             continue  # deleted on the client between the listing and the reading
         if found.errno in messages.DEAD_LINK:
             lost.append(f"{path} ({found.text})")
-        elif any(
-            path == item or path.startswith(item.rstrip("/") + "/") for item in allow_unreadable
-        ):
+        elif any(lies_in(path, item) for item in allow_unreadable):
             allowed.append(path)
         elif found.kind == messages.PERMISSION:
             denied.append(path)
         else:
             lost.append(f"{path} ({found.text})")
-    if lost:
-        raise LostData(f"{len(lost)} not saved: {_some(lost)}")
+    if lost or done.more_warnings:
+        raise LostData(f"{len(lost) + done.more_warnings} not saved: {_some(lost)}")
     if denied:
         raise Unreadable(f"{len(denied)} may not be read: {_some(denied)}")
     known_codes = done.returncode in (0, 1) or 100 <= done.returncode <= 107
+    if done.returncode != 0 and done.not_understood:
+        said = _some(done.not_understood)
+        raise LostData(f"borg gave an unknown warning (exit code {done.returncode}): {said}")
     if not known_codes or (done.returncode != 0 and not done.warnings):
         raise LostData(f"borg warned (exit code {done.returncode}) and did not say of what")
     return allowed
 
 
+def _attributes(done: Created) -> list[FileWarning]:
+    """The extended attributes that borg could not read."""
+    return [item for item in done.warnings if item.kind == messages.ATTRIBUTE]
+
+
+def judge_vanished(done: Created, source: Source) -> list[str]:
+    """The files that vanished on the client meanwhile. Raises LostData if some are there again.
+
+    Each one is looked for once more: many programs replace a file by a new one of the same name.
+    """
+    paths = [item.path for item in done.warnings if item.kind == messages.VANISHED]
+    back = source.there_again(paths) if paths else []
+    if back:
+        again = ["/" + path for path in back]
+        raise LostData(
+            f"{len(again)} were replaced or gone for a moment, and are not saved: {_some(again)}",
+            hint="run again; the archive keeps its .unverified name",
+        )
+    return ["/" + path.strip("/") for path in paths]
+
+
 def judge_verdict(verdict: Verdict) -> None:
-    """Raises VerificationFailed where files were cut short."""
+    """Raises VerificationFailed if files were cut short, LostData if others are missing."""
     if verdict.cut:
         paths = ["/" + path for path in verdict.cut]
         raise VerificationFailed(f"{len(paths)} shorter in the archive: {_some(paths)}")
+    if verdict.lost:
+        raise LostData(
+            f"{len(verdict.lost)} on the client, and not in the archive: {_some(verdict.lost)}",
+            hint="look at the files named above, or exclude them; pipe has no limits of SFTP; "
+            "the archive keeps its .unverified name",
+        )
 
 
 def _some(paths: Sequence[str]) -> str:
@@ -192,51 +231,40 @@ def _some(paths: Sequence[str]) -> str:
     return ", ".join(paths[:SHOWN_PATHS]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _sweep_unverified(borg: Borg, known: Sequence[str], emit: Emit) -> None:
-    """Delete what earlier failed runs left, now that there is a verified archive.
-
-    A failure here is only told: the archive of this run is good.
-    """
-    old = [name for name in known if repository.UNVERIFIED in name]
-    if not old:
-        return
-    events.note(emit, f"deleting {len(old)} unverified archive(s) of earlier runs")
-    try:
-        for name in old:
-            borg.run("delete", f"::{name}")
-    except BorgpullError as error:
-        events.warning(emit, f"unverified archives could not be deleted: {error.message}")
-
-
 def tell_findings(
     verdict: Verdict,
     allowed: Sequence[str],
+    vanished: Sequence[str],
     source: Source,
-    losses: dict[str, int | None],
     emit: Emit,
 ) -> None:
     for path in verdict.changed:
         events.warning(emit, "changed while it was saved", path="/" + path)
+    for path in vanished:
+        events.warning(emit, "vanished while it was saved", path=path)
+    for path in verdict.came:
+        events.warning(emit, "came while the client was saved: not in the archive", path="/" + path)
     for path in allowed:
         events.warning(emit, "not saved, as allowed", path=path)
     for item in source.left_out:
-        events.note(emit, f"left out: {item['path']} ({item['fstype']})")
-    for name, number in losses.items():
-        if number:
-            events.warning(emit, f"not carried: {name.replace('_', ' ')} ({number})")
-    if unknown := [name.replace("_", " ") for name, number in losses.items() if number is None]:
-        events.note(emit, f"not counted on the client, and not carried: {', '.join(unknown)}")
+        text = f"left out: {item['path']} ({item['fstype']})"
+        if "asked" in item:
+            events.warning(emit, f"{text}; name it as a path to have it saved")
+        elif item["fstype"] not in KERNEL:
+            events.note(emit, text)
 
 
 def _report(
+    job: jobs.Backup,
     name: str,
     done: Created,
     verdict: Verdict,
     allowed: Sequence[str],
+    vanished: list[str],
     source: Source,
-    losses: dict[str, int | None],
-) -> dict[str, Any]:
+) -> Saved:
     stats = done.stats.get("archive", {}).get("stats", {})
+    lost = {"times": verdict.times, "xattrs_and_acls": len(_attributes(done))}
     return {
         "archive": name,
         "archive_id": done.stats.get("archive", {}).get("id"),
@@ -247,7 +275,11 @@ def _report(
         "files_unchanged": done.unchanged_files(),
         "new_bytes": stats.get("deduplicated_size", 0),
         "changed": ["/" + path for path in verdict.changed],
+        "came": ["/" + path for path in verdict.came],
+        "vanished": vanished,
+        "listings": "checked" if verdict.listings else "not checked",
         "allowed_unreadable": list(allowed),
         "left_out": list(source.left_out),
-        "losses": losses,
+        "losses": {name: number for name, number in lost.items() if number},
+        "paths": list(job.paths),
     }

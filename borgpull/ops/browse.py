@@ -1,71 +1,51 @@
-"""Looking around in an archive: one folder of it, or everything for who shows it as a tree."""
+"""Looking around in an archive: one folder of it, or all items, from which a tree is made."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from typing import Any
 
-from borgpull import events
-from borgpull.borg import items
-from borgpull.borg.items import Item
-from borgpull.borg.tree import Entry
-from borgpull.errors import NotInArchive
+from borgpull import events, jobs
+from borgpull.borg import items, repository
 from borgpull.events import Emit, Event
-from borgpull.model import JobSpec, Result
-from borgpull.ops.restore import archive_of
-from borgpull.ops.workspace import reading_borg
+from borgpull.ops import standing
+from borgpull.ops.workspace import looking_borg
+from borgpull.results import Result
+from borgpull.trees.tree import Entry, parts, row
 
 
-def run(job: JobSpec, emit: Emit) -> Result:
-    """What is in the folder `job.paths` names, folders with the size of all below them; a file is
-    listed itself. Without paths: every item of the archive, as it is there.
+def run(job: jobs.Browse, emit: Emit) -> Result:
+    """List the folder `job.path`; its folders have the size of all below them. A file is listed
+    itself. Without a path, every item of the archive is listed as it is.
 
-    Raises RepositoryMissing, RepositoryLocked, ArchiveMissing, NotInArchive and borg's errors.
+    Raises RepositoryMissing, ArchiveMissing, NotInArchive and borg's errors.
     """
-    with reading_borg(job, emit) as borg, items.reader(borg) as exact:
-        archive = archive_of(borg, job.archive)
+    with looking_borg(job) as borg, items.reader(borg) as exact:
+        chosen = standing.judge(job, repository.archives(borg)).chosen(job.archive)
+        standing.tell(chosen, emit)
+        archive = str(chosen["name"])
         events.phase(emit, "read", f"reading {archive}")
-        rows = [_row(item) for item in items.chosen(exact, archive, (), 0)]
+        paths = (job.path,) if job.path else ()
+        found = items.chosen(exact, archive, paths, 0)
     data: dict[str, Any] = {"archive": archive}
-    if job.paths:
-        (data["path"],) = job.paths
-        entry = _entry(rows, archive, data["path"])
-        rows = [found.row() for found in (entry.sorted() if entry.folder else [entry])]
+    rows: Iterable[dict[str, Any]] = (row(item, item.path) for item in found)
+    if job.path:
+        data["path"] = job.path
+        entry = _entry(rows, job.path)
+        rows = [below.row() for below in (entry.sorted() if entry.folder else [entry])]
         data["bytes"] = entry.size
-    for row in rows:
-        emit(Event("item", row))
-    return Result(verb=job.verb, client=job.client, data={**data, "items": len(rows)})
+    count = 0
+    for each in rows:
+        count += 1
+        emit(Event("item", each))
+    return Result(verb=job.verb, client=job.client, data={**data, "items": count})
 
 
-def _entry(rows: list[dict[str, Any]], archive: str, path: str) -> Entry:
-    """Raises NotInArchive."""
+def _entry(rows: Iterable[dict[str, Any]], path: str) -> Entry:
+    """The entry of this path, with its direct children. `rows` are all at and below the path."""
     root = Entry()
-    for row in rows:
-        root.add(row)
+    for each in rows:
+        root.add(each, depth=len(parts(path)) + 1)
     found = root.at(path)
-    if found is None:
-        raise NotInArchive(f"not in {archive}: {path}")
+    assert found is not None
     return found
-
-
-def _row(item: Item) -> dict[str, Any]:
-    """As `Entry.row`, for one item."""
-    return {
-        "type": item.mode[0],
-        "mode": item.mode,
-        "user": item.user,
-        "group": item.group,
-        "uid": item.uid,
-        "gid": item.gid,
-        "path": item.path,
-        "size": item.size,
-        "mtime": _time(item.mtime_ns),
-    }
-
-
-def _time(mtime_ns: int) -> str | None:
-    """None for a time that no calendar has: a client's borg may write any number."""
-    try:
-        return datetime.fromtimestamp(mtime_ns / 1e9, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return None

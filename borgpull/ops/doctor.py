@@ -1,42 +1,41 @@
-"""Doctor: which rung of privilege this place allows, and what the client offers.
-
-A check is {"name", "ok": true | false | null (not known, or only worth knowing), "text", "hint"}.
-"""
+"""Doctor: which rung of privilege this place allows, and what the client offers."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from borgpull import jobs
+from borgpull.client import room
 from borgpull.client.borg import choose, relay, ssh_program
-from borgpull.client.place import Place
-from borgpull.client.setup import read, script
-from borgpull.errors import BorgpullError, ClientUnsuitable, NoSftp
+from borgpull.client.folder import Place
+from borgpull.client.setup import probe
+from borgpull.errors import BorgpullError, ClientFull, ClientUnsuitable, NoSftp
 from borgpull.events import Emit
-from borgpull.model import JobSpec, Result
+from borgpull.jail import namespace as namespaces
+from borgpull.jail import sshfs
+from borgpull.methods.clock import wrong
 from borgpull.ops.workspace import private_folder
+from borgpull.outputs.hosts import Check
+from borgpull.places import Places
 from borgpull.process import CommandError
-from borgpull.sidecar import namespace as namespaces
-from borgpull.sidecar import sshfs
+from borgpull.results import Result
 from borgpull.ssh import config as ssh_config
-from borgpull.ssh import hostkeys, sftp
+from borgpull.ssh import hostkeys, sftp, words
 from borgpull.ssh.config import SshConfig
+from borgpull.ssh.route import to_client
 from borgpull.ssh.session import Session, connected
 
-Check = dict[str, Any]
 
-
-def diagnose(job: JobSpec, emit: Emit) -> Result:
-    """All checks. The result is not `ok` where one failed; nothing of ssh is raised."""
-    checks = [*place_checks(), *folder_checks(job)]
-    if job.target is not None:
+def diagnose(job: jobs.Doctor, emit: Emit) -> Result:
+    """Run all checks. The result is not `ok` if one failed; ssh errors become failed checks."""
+    checks = [*place_checks(), *folder_checks(job.places)]
+    if job.route is not None:
         with private_folder() as folder:
-            checks += client_checks(job, folder)
-    ok = all(check["ok"] is not False for check in checks)
-    return Result(verb=job.verb, client=job.client, ok=ok, data={"checks": checks})
+            checks += client_checks(job.route, job.places, job.client, folder)
+    return Result(verb=job.verb, client=job.client).checked(*checks)
 
 
 def check(name: str, ok: bool | None, text: str, hint: str = "") -> Check:
@@ -129,9 +128,9 @@ def sshfs_check() -> Check:
     return check("sshfs", None, "from before the fix of CVE-2026-47187", "use a newer image")
 
 
-def folder_checks(job: JobSpec) -> list[Check]:
+def folder_checks(places: Places) -> list[Check]:
     found = []
-    for name, path in (("repositories", job.places.repo), ("state", job.places.state)):
+    for name, path in (("repositories", places.repo), ("state", places.state)):
         ok = Path(path).is_dir() and os.access(path, os.W_OK)
         text = f"{path} is {'writable' if ok else 'missing or not writable'}"
         found.append(check(name, ok, text, f"mount a volume at {path}"))
@@ -148,12 +147,12 @@ def read_text(path: str) -> str:
 # --- the client -----------------------------------------------------------------------------------
 
 
-def client_checks(job: JobSpec, folder: Path) -> list[Check]:
-    assert job.target is not None
+def client_checks(route: jobs.Route, places: Places, client: str, folder: Path) -> list[Check]:
+    target, via = route.target, f"--via {route.via} " if route.via else ""
     known = [
         line
-        for path in ssh_config.known_hosts_files(job.places)
-        for line in hostkeys.pinned(job.target, Path(path))
+        for path in ssh_config.known_hosts_files(places)
+        for line in hostkeys.pinned(target, Path(path))
     ]
     found = [
         check("host key", True, "pinned")
@@ -161,25 +160,28 @@ def client_checks(job: JobSpec, folder: Path) -> list[Check]:
         else check(
             "host key",
             False,
-            f"the host key of {job.target} is not known",
-            f"borgpull trust {job.target}",
+            f"the host key of {target} is not known",
+            f"borgpull trust {via}{target}",
         )
     ]
     try:
-        config = ssh_config.write(folder, job.target, job.places)
+        config = to_client(route, places, client, folder)
         with connected(config, folder) as session:
-            return [*found, *sftp_checks(config, folder), *shell_checks(session)]
+            sftp_found, shell_found = sftp_checks(config, folder), shell_checks(session)
+            return [*found, *sftp_found, *shell_found, *neither_check(sftp_found, shell_found)]
     except BorgpullError as error:
         return [*found, check("login and sftp", False, error.message, error.hint)]
 
 
 def sftp_checks(config: SshConfig, folder: Path) -> list[Check]:
-    """Raises what is not about SFTP alone."""
+    """Raises the errors that are not about SFTP alone."""
     user = f"logged in as {config.target}"
     try:
-        mountinfo = sftp.fetch(config, "/proc/self/mountinfo", folder / "mountinfo")
-    except NoSftp:
-        return [check("login and sftp", None, f"{user}; no SFTP", "sshfs needs it, pipe does not")]
+        (mountinfo,) = sftp.fetch(config, folder, "/proc/self/mountinfo")
+    except NoSftp as error:
+        text = error.message.partition(": ")[2]
+        said = f"{user}; no SFTP{': ' if text else ''}{text}"
+        return [check("login and sftp", None, said, f"sshfs needs it, pipe does not; {error.hint}")]
     found = [check("login and sftp", True, f"{user}; SFTP answers")]
     if mountinfo is not None:
         return [*found, check("mounts", True, "the client shows its mounts")]
@@ -187,16 +189,25 @@ def sftp_checks(config: SshConfig, folder: Path) -> list[Check]:
     return [*found, check("mounts", None, text, f"{hint} with --exclude")]
 
 
+def neither_check(by_sftp: Sequence[Check], by_shell: Sequence[Check]) -> list[Check]:
+    """A failed check if the login gets neither SFTP nor a shell: then no method works."""
+    if by_sftp[0]["ok"] or by_shell[0]["name"] != "shell":
+        return []
+    said, hint = by_shell[0]["text"], by_shell[0]["hint"]
+    return [check("methods", False, f"neither SFTP nor a shell for this login; {said}", hint)]
+
+
 def shell_checks(session: Session) -> list[Check]:
     """What can be known of a client without leaving anything there."""
-    done = session.run("sh", "-s", stdin=f"borg=-\n{script('look.sh')}".encode())
-    facts = read(done.stdout)
+    facts, done = probe(session)
     if facts.forced:
         paths = " ".join(facts.forced_paths)
         return [check("borg there", True, f"the key saves {paths} by pipe, and does nothing else")]
     if not facts.user:
+        spoken = words.said(done.stdout.decode(errors="replace"), done.stderr)
         hint = "only sshfs works, and what it cannot carry is not counted"
-        return [check("shell", None, "no shell on the client", hint)]
+        text = f"no shell on the client{': ' if spoken else ''}{spoken}"
+        return [check("shell", None, text, words.advice(spoken, session.config.target) or hint)]
     root = facts.user.split()[0] == "0"
     return [
         check(
@@ -207,6 +218,11 @@ def shell_checks(session: Session) -> list[Check]:
             "pipe can use --sudo",
         ),
         check("client", True, f"{facts.machine}; has {', '.join(sorted(facts.has)) or 'no tools'}"),
+        *(
+            [check("clock", None, text, "set the clock there")]
+            if (text := wrong(facts.skew))
+            else []
+        ),
         borg_check(Looked(session, facts, sudo=False)),
     ]
 
@@ -219,25 +235,29 @@ class Looked(Place):
 
 
 def borg_check(place: Place) -> Check:
-    """Which borg would run there, and by which methods."""
+    """The borg that would run on the client, and the methods that could use it."""
     own = place.facts.borg_path
     try:
+        if not place.facts.folder:
+            raise room.no_place(place.session.config.target, place.facts.refused)
         which = "its own" if choose(place, None) == own else "ours, which is sent"
-    except ClientUnsuitable as error:
+    except (ClientUnsuitable, ClientFull) as error:
         try:
+            if not place.facts.folder:
+                raise
             which = f"its own, by --client-borg {choose(place, own or None)}"
-        except ClientUnsuitable:
+        except (ClientUnsuitable, ClientFull):
             return check("borg there", None, f"only sshfs works: {error.message}", error.hint)
-    words = f"{which}; pipe works"
+    text = f"{which}; pipe works"
     if others := forwarding_methods(place):
-        words += f", and {', '.join(others)} if its sshd forwards (not tried)"
-    return check("borg there", True, words)
+        text += f", and {', '.join(others)} if its sshd forwards (not tried)"
+    return check("borg there", True, text)
 
 
 def forwarding_methods(place: Place) -> list[str]:
     found = []
     for name, need in (("socat", relay), ("agent", ssh_program), ("forward", ssh_program)):
-        with contextlib.suppress(ClientUnsuitable):
+        with contextlib.suppress(ClientUnsuitable, ClientFull):
             need(place)
             found.append(name)
     return found

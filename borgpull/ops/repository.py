@@ -2,113 +2,161 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from borgpull import events, signals
-from borgpull.borg import repository, subcommand
+from borgpull import events, jobs, signals
+from borgpull.borg import locks, repository, subcommand
 from borgpull.borg.command import Borg
-from borgpull.errors import ArchiveMissing, BorgpullError
+from borgpull.errors import BorgpullError, RepositoryLocked
 from borgpull.events import Emit
-from borgpull.model import JobSpec, Result
-from borgpull.ops import ledger
-from borgpull.ops.workspace import locked_borg, open_borg
+from borgpull.ops import standing
+from borgpull.ops.standing import NOT_KNOWN, STRANGER, UNVERIFIED, VERIFIED
+from borgpull.ops.workspace import locked_borg, looking_borg, reading_borg
+from borgpull.outputs.archives import Archive, ArchiveItems, ArchiveList, Counts, Initialized
+from borgpull.results import Result
+from borgpull.state import ledger
 
 
-def init(job: JobSpec, emit: Emit) -> Result:
+def init(job: jobs.Init, emit: Emit) -> Result:
     """Make the repository. Raises RepositoryExists, PassphraseMissing and borg's errors."""
-    with locked_borg(job, emit, may_init=True) as borg:
+    with locked_borg(job, emit, make=job.encryption) as borg:
         repository.init(borg, job.encryption)
+        ledger.see(Path(job.places.state), job.client, [])
     reminder = repository.key_reminder(job.client, job.encryption)
     events.note(emit, reminder)
-    data = {"repository": str(borg.repository), "encryption": job.encryption, "reminder": reminder}
-    return Result(verb=job.verb, client=job.client, data=data)
-
-
-def list_archives(job: JobSpec, emit: Emit) -> Result:
-    """The archives of a client and what has vanished, or the items of one archive.
-
-    Raises RepositoryMissing, ArchiveMissing.
-    """
-    borg = open_borg(job)
-    repository.require(borg.repository, job.client)
-    found = repository.archives(borg)
-    if job.archive is None:
-        rows: list[dict[str, Any]] = [
-            {
-                "name": item["name"],
-                "time": item["time"],
-                "id": item["id"],
-                "verified": repository.is_verified(item["name"]),
-            }
-            for item in found
-        ]
-        lost = ledger.vanished(Path(job.places.state), job.client, found)
-        return Result(verb=job.verb, client=job.client, data={"archives": rows, "vanished": lost})
-    name = repository.latest(borg) if job.archive == "latest" else job.archive
-    if name not in [item["name"] for item in found]:
-        raise ArchiveMissing(f"{job.client} has no archive {name}")
-    for item in repository.items(borg, name):
-        emit(events.Event("item", item))
-    return Result(verb=job.verb, client=job.client, data={"archive": name})
-
-
-def info(job: JobSpec, emit: Emit) -> Result:
-    """borg info of the repository, with our own count of verified archives."""
-    borg = open_borg(job)
-    repository.require(borg.repository, job.client)
-    data = borg.json("info", "--bypass-lock")
-    found = repository.archives(borg)
-    names = [item["name"] for item in found]
-    data["archives"] = {
-        "verified": sum(map(repository.is_verified, names)),
-        "unverified": sum(not repository.is_verified(name) for name in names),
-        "latest": next((name for name in reversed(names) if repository.is_verified(name)), None),
-        "vanished": len(ledger.vanished(Path(job.places.state), job.client, found)),
+    data: Initialized = {
+        "repository": str(borg.repository),
+        "encryption": job.encryption,
+        "reminder": reminder,
     }
     return Result(verb=job.verb, client=job.client, data=data)
 
 
-def borg(job: JobSpec, emit: Emit) -> Result:
+def list_archives(job: jobs.List, emit: Emit) -> Result:
+    """The archives of a client and what has vanished, or the items of one archive.
+
+    Raises RepositoryMissing, ArchiveMissing.
+    """
+    with looking_borg(job) as borg:
+        return _list(job, borg, emit)
+
+
+def _list(job: jobs.List, borg: Borg, emit: Emit) -> Result:
+    judged = standing.judge(job, repository.archives(borg))
+    if job.archive is None:
+        rows: list[Archive] = [
+            {
+                "name": row["name"],
+                "time": row["time"],
+                "id": row["id"],
+                "standing": row["standing"],
+                "verified": row["standing"] == VERIFIED,
+            }
+            for row in judged.rows
+        ]
+        standing.tell_strangers(judged, emit)
+        data: ArchiveList = {"archives": rows, "vanished": list(judged.vanished)}
+        return Result(verb=job.verb, client=job.client, data=data)
+    chosen = judged.chosen(job.archive)
+    standing.tell(chosen, emit)
+    name = str(chosen["name"])
+    for item in repository.items(borg, name):
+        emit(events.Event("item", item))
+    shown: ArchiveItems = {"archive": name}
+    return Result(verb=job.verb, client=job.client, data=shown)
+
+
+def info(job: jobs.Look, emit: Emit) -> Result:
+    """borg info of the repository, with our own count of archives by their standing.
+
+    borg's numbers come from its cache, which only one process at a time may use. `cache` is null
+    while a run uses the repository.
+    """
+    with looking_borg(job) as looking:
+        data = _facts(job, looking, emit)
+        judged = standing.judge(job, repository.archives(looking))
+    latest = judged.latest()
+    counts: Counts = {
+        "verified": len(judged.of(VERIFIED)),
+        "unverified": len(judged.of(UNVERIFIED)),
+        "strangers": len(judged.of(STRANGER)),
+        "not_known": len(judged.of(NOT_KNOWN)),
+        "latest": latest["name"] if latest else None,
+        "vanished": len(judged.vanished),
+    }
+    standing.tell_strangers(judged, emit)
+    return Result(verb=job.verb, client=job.client, data={**data, "archives": counts})
+
+
+def _facts(job: jobs.Look, looking: Borg, emit: Emit) -> dict[str, Any]:
+    try:
+        with reading_borg(job, emit, lock_wait=0) as reading:
+            with_cache = replace(reading, own=None)
+            if os.access(reading.repository, os.W_OK):
+                locks.break_stale_locks(with_cache, emit)
+            data = with_cache.json("info", "--bypass-lock")
+    except RepositoryLocked:
+        data = looking.json("list", "--bypass-lock", "--last", "1")
+        data["cache"] = None
+    about = data["repository"]
+    about["last_modified"] = repository.with_offset(about.get("last_modified"))
+    return data
+
+
+def borg(job: jobs.Stock, emit: Emit) -> Result:
     """Stock borg on our standard output and error; its exit code is in the data.
 
-    Raises ArchivesVanished, before anything runs, for a command that could make unrecoverable what
-    a client has deleted; and what `list_archives` raises where that cannot be known.
+    All of these are raised before anything runs. ArchivesVanished stops a command that could make
+    unrecoverable what a client has deleted. StrangeArchives stops a command that could remove
+    archives while there are strangers. Raises as `list_archives` if the list cannot be read.
     """
     with locked_borg(job, emit) as stock:
-        if subcommand.may_free(job.borg_args):
-            _require_none_vanished(job, stock)
+        _require_harmless(job, stock, emit)
         with _recorded(job, stock, emit):
-            code = repository.stock(stock, job.borg_args)
+            code = repository.stock(stock, job.args)
     return Result(verb=job.verb, client=job.client, data={"returncode": code})
 
 
-def _require_none_vanished(job: JobSpec, stock: Borg) -> None:
-    state = Path(job.places.state)
-    if ledger.watched(ledger.lines(state, job.client)):
-        what = "nothing is freed"
-        ledger.require_none_vanished(state, job.client, repository.archives(stock), what)
+def _require_harmless(job: jobs.Stock, stock: Borg, emit: Emit) -> None:
+    words = job.args
+    if not (subcommand.may_free(words) or subcommand.may_remove(words)):
+        return
+    if "check" in subcommand.readings(words):  # the list itself may need the repair
+        found = _listing(stock, emit) or []
+    else:
+        found = repository.archives(stock)
+    judged = standing.judge(job, found)
+    if subcommand.may_free(words):
+        judged.require_none_vanished("nothing is freed")
+    if subcommand.may_remove(words):
+        counting = subcommand.may_prune(words)
+        judged.require_no_strangers("nothing is removed or freed", unverified=counting)
 
 
 @contextmanager
-def _recorded(job: JobSpec, stock: Borg, emit: Emit) -> Iterator[None]:
-    """Record what the command in it does to the list of archives, however it ends.
+def _recorded(job: jobs.Stock, stock: Borg, emit: Emit) -> Iterator[None]:
+    """Record what the command inside does to the list of archives, however it ends.
 
-    Where there is no list (a damaged repository, say) the command runs all the same.
+    If there is no list (a damaged repository, say), the command runs all the same.
     """
-    if not subcommand.may_change(job.borg_args):
+    if not subcommand.may_change(job.args):
         yield
         return
     state = Path(job.places.state)
     before = _listing(stock, emit)
-    ledger.see(state, job.client, before or [])
+    if before is not None:  # an empty list would make strangers of all archives
+        ledger.see(state, job.client, before)
 
     def record() -> None:
         after = _listing(stock, emit)
         if before is not None and after is not None:
-            ledger.record_command(state, job.client, job.borg_args, before, after)
+            words, makes = job.args, subcommand.makes(job.args)
+            ledger.record_command(state, job.client, words, before, after, makes=makes)
 
     try:
         yield

@@ -5,32 +5,36 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from borgpull import events
+from borgpull import events, jobs
 from borgpull.borg import extract, items, repository
 from borgpull.borg.command import Borg
 from borgpull.borg.extract import Extracted
-from borgpull.borg.items import Item
 from borgpull.errors import ArchiveMissing, DiskFull, NotRestored, TargetFull
 from borgpull.events import Emit
-from borgpull.model import Failure, JobSpec, Result
+from borgpull.ops import standing
 from borgpull.ops.workspace import private_folder, reading_borg
 from borgpull.process import Running
-from borgpull.restores import WAYS, Site, differences, losses, survey
-from borgpull.restores.differences import SHOWN_PATHS, Differences
-from borgpull.restores.plan import Plan, plan
-from borgpull.restores.survey import Ground
+from borgpull.restores import WAYS, Site, attributes, survey
+from borgpull.restores.comparison import Comparison
+from borgpull.restores.plan import plan
+from borgpull.restores.tally import Plan
+from borgpull.results import Failure, Result
+from borgpull.trees import losses
+from borgpull.trees.differences import SHOWN_PATHS, UNFINISHED, Differences, differs
+from borgpull.trees.item import Item, Items
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-# In the one line of an error; the result has more.
+# Examples in the one line of an error; the result has more.
 FEW = 3
 
 
-def run(job: JobSpec, emit: Emit) -> Result:
+def run(job: jobs.Restore, emit: Emit) -> Result:
     """Restore. Raises every layer's errors; what was not restored is in the result (NotRestored).
 
     Raises ArchiveMissing, NotInArchive, TargetNotUsable, TargetFull before anything is written.
@@ -39,15 +43,17 @@ def run(job: JobSpec, emit: Emit) -> Result:
     with (
         _without_collection(),
         private_folder() as folder,
-        reading_borg(job, emit) as borg,
+        reading_borg(job, emit, lock_wait=job.lock_wait) as borg,
         items.reader(borg) as exact,
-        ThreadPoolExecutor(1) as pool,
+        ThreadPoolExecutor(2) as pool,
     ):
-        # While the connection is made, as both take a while.
-        reading = pool.submit(_wanted, borg, exact, job)
+        # The archive is read while the connection is made: both take a while.
+        listing = pool.submit(repository.archives, borg)
+        reading = pool.submit(_wanted, listing, exact, job)
         with WAYS[job.how](job, borg, folder, emit) as site:
-            archive, wanted = reading.result()
-            made = plan(job, site, archive, wanted)
+            chosen, wanted = reading.result()
+            standing.tell(chosen, emit)
+            made = plan(job, site, str(chosen["name"]), wanted)
             _tell(made, site, emit)
             data = {**made.data(), "how": job.how, "to": site.name}
             if job.dry_run:
@@ -55,16 +61,26 @@ def run(job: JobSpec, emit: Emit) -> Result:
             done = _extract(job, made, site, emit)
             events.phase(emit, "verify", f"comparing {site.name} with the archive")
             _remove_halves(made, done, site)
-            ground = survey.look(site, wanted, "verify")
-            names = None if job.by_number else survey.owners(site, wanted, ground)
-    found = differences.compare(wanted, ground, names=names, lost=site.losses)
+            found, free = _compared(job, site, wanted)
     data["seconds"] = round(time.monotonic() - started, 3)
-    return _judge(job, made, done, found, data, full=_full(made, done, found, ground))
+    return _judge(job, made, done, found, data, full=_full(done, found, free))
+
+
+def _compared(job: jobs.Restore, site: Site, wanted: Items) -> tuple[Differences, int]:
+    """The differences from the archive, and the free bytes. Raises ConnectionLost."""
+    comparison, free = Comparison(site, numeric=job.by_number), 0
+    for batch in wanted.batches(survey.BATCH):
+        ground = survey.look(site, batch, "verify")
+        free = ground.free_bytes
+        comparison.add(batch, ground)
+        there = (item for item in batch if item.place in ground.found)
+        attributes.compare(site, there, comparison.found)
+    return comparison.end(wanted), free
 
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Python's collector of cycles would go through every item again and again, and find none."""
+    """Switch off Python's cycle collector: it would search all items again and again in vain."""
     gc.disable()
     try:
         yield
@@ -72,29 +88,21 @@ def _without_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _wanted(borg: Borg, exact: Borg, job: JobSpec) -> tuple[str, list[Item]]:
-    """The archive's name, and what of it is to be restored. Raises ArchiveMissing, NotInArchive."""
-    name = job.archive
-    if name in (None, "latest") or "{" in str(name):  # a placeholder of borg's
-        archive = archive_of(borg, name)
-        return archive, items.chosen(exact, archive, job.paths, job.strip)
-    try:  # borg itself knows whether it is there
-        return str(name), items.chosen(exact, str(name), job.paths, job.strip)
+def _wanted(
+    listing: Future[list[dict[str, Any]]], exact: Borg, job: jobs.Restore
+) -> tuple[dict[str, Any], Items]:
+    """The archive with its standing, and what of it is to be restored.
+
+    Raises ArchiveMissing, NotInArchive, borg's errors.
+    """
+    if standing.is_latest(job.archive):
+        row = standing.judge(job, listing.result()).chosen(job.archive)
+        return row, items.chosen(exact, row["name"], job.paths, job.strip)
+    try:  # borg itself says if it is missing, so both listings run at once
+        found = items.chosen(exact, job.archive, job.paths, job.strip)
     except ArchiveMissing:
-        raise _no_archive(borg, name) from None
-
-
-def archive_of(borg: Borg, name: str | None) -> str:
-    """The archive of a name, or the newest verified one. Raises ArchiveMissing."""
-    if name in (None, "latest"):
-        return repository.latest(borg)
-    if name not in [item["name"] for item in repository.archives(borg)]:
-        raise _no_archive(borg, name)
-    return str(name)
-
-
-def _no_archive(borg: Borg, name: str | None) -> ArchiveMissing:
-    return ArchiveMissing(f"{borg.client} has no archive {name}")
+        raise ArchiveMissing(f"{job.client} has no archive {job.archive}") from None
+    return standing.judge(job, listing.result()).chosen(job.archive), found
 
 
 def _tell(made: Plan, site: Site, emit: Emit) -> None:
@@ -102,63 +110,64 @@ def _tell(made: Plan, site: Site, emit: Emit) -> None:
         by = "in this way" if kind in site.losses else "by this user"
         events.warning(emit, f"cannot be restored {by}: {kind.replace('_', ' ')} ({number})")
     if made.overwritten:
-        some = ", ".join(made.data()["overwritten_paths"])
-        events.note(emit, f"{len(made.overwritten)} will be overwritten in {site.name}: {some}")
+        some = ", ".join(made.overwritten_paths)
+        events.note(emit, f"{made.overwritten} will be overwritten in {site.name}: {some}")
 
 
-def _extract(job: JobSpec, made: Plan, site: Site, emit: Emit) -> Extracted:
+def _extract(job: jobs.Restore, made: Plan, site: Site, emit: Emit) -> Extracted:
     """Raises TargetNotUsable, TargetFull, ConnectionLost, borg's errors."""
     going = made.going
     events.phase(emit, "extract", f"restoring {len(going)} items of {made.archive} to {site.name}")
     survey.look(site, (), "make")
-    if not going:  # borg would take no path at all for every path
+    if not going:  # without a path, borg would extract every path
         return Extracted()
-    if site.follows and (others := made.in_the_way()):
-        survey.remove(site, others)
+    if site.follows and made.obstacles:
+        survey.remove(site, made.obstacles)
 
     def watch(child: Running, handed: Callable[[], int] | None = None) -> Extracted:
         return extract.watch(child, job.client, going, alive=site.alive, emit=emit, handed=handed)
 
     try:
         return site.extract(made.order(job), watch)
-    except DiskFull:  # borg's word for any disk
+    except DiskFull:  # borg does not tell which disk is full
         raise TargetFull(f"{site.name} is full") from None
 
 
 def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
-    """Files that were not written to their end: better not there than half there.
+    """Remove files that were not written to their end: a missing file is better than half of one.
 
-    Not all programs name them. What is as it was before the run was not begun; one that is longer
-    than it should be is being used already, unless it was named.
+    Not all programs name them. A file that is as before the run was not begun. A file that is too
+    long is already in use at the target, and stays unless a warning names it.
     """
     if not done.warnings and done.returncode == 0:
         return
     warned = {item.path for item in done.warnings}
-    files = [item for item in made.going if item.regular]
-    there = survey.look(site, files, "verify").found
 
-    def half(item: Item) -> bool:
-        found = there.get(item.place)
-        if found is None or found.same_content(made.before.get(item.place)):
+    def half(index: int, item: Item, found: Item | None) -> bool:
+        if found is None or made.before.same(index, found):
             return False
-        unfinished = bool(differences.differs(item, found) & differences.UNFINISHED)
+        unfinished = bool(differs(item, found) & UNFINISHED)
         return found.size < item.size or (item.path in warned and unfinished)
 
-    survey.remove(site, [item for item in files if half(item)])
+    numbers = itertools.count()
+    for batch in made.going.batches(survey.BATCH):
+        files = [(index, item) for index, item in zip(numbers, batch, strict=False) if item.regular]
+        there = survey.look(site, (item for _, item in files), "verify").found
+        halves = [item for index, item in files if half(index, item, there.get(item.place))]
+        if halves:
+            survey.remove(site, halves)
 
 
-def _full(made: Plan, done: Extracted, found: Differences, ground: Ground) -> bool:
-    """Was it for want of room? SFTP has no word for it but "failure"."""
+def _full(done: Extracted, found: Differences, free: int) -> bool:
+    """Did it fail for lack of room? SFTP cannot tell: it only says "failure"."""
     told = any(item.errno in FULL for item in done.warnings)
     return (
-        told
-        or isinstance(done.failure, DiskFull)
-        or (bool(found.lacking) and found.lacking > ground.free_bytes)
+        told or isinstance(done.failure, DiskFull) or (bool(found.lacking) and found.lacking > free)
     )
 
 
 def _judge(
-    job: JobSpec,
+    job: jobs.Restore,
     made: Plan,
     done: Extracted,
     found: Differences,
@@ -166,8 +175,8 @@ def _judge(
     *,
     full: bool,
 ) -> Result:
-    """The result: success only where borg warned of nothing, all is as in the archive, and no more
-    got lost on the way than fine times."""
+    """The result. It is a success only if borg gave no warning and all is as in the archive. Losses
+    of the kinds in MINOR (losses.py) are no failure."""
     site_losses = {kind: number for kind, number in made.lost.items() if kind not in losses.MINOR}
     warned = [f"/{item.path}: {item.text}" if item.path else item.text for item in done.warnings]
     data["not_restored"] = {**site_losses, **found.kinds}
@@ -182,12 +191,7 @@ def _judge(
     parts += [ended] if done.failure or (done.returncode and not warned) else []
     kind = TargetFull if full else NotRestored
     error = kind(f"{'no room; ' if full else ''}not restored: " + "; ".join(parts))
-    failure = Failure(
-        exit_code=error.exit_code,
-        error=type(error).__name__,
-        message=error.message,
-        hint=error.hint,
-    )
+    failure = Failure.of(error)
     return Result(verb=job.verb, client=job.client, ok=False, failure=failure, data=data)
 
 

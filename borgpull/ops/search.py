@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from borgpull import jobs
 from borgpull.borg import repository
-from borgpull.borg.command import Borg
+from borgpull.borg.command import Borg, literal, location
 from borgpull.events import Emit, Event
-from borgpull.model import JobSpec, Result
-from borgpull.ops.restore import archive_of
-from borgpull.ops.workspace import open_borg
+from borgpull.ops import standing
+from borgpull.ops.workspace import looking_borg
+from borgpull.outputs.archives import Diffed, Found
+from borgpull.results import Result
 
 
-def find(job: JobSpec, emit: Emit) -> Result:
-    """Items whose path matches a pattern, in every verified archive, the oldest first.
+def find(job: jobs.Find, emit: Emit) -> Result:
+    """Items whose path matches a pattern, in every archive that counts, the oldest first.
 
     Raises RepositoryMissing and borg's errors.
     """
-    borg = open_borg(job)
-    repository.require(borg.repository, job.client)
-    pattern = re.compile(translate(job.pattern))
-    names = [item["name"] for item in repository.archives(borg)]
-    verified = [name for name in names if repository.is_verified(name)]
+    matches = matcher(job.pattern)
     count = 0
-    for name in verified:
-        for item in repository.items(borg, name):
-            if pattern.fullmatch(item["path"]):
-                count += 1
-                emit(Event("item", {"archive": name, **item}))
-    data = {"found": count, "archives": len(verified)}
+    with looking_borg(job) as borg:
+        rows = standing.counting(standing.judge(job, repository.archives(borg)).rows)
+        for row in rows:
+            standing.tell(row, emit)
+            name = str(row["name"])
+            for item in repository.items(borg, name):
+                if matches(item["path"]):
+                    count += 1
+                    emit(Event("item", {"archive": name, **item}))
+    data: Found = {"found": count, "archives": len(rows)}
     return Result(verb=job.verb, client=job.client, data=data)
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Does a path of an archive match? A path that equals the pattern always does, even with
+    brackets in it. So a path that one listing printed is found in other archives."""
+    matches = re.compile(translate(pattern)).fullmatch
+    return lambda path: path == pattern.strip("/") or matches(path) is not None
 
 
 def translate(pattern: str) -> str:
@@ -56,23 +64,31 @@ def _words(text: str, parts: dict[str, str]) -> Iterator[str]:
             yield parts.get(word, re.escape(word))
 
 
-def diff(job: JobSpec, emit: Emit) -> Result:
+def diff(job: jobs.Diff, emit: Emit) -> Result:
     """What differs between two archives, by stock `borg diff`.
 
     Raises RepositoryMissing, ArchiveMissing and borg's errors.
     """
-    borg = open_borg(job)
-    repository.require(borg.repository, job.client)
-    first, second = archive_of(borg, job.archive), archive_of(borg, job.second)
     count = 0
-    for item in _differences(borg, first, second):
-        count += 1
-        emit(Event("item", item))
-    data = {"archives": [first, second], "differences": count}
+    with looking_borg(job) as borg:
+        judged = standing.judge(job, repository.archives(borg))
+        rows = judged.chosen(job.first), judged.chosen(job.second)
+        for row in rows:
+            standing.tell(row, emit)
+        first, second = (str(row["name"]) for row in rows)
+        for item in _differences(borg, first, second):
+            count += 1
+            emit(Event("item", item))
+    data: Diffed = {"archives": [first, second], "differences": count}
     return Result(verb=job.verb, client=job.client, data=data)
 
 
 def _differences(borg: Borg, first: str, second: str) -> Iterator[dict[str, Any]]:
-    done = borg.run("diff", "--bypass-lock", "--json-lines", "--sort", f"::{first}", second)
-    for line in done.stdout.splitlines():
-        yield dict(json.loads(line))
+    """The differences as borg prints them, but times get their offset."""
+    words = ("--bypass-lock", "--sort", "--", location(first), literal(second))
+    for item in borg.json_lines("diff", *words):
+        for change in item["changes"]:
+            for key in change:
+                if key.endswith("time"):
+                    change[key] = repository.with_offset(change[key])
+        yield item

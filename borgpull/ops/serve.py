@@ -1,24 +1,26 @@
-"""`socat --serve-only`: offer a client's repository at a unix socket, for users who start borg on
-the client themselves, as the chapter on socat in borg's documentation has it."""
+"""`socat --serve-only`: offer a client's repository at a unix socket.
+
+It is for users who start borg on the client themselves (borg's documentation, chapter on socat)."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
 
-from borgpull import events
+from borgpull import events, jobs
 from borgpull.borg import guard, repository
+from borgpull.borg.serve import serving_all
 from borgpull.client.authorized import url
-from borgpull.client.serve import serving_all
 from borgpull.errors import BorgFailed
 from borgpull.events import Emit
-from borgpull.model import JobSpec, Result
 from borgpull.ops.workspace import locked_borg, private_folder
+from borgpull.results import Result
 from borgpull.ssh.sessions import end_with_sessions
+from borgpull.state import ledger
 
 
-def run(job: JobSpec, emit: Emit) -> Result:
-    """Serve until a signal ends it (Interrupted). Our lock is held: no other run comes between.
+def run(job: jobs.Serve, emit: Emit) -> Result:
+    """Serve until a signal ends it (Interrupted). Our lock is held meanwhile: no other run starts.
 
     Raises RepositoryMissing, RepositoryLocked, BorgFailed.
     """
@@ -26,6 +28,8 @@ def run(job: JobSpec, emit: Emit) -> Result:
         repository.require(borg.repository, job.client)
         socket = borg.base.parent / "serve.sock"
         keep = guard.keep_of(borg)
+        # An archive that is made this way is a stranger until the user adopts it.
+        ledger.see(Path(job.places.state), job.client, repository.archives(borg))
         with (
             guard.config_guard(borg.repository, keep),
             serving_all(borg, folder, socket) as child,
@@ -39,7 +43,7 @@ def run(job: JobSpec, emit: Emit) -> Result:
         raise BorgFailed(f"socat ended: {child.stderr()[-300:] or 'no message'}")
 
 
-def how(job: JobSpec, socket: Path, path: str) -> list[str]:
+def how(job: jobs.Serve, socket: Path, path: str) -> list[str]:
     """What to type, on this host and on the client."""
     remote = f"/run/borgpull-{job.client}.sock"
     rsh = f"sh -c 'exec socat STDIO UNIX-CONNECT:{remote}'"

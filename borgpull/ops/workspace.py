@@ -2,74 +2,98 @@
 
 from __future__ import annotations
 
-import errno
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from borgpull.borg import guard, repository
+from borgpull import jobs
+from borgpull.borg import guard, locks, repository
 from borgpull.borg.command import Borg
-from borgpull.errors import ConfigError, DiskFull, RepositoryNotWritable
+from borgpull.errors import ConfigError, RepositoryNotWritable, of_storage
 from borgpull.events import Emit
-from borgpull.model import JobSpec
+from borgpull.places import Places
 from borgpull.secrets import read_passphrase
 
 # Memory first: the copy of the ssh key should not touch a disk.
 TEMP_PLACES = ("/dev/shm", "/run", "/tmp")  # noqa: S108 - mkdtemp makes a 0700 folder
 
 
+PRIVATE_PREFIX = "borgpull-job-"
+LOCK_NAME = ".lock"
+
+
 @contextmanager
-def private_folder() -> Iterator[Path]:
-    """A 0700 folder that is removed with the job. Raises ConfigError where none can be made."""
+def private_folder(places: Sequence[str] = TEMP_PLACES) -> Iterator[Path]:
+    """A 0700 folder that is removed with the job. Raises ConfigError if none can be made.
+
+    SIGKILL leaves it, with a copy of the ssh key in it. So each job locks its folder (flock(2)).
+    The next job of this user removes the folders that are not locked.
+    """
     folder = None
-    for place in TEMP_PLACES:
+    for place in places:
         try:
-            folder = Path(tempfile.mkdtemp(prefix="borgpull-", dir=place))
+            _sweep_private(Path(place))
+            folder = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX, dir=place))
             break
         except OSError:
             continue
     if folder is None:
         raise ConfigError("no folder for temporary files", hint="give the container --tmpfs /tmp")
     try:
-        yield folder
+        with (folder / LOCK_NAME).open("xb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
     finally:
         # Mounts below it live in the job's namespace only, so here it holds plain files.
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_borg(job: JobSpec) -> Borg:
+def _sweep_private(place: Path) -> None:
+    """Remove this user's private folders whose jobs are dead."""
+    for folder in place.glob(f"{PRIVATE_PREFIX}*"):
+        with suppress(OSError):
+            if folder.lstat().st_uid != os.geteuid():
+                continue
+            # A folder that is just being made has no lock yet.
+            with (folder / LOCK_NAME).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_borg(job: jobs.Job, lock_wait: int = jobs.LOCK_WAIT) -> Borg:
     """borg for a job's client, outside of any jail. Makes nothing. Raises ConfigError."""
     return Borg(
         client=job.client,
         repository=Path(job.places.repo) / job.client,
         base=Path(job.places.state) / "clients" / job.client / "borg",
         passphrase=read_passphrase(Path(job.places.passphrase)),
-        host_id=repository.new_host_id(job.client),
-        lock_wait=job.lock_wait,
+        host_id=locks.new_host_id(job.client),
+        lock_wait=lock_wait,
     )
 
 
 def make_base(borg: Borg) -> None:
-    """The folder for what must last. Raises ConfigError, DiskFull."""
+    """The folder for what must last. Raises ConfigError, DiskFull, StorageFailed."""
     try:
         borg.base.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"no space left in {borg.base}") from None
-        raise ConfigError(f"cannot make {borg.base}: {error.strerror}") from None
+        found = of_storage(error, borg.base)
+        raise found or ConfigError(f"cannot make {borg.base}: {error.strerror}") from None
 
 
 @contextmanager
-def owned(job: JobSpec) -> Iterator[None]:
-    """Raises RepositoryNotWritable for a file in repository or state that is another user's."""
+def owned(places: Places) -> Iterator[None]:
+    """Raises RepositoryNotWritable for another user's file in the repository or the state."""
     try:
         yield
     except PermissionError as error:
         path = Path(os.fsdecode(error.filename or ""))
-        if not any(path.is_relative_to(place) for place in (job.places.repo, job.places.state)):
+        if not any(path.is_relative_to(place) for place in (places.repo, places.state)):
             raise
         raise RepositoryNotWritable(
             f"user {os.geteuid()} may not use {path}{_owner(path)}"
@@ -79,41 +103,82 @@ def owned(job: JobSpec) -> Iterator[None]:
 def _owner(path: Path) -> str:
     try:
         return f", which is of user {path.stat().st_uid}"
-    except OSError:  # a folder above it is somebody else's
+    except OSError:  # a folder above it is another user's
         return ""
 
 
 @contextmanager
-def locked_borg(job: JobSpec, emit: Emit, *, may_init: bool = False) -> Iterator[Borg]:
+def locked_borg(job: jobs.Locking, emit: Emit, *, make: str | None = None) -> Iterator[Borg]:
     """borg for a job that writes, with our lock held and a killed run's locks removed.
 
-    Raises RepositoryMissing before anything is made, unless the job may make the repository; then
-    PassphraseMissing. Raises RepositoryTampered where the client of a run that was killed has
-    changed the repository's configuration; it is put back, so that the next call does not. Raises
-    RepositoryNotWritable where another user's files are in the way, in the body, too.
+    Raises RepositoryMissing before anything is made. With the encryption `make`, the job may make
+    the repository; then PassphraseMissing can be raised. Raises RepositoryTampered if the client of
+    a killed run has changed the repository's configuration. It is put back, so the next call works.
+    Raises RepositoryNotWritable for another user's files, in the body too.
     """
-    borg = open_borg(job)
-    if not may_init:
+    borg = open_borg(job, job.lock_wait)
+    if make is None:
         repository.require(borg.repository, job.client)
     elif not repository.exists(borg.repository):
-        repository.check_init(borg, job.encryption)
+        repository.check_init(borg, make)
     make_base(borg)
-    with owned(job), repository.lock(borg.repository, job.lock_wait, emit):
+    with owned(job.places), locks.lock(borg.repository, job.lock_wait, emit):
         guard.settle(borg.repository, guard.keep_of(borg))
-        repository.break_stale_locks(borg, emit)
-        yield borg
+        locks.break_stale_locks(borg, emit)
+        try:
+            yield borg
+        finally:
+            locks.free_own(borg)
 
 
 @contextmanager
-def reading_borg(job: JobSpec, emit: Emit) -> Iterator[Borg]:
-    """borg for a job that only reads, with our lock held: nothing is freed meanwhile.
+def looking_borg(job: jobs.Job) -> Iterator[Borg]:
+    """borg for a job that only reads lists, without any lock: a backup may run meanwhile.
 
-    The repository may be mounted read-only. Raises as `locked_borg`.
+    Raises RepositoryMissing, ConfigError, RepositoryNotWritable.
     """
     borg = open_borg(job)
     repository.require(borg.repository, job.client)
+    with owned(job.places), private_folder() as folder:
+        yield _with_own(borg, folder)
+
+
+def _with_own(borg: Borg, folder: Path) -> Borg:
+    """borg with an empty cache, and a copy of the security folder.
+
+    borg locks an existing cache. It compares the repository with what cache and security folder
+    have seen. A backup makes both newer than what a parallel reader has read, and borg calls that
+    an attack. So the security folder is copied before anything is read. Each writer commits to the
+    repository first (borg 1.4.5, archive.py, save), so no backup makes the copy the newer one. A
+    repository that was put back from an older copy is still refused.
+    """
+    own = folder / "borg"
+    for path in (borg.base / "security").glob("*/*"):
+        copy = own / "security" / path.parent.name / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # a temporary file of a writer's
+            copy.write_bytes(path.read_bytes())
+    return replace(borg, own=own)
+
+
+@contextmanager
+def reading_borg(job: jobs.Job, emit: Emit, *, lock_wait: int) -> Iterator[Borg]:
+    """borg for a job that only reads, with our lock held: nothing is freed meanwhile.
+
+    It leaves the cache alone, which may be newer than what it has read. The repository may be
+    mounted read-only. Raises as `locked_borg`.
+    """
+    borg = open_borg(job, lock_wait)
+    repository.require(borg.repository, job.client)
     make_base(borg)
-    with owned(job), repository.lock(borg.repository, job.lock_wait, emit, reading=True):
+    with (
+        owned(job.places),
+        locks.lock(borg.repository, lock_wait, emit, reading=True),
+        private_folder() as folder,
+    ):
         if os.access(borg.repository, os.W_OK):
             guard.settle(borg.repository, guard.keep_of(borg))
-        yield borg
+        try:
+            yield _with_own(borg, folder)
+        finally:
+            locks.free_own(borg)

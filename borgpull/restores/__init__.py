@@ -1,16 +1,19 @@
-"""Restores: how an archive gets back. A way is a module with `open_site`, in one dict."""
+"""Restores: how an archive gets back. Each way is a module with `open_site`."""
 
 from __future__ import annotations
 
-from borgpull.restores import local, native, sshfs, tar
+from borgpull.late import Late
 from borgpull.restores.base import Site, SiteOpener
 
-WAYS: dict[str, SiteOpener] = {
-    "native": native.open_site,
-    "chroot": sshfs.open_site,
-    "numeric": sshfs.open_site,
-    "tar": tar.open_site,
-    "local": local.open_site,
-}
+WAYS: Late[SiteOpener] = Late(
+    __name__,
+    {
+        "native": "native.open_site",
+        "chroot": "sshfs.open_site",
+        "numeric": "sshfs.open_site",
+        "tar": "tar.open_site",
+        "local": "local.open_site",
+    },
+)
 
 __all__ = ["WAYS", "Site"]

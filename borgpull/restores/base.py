@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from borgpull.borg.command import Borg
+from borgpull.borg.command import Borg, location
 from borgpull.borg.extract import Extracted
+from borgpull.client.survey import Attributes
 from borgpull.events import Emit
-from borgpull.model import JobSpec
-from borgpull.process import Completed, Running
+from borgpull.jobs import Restore
+from borgpull.process import Running
+from borgpull.trees.survey import Ground
 
 # Every restore reads without borg's lock: our own is held, and the repository may be read-only.
 READING = "--bypass-lock"
 # Starts a command in a folder; `env -C` is not everywhere.
 CHDIR = ("sh", "-c", 'cd "$0" && exec "$@"')
 SURVEY_SECONDS = 4 * 3600.0
+# In bytes. A survey answers some hundred bytes a file, and is asked for 20,000 files at once.
+MAX_SURVEY = 64 << 20
+# What a survey does: look; look afresh after a restore (verify), or with the names of owners; make
+# the folder first; remove the places.
+Word = Literal["look", "verify", "owners", "make", "remove"]
 
 
 class Watch(Protocol):
-    """Reads what borg says while it runs, to its end; `handed` is what tells how far it is."""
+    """Reads borg's output to its end; `handed` tells the progress if borg does not."""
 
     def __call__(self, child: Running, handed: Callable[[], int] | None = None) -> Extracted: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What borg is to bring back."""
+    """What borg must bring back."""
 
     archive: str
-    paths: tuple[str, ...]  # of the archive, without a slash in front; none stands for all
+    paths: tuple[str, ...]  # in the archive, without a slash in front; none stands for all
     strip: int
     numeric: bool  # owners by number
     patterns: bytes  # lines of a file of patterns: what is left out
@@ -43,11 +50,11 @@ class Order:
         return [READING, *more, *strip]
 
     def operands(self, *after: str) -> list[str]:
-        """The archive, what is to stand `after` it, and the paths."""
-        return [f"::{self.archive}", *after, "--", *(f"pp:{path}" for path in self.paths)]
+        """The archive, the words that follow it, and the paths."""
+        return [location(self.archive), *after, "--", *(f"pp:{path}" for path in self.paths)]
 
     def extract(self, *more: str) -> list[str]:
-        """The words after `borg extract`; without PROGRESS, something else has to tell it."""
+        """The words after `borg extract`; without PROGRESS, borg does not tell its progress."""
         numeric = ("--numeric-ids",) if self.numeric else ()
         return [*self.options("--sparse", *numeric, *more), *self.operands()]
 
@@ -59,17 +66,21 @@ class Site:
     name: str  # for messages
     folder: str
     alive: Callable[[], bool]
-    # The script client/survey.sh, with its one word and its input. Raises ConnectionLost.
-    survey: Callable[[str, bytes], Completed]
-    # Bring it into the folder. Raises ConnectionLost, DiskFull, borg's errors.
+    # Tells of the folder, and of some places below it. Raises TargetNotUsable if it gets no answer;
+    # ConnectionLost.
+    survey: Callable[[Word, Sequence[str]], Ground]
+    # Brings the archive into the folder. Raises ConnectionLost, DiskFull, borg's errors.
     extract: Callable[[Order, Watch], Extracted]
+    # Flags and ACLs of places below the folder. Raises ConnectionLost.
+    attributes: Callable[[Sequence[str]], Sequence[Attributes]] = lambda places: (
+        [(None, None)] * len(places)
+    )
     losses: frozenset[str] = frozenset()  # the kinds (losses.py) that this way cannot carry
-    # Who writes there, where the survey is by SFTP: it sees neither that nor inode numbers.
-    login: tuple[int, str] | None = None
-    follows: bool = False  # what extracts there may write through a symlink in its way
+    holes: bool = False  # are all-zero chunks written as holes (borg extract --sparse)?
+    follows: bool = False  # may the program that extracts write through a symlink in its way?
 
 
 class SiteOpener(Protocol):
     def __call__(
-        self, job: JobSpec, borg: Borg, folder: Path, emit: Emit
+        self, job: Restore, borg: Borg, folder: Path, emit: Emit
     ) -> AbstractContextManager[Site]: ...

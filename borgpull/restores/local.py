@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,18 @@ from pathlib import Path
 from borgpull.borg.command import Borg
 from borgpull.borg.extract import PROGRESS, Extracted
 from borgpull.borg.tarnames import into_tar
-from borgpull.client.setup import script
+from borgpull.client.shell import script
+from borgpull.client.survey import AttributesByScript, ByScript
 from borgpull.errors import BorgFailed
 from borgpull.events import Emit
-from borgpull.model import JobSpec
+from borgpull.jobs import Restore
 from borgpull.process import CommandError, Completed, run
 from borgpull.restores import tarball
-from borgpull.restores.base import CHDIR, SURVEY_SECONDS, Order, Site, Watch
+from borgpull.restores.base import CHDIR, MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch
 
 
 @contextlib.contextmanager
-def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
+def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
     """The folder, or tar file, as it is seen from here. Raises UsageError, TargetNotUsable."""
     if into_tar(job):
         with tarball.open_site(job, borg, folder, emit) as site:
@@ -30,10 +32,10 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
     program.write_text(script("survey.sh"))
     there = replace(borg, prefix=(*CHDIR, job.into))
 
-    def survey(word: str, data: bytes) -> Completed:
+    def run_survey(word: str, data: bytes) -> Completed:
         argv = ["sh", str(program), word]
         try:
-            return run(argv, stdin=data, timeout=SURVEY_SECONDS, check=False)
+            return run(argv, stdin=data, timeout=SURVEY_SECONDS, check=False, max_output=MAX_SURVEY)
         except CommandError as error:
             raise BorgFailed(f"cannot look at {job.into}: {error}") from None
 
@@ -43,4 +45,19 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         with there.running("extract", *words) as child:
             return watch(child)
 
-    yield Site(name=job.into, folder=job.into, alive=lambda: True, survey=survey, extract=extract)
+    def run_attributes(data: bytes) -> Completed:
+        argv = [sys.executable, "-I", "-c", script("attributes.py")]
+        try:
+            return run(argv, stdin=data, timeout=SURVEY_SECONDS, check=False)
+        except CommandError as error:
+            raise BorgFailed(f"cannot look at {job.into}: {error}") from None
+
+    yield Site(
+        name=job.into,
+        folder=job.into,
+        alive=lambda: True,
+        survey=ByScript(name=job.into, folder=job.into, run=run_survey),
+        extract=extract,
+        attributes=AttributesByScript(folder=job.into, run=run_attributes),
+        holes=True,
+    )

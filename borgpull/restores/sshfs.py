@@ -8,40 +8,43 @@ passphrase. No symlink of its tree is followed, and the repository is read-only 
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from borgpull import events
 from borgpull.borg.command import Borg
 from borgpull.borg.extract import PROGRESS, Extracted
-from borgpull.client.setup import script
+from borgpull.client.shell import script
+from borgpull.client.survey import ByScript
 from borgpull.errors import ConnectionLost, TargetNotUsable
 from borgpull.events import Emit
-from borgpull.model import JobSpec
+from borgpull.jail import jail as jails
+from borgpull.jail import namespace as namespaces
+from borgpull.jail import sshfs
+from borgpull.jobs import Restore
 from borgpull.process import CommandError, Completed, Running, run
-from borgpull.restores import losses
-from borgpull.restores.base import SURVEY_SECONDS, Order, Site, Watch
-from borgpull.sidecar import jail as jails
-from borgpull.sidecar import namespace as namespaces
-from borgpull.sidecar import sshfs
-from borgpull.ssh import config as ssh_config
+from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch, Word
+from borgpull.ssh import route
+from borgpull.trees import losses
+from borgpull.trees.survey import Ground
 
-LINKLESS = ("/usr/bin/python3", "-P", "-m", "borgpull.borg.linkless")
-# Not root in any case: it has no rights there.
+LINKLESS = ("/usr/bin/python3", "-P", "-m", "borgpull.borg.inside.linkless")
+# The user `nobody`. It is not root in any case, so it is taken for a user without rights.
 NOBODY = 65534
-# What sshfs would refuse with a warning for each file is not even tried: it is counted before.
+# sshfs would refuse these with a warning for each file. So they are counted before, and not tried.
 NOT_BY_SFTP = ("--noflags", "--noacls", "--noxattrs")
 
 
 @contextlib.contextmanager
-def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
+def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
     """Mount the target. Raises the errors of ssh and mounts, TargetNotUsable."""
-    assert job.target is not None
     namespaces.require_fuse()
-    config = ssh_config.write(folder, job.target, job.places)
-    events.phase(emit, "connect", f"connecting to {job.target}")
+    target = job.there.target
+    config = route.to_client(job.there, job.places, job.client, folder)
+    events.phase(emit, "connect", f"connecting to {target}")
     with namespaces.namespace() as namespace:
         root, base = folder / "jail", _own_base(borg, folder / "base")
         root.mkdir()
@@ -52,13 +55,18 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         with sshfs.mounted(jail, config, jail.spec.tree, writable=True) as process:
             _look_at_target(jail, job, emit)
 
-            def survey(word: str, data: bytes) -> Completed:
+            name, login = f"{target}:{job.into}", _login(jail, target.user)
+
+            def by_script(tree: str, mount: Running) -> ByScript:
+                run_survey = functools.partial(_survey, jail, mount)
+                return ByScript(name=name, folder=tree + job.into, run=run_survey, login=login)
+
+            def survey(word: Word, places: Sequence[str]) -> Ground:
                 if word != "verify":
-                    return _survey(jail, process, word, data)
-                # Afresh: neither sshfs nor the kernel may answer from memory.
+                    return by_script(jail.spec.tree, process)(word, places)
+                # A fresh mount: neither sshfs nor the kernel may answer from memory.
                 with sshfs.mounted(jail, config, jail.spec.second_tree) as other:
-                    again = f"{jail.spec.second_tree}{job.into}\n".encode()
-                    return _survey(jail, other, word, again + data.partition(b"\n")[2])
+                    return by_script(jail.spec.second_tree, other)(word, places)
 
             def extract(order: Order, watch: Watch) -> Extracted:
                 patterns = base / "patterns"
@@ -71,19 +79,21 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
                     return watch(child)
 
             yield Site(
-                name=f"{job.target}:{job.into}",
+                name=name,
                 folder=jail.spec.tree + job.into,
                 alive=process.alive,
                 survey=survey,
                 extract=extract,
                 losses=losses.BY_SFTP,
-                login=_login(jail, job.target.user),
+                holes=True,
             )
 
 
 def _own_base(borg: Borg, base: Path) -> Path:
-    """A copy of what borg keeps for this repository, but its cache: nothing of the state is within
-    reach of what the target's tree may hold."""
+    """A copy of what borg keeps for this repository, without the cache.
+
+    So nothing in the target's tree can reach the state.
+    """
     for name in ("config", "keys", "security"):
         if (borg.base / name).is_dir():
             shutil.copytree(borg.base / name, base / name)
@@ -91,12 +101,12 @@ def _own_base(borg: Borg, base: Path) -> Path:
     return base
 
 
-def _look_at_target(jail: jails.Jail, job: JobSpec, emit: Emit) -> None:
+def _look_at_target(jail: jails.Jail, job: Restore, emit: Emit) -> None:
     """Take the target's names. Raises TargetNotUsable, HostileClient, ConnectionLost."""
     seen = jails.adopt_client(jail, [job.into])
     for path, link in seen["symlinks"].items():
         raise TargetNotUsable(
-            f"{path} leads through the symlink {link} on {job.target}",
+            f"{path} leads through the symlink {link} on {job.there.target}",
             hint="name the folder without symlinks on the way (readlink -f there shows it)",
         )
     if "passwd" not in seen["names"] and not job.by_number:
@@ -104,16 +114,16 @@ def _look_at_target(jail: jails.Jail, job: JobSpec, emit: Emit) -> None:
 
 
 def _login(jail: jails.Jail, user: str) -> tuple[int, str]:
-    """The number of the user who writes there. Unknown to the target's files: nobody's."""
+    """The number and name of the user who writes there; NOBODY if the target's passwd lacks it."""
     found = run([*jail.prefix("/"), "id", "-u", user], timeout=30, check=False)
     return (int(found.stdout) if found.returncode == 0 else NOBODY), user
 
 
 def _survey(jail: jails.Jail, process: Running, word: str, data: bytes) -> Completed:
-    """The survey, from here; raises ConnectionLost, TargetNotUsable."""
+    """Run the survey's script here, in the jail. Raises ConnectionLost, TargetNotUsable."""
     argv = [*jail.prefix("/"), "sh", "-c", script("survey.sh"), "sh", word]
     try:
-        done = run(argv, stdin=data, timeout=SURVEY_SECONDS, check=False)
+        done = run(argv, stdin=data, timeout=SURVEY_SECONDS, check=False, max_output=MAX_SURVEY)
     except CommandError as error:
         raise TargetNotUsable(f"cannot look at the target: {error}") from None
     if not process.alive():

@@ -1,13 +1,12 @@
 """tar: borg export-tar here, and tar on the target, which needs a shell and tar only.
 
-Nothing of ours gets there, not even for a moment: scripts are words of the command line. The target
-learns neither key nor passphrase. What the format does not hold is lost, and counted before.
+No file of ours is on the target, not even for a moment: scripts come on standard input. The target
+learns neither key nor passphrase. What the tar format cannot hold is lost, and counted before.
 """
 
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -16,83 +15,91 @@ from borgpull import events
 from borgpull.borg.command import Borg
 from borgpull.borg.extract import PROGRESS, Extracted, broken
 from borgpull.borg.messages import FileWarning, no_room
-from borgpull.client.setup import Facts, as_root, read, script, sudo_refused
+from borgpull.client import shell
+from borgpull.client.facts import Facts, read
+from borgpull.client.shell import script
+from borgpull.client.sudo import as_root, no_answer
+from borgpull.client.survey import ByScript
 from borgpull.errors import BorgFailed, ClientUnsuitable
 from borgpull.events import Emit
-from borgpull.model import JobSpec
+from borgpull.jobs import Restore
 from borgpull.process import Completed, Running, pipe, running
-from borgpull.restores import losses
-from borgpull.restores.base import SURVEY_SECONDS, Order, Site, Watch
+from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch
 from borgpull.restores.native import require_free
-from borgpull.ssh import config as ssh_config
+from borgpull.ssh import route
 from borgpull.ssh.session import Session, connected, lost
+from borgpull.trees import losses
 
-# GNU tar sets a folder's time when it leaves it, unless told to wait: an archive may come back to
-# it. It warns of times to come, too, which are the archive's.
+# GNU tar sets a folder's time when it leaves the folder, unless told to wait. But an archive may
+# return to the folder. The warning about future times is of no use: they are the archive's.
 GNU = ("--delay-directory-restore", "--warning=no-timestamp")
-# Others (busybox 1.37) set a folder's time before they fill it, and no owner or time of a symlink.
+# Other tars (busybox 1.37) set a folder's time before they fill the folder. They set neither owner
+# nor time of a symlink.
 BY_OTHERS = frozenset({"folder_times", "link_times", "link_owners"})
-# What ssh ends with where it is not the command's own code.
+BY_SFTP = "--how numeric or --how chroot"
+# ssh ends with this code for its own failures; else with the code of the command.
 SSH_FAILED = 255
 
 
 @contextlib.contextmanager
-def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
+def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
     """Connect. Raises the errors of ssh, ClientUnsuitable, SudoRefused."""
-    assert job.target is not None
-    config = ssh_config.write(folder, job.target, job.places, via=job.via)
-    events.phase(emit, "connect", f"connecting to {job.target}")
+    access = job.there
+    config = route.to_client(access, job.places, job.client, folder)
+    events.phase(emit, "connect", f"connecting to {access.target}")
     with connected(config, folder) as session:
-        facts = _look(session, job)
+        sh = _sh(access.sudo)
+        facts = _look(session, sudo=access.sudo)
         gnu = "gnu-tar" in facts.has
         under_way: list[Running] = []
 
         def alive() -> bool:
-            """The connection may outlive, for a moment, the ssh that ran over it."""
+            """Are the connection and its commands alive? An ssh may end a moment earlier."""
             ends = [child.popen.poll() for child in under_way]
             return session.alive() and SSH_FAILED not in ends
 
-        def survey(word: str, data: bytes) -> Completed:
-            words = _script(job, "survey.sh", word)
-            return session.run(*words, stdin=data, timeout=SURVEY_SECONDS)
+        def run_survey(word: str, data: bytes) -> Completed:
+            header = shell.line(script("survey.sh"), word)
+            return session.run(
+                *sh, stdin=header + data, timeout=SURVEY_SECONDS, max_output=MAX_SURVEY
+            )
 
         def extract(order: Order, watch: Watch) -> Extracted:
             options = (*(GNU if gnu else ()), *(("--numeric-owner",) if order.numeric else ()))
-            argv = session.command(*_script(job, "untar.sh", shlex.quote(job.into), *options))
-            with _piped(borg, order, folder / "patterns", argv) as (child, tar):
+            unpack = session.command(*sh), shell.line(script("untar.sh"), job.into, *options)
+            with _piped(borg, order, folder / "patterns", *unpack) as (child, tar):
                 under_way.append(tar)
                 done = _watched(watch, child)
                 return _ended(done, tar, session, emit)
 
+        name = f"{access.target}:{job.into}"
         yield Site(
-            name=f"{job.target}:{job.into}",
+            name=name,
             folder=job.into,
             alive=alive,
-            survey=survey,
+            survey=ByScript(name=name, folder=job.into, run=run_survey),
             extract=extract,
             losses=losses.BY_TAR if gnu else losses.BY_TAR | BY_OTHERS,
             follows=True,
         )
 
 
-def _script(job: JobSpec, name: str, *words: str) -> tuple[str, ...]:
-    """The words of ssh that run one of our scripts with `words`, which are quoted already."""
-    return (*as_root(job.sudo), "sh", "-c", shlex.quote(script(name)), "sh", *words)
+def _sh(sudo: bool) -> tuple[str, ...]:
+    """The command that runs the script at the head of its input."""
+    return (*as_root(sudo), *shell.WORDS)
 
 
-def _look(session: Session, job: JobSpec) -> Facts:
-    """Which tar there is. Raises ClientUnsuitable, SudoRefused, ConnectionLost."""
-    done = session.run(*_script(job, "untar.sh"))
+def _look(session: Session, *, sudo: bool) -> Facts:
+    """Ask which tar the target has. Raises ClientUnsuitable, SudoRefused, ConnectionLost."""
+    done = session.run(*_sh(sudo), stdin=shell.line(script("untar.sh")))
     facts = read(done.stdout)
     require_free(facts, session.config.target)
-    if not facts.user and job.sudo and "sudo" in done.stderr:
-        raise sudo_refused(session)
+    if not facts.user:
+        raise no_answer(session, done, sudo=sudo, instead=BY_SFTP)
     if "tar" not in facts.has:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        what = "has no tar" if facts.user else f"has no shell for us: {last[:200]}"
         raise ClientUnsuitable(
-            f"{session.config.target} {what}",
-            hint="--how numeric and --how chroot need SFTP only",
+            f"{session.config.target} has no tar",
+            hint=f"take {BY_SFTP}, which needs SFTP only",
         )
     return facts
 
@@ -101,7 +108,7 @@ def _look(session: Session, job: JobSpec) -> Facts:
 def exporting(
     borg: Borg, order: Order, patterns: Path, sink: IO[bytes], *options: str
 ) -> Iterator[Running]:
-    """borg export-tar into `sink`; what is left out goes into the file `patterns`."""
+    """Run borg export-tar into `sink`; the file `patterns` gets the order's patterns."""
     patterns.write_bytes(order.patterns)
     common = order.options(PROGRESS, "--patterns-from", str(patterns), *options)
     words = [*common, *order.operands("-")]
@@ -111,21 +118,20 @@ def exporting(
 
 @contextlib.contextmanager
 def _piped(
-    borg: Borg, order: Order, patterns: Path, unpack: list[str]
+    borg: Borg, order: Order, patterns: Path, unpack: list[str], header: bytes
 ) -> Iterator[tuple[Running, Running]]:
-    """borg export-tar, whose output is the input of the command `unpack`; both."""
-    with (
-        pipe() as (source, sink),
-        running(unpack, name="tar on the target", stdin=source) as tar,
-        exporting(borg, order, patterns, sink) as child,
-    ):
+    """Run borg export-tar and the command `unpack`, whose input is `header`, then borg's output."""
+    with pipe() as (source, sink), running(unpack, name="tar on the target", stdin=source) as tar:
         source.close()
-        sink.close()
-        yield child, tar
+        with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
+            sink.write(header)
+        with exporting(borg, order, patterns, sink) as child:
+            sink.close()
+            yield child, tar
 
 
 def _watched(watch: Watch, child: Running) -> Extracted:
-    """Raises as `watch`, but not where borg failed because tar had: tar's own words tell more."""
+    """Raises as `watch`, but not if borg failed because of tar: tar's own message says more."""
     try:
         done = watch(child)
     except BorgFailed as error:
@@ -138,9 +144,10 @@ def _watched(watch: Watch, child: Running) -> Extracted:
 
 
 def _ended(done: Extracted, tar: Running, session: Session, emit: Emit) -> Extracted:
-    """Wait for tar's end, and add what it says. Raises ConnectionLost.
+    """Wait for tar's end, and add its messages. Raises ConnectionLost.
 
-    tar alone would not notice a stream that ends between two files: borg has ended well by now.
+    tar would not notice that its input ends early between two files. But borg has ended well by
+    now, so the input was whole.
     """
     said, other = [], ""
     for item in tar.lines():

@@ -1,7 +1,7 @@
 """local, into a tar file of the server: borg export-tar here, and the file read back.
 
-The file gets its name once it is whole. Its survey answers as the script client/survey.sh would
-where the file were unpacked, so that plan and comparison are those of the other ways.
+The file gets its name once it is whole. Its survey shows its members as if they were unpacked, so
+plan and comparison are the same as for the other ways.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import secrets
 import shutil
 import stat
 import tarfile
+from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -22,11 +24,14 @@ from borgpull.borg.extract import Extracted
 from borgpull.borg.tarnames import FILTERS, tar_filter
 from borgpull.errors import NotRestored, TargetNotUsable, UsageError
 from borgpull.events import Emit
-from borgpull.model import JobSpec
-from borgpull.process import Completed, pipe, running
-from borgpull.restores import losses
-from borgpull.restores.base import Order, Site, Watch
+from borgpull.jobs import Restore
+from borgpull.process import pipe, running
+from borgpull.restores.base import Order, Site, Watch, Word
 from borgpull.restores.tar import exporting
+from borgpull.trees import losses
+from borgpull.trees.item import SECOND, Item
+from borgpull.trees.packed import Packed
+from borgpull.trees.survey import Ground
 
 KINDS = {
     tarfile.DIRTYPE: stat.S_IFDIR,
@@ -35,23 +40,27 @@ KINDS = {
     tarfile.CHRTYPE: stat.S_IFCHR,
     tarfile.BLKTYPE: stat.S_IFBLK,
 }
-PLENTY = 1 << 62  # bytes; nobody knows what a filter leaves of them
+MAX_SIZE = 2**63 - 1  # a damaged file may claim any size
+PLENTY = 1 << 62  # bytes; the size of a compressed tar is not known before
 
 
 @contextlib.contextmanager
-def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
-    """The file as it will be. Raises UsageError, TargetNotUsable."""
+def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Site]:
+    """The tar file as a target. Raises UsageError, TargetNotUsable."""
     path, program = Path(job.into), _program(job.into)
+    members: _Members | None = None
     _require_name_free(path, job.overwrite, emit)
     partial = path.with_name(f"{path.name}.partial-{secrets.token_hex(4)}")
 
-    def survey(word: str, data: bytes) -> Completed:
+    def survey(word: Word, places: Sequence[str]) -> Ground:
+        nonlocal members
         if word == "make":
             _make_folder(path.parent)
-        whole = word == "verify"
-        found = _read_back(path, program) if whole else {}
-        names = data.partition(b"\n")[2].split(b"\0")[:-1]
-        return Completed(0, _about(path, program, whole) + _lines(found, names), "")
+        if word != "verify":
+            return _ground(path, program)
+        if members is None:  # read once, although names are asked for in batches
+            members = _read_back(path, program)
+        return replace(_ground(path, program), state="folder", found=members.found(places))
 
     def extract(order: Order, watch: Watch) -> Extracted:
         filter_ = ("--tar-filter", program) if program else ()
@@ -63,7 +72,7 @@ def open_site(job: JobSpec, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         with sink:
             with exporting(borg, order, folder / "patterns", sink, *filter_) as child:
                 done = watch(child)
-            if done.failure is not None:  # nothing of a tar is any good then
+            if done.failure is not None:  # half of a tar is of no use
                 raise done.failure
             os.fsync(sink.fileno())
         partial.replace(path)
@@ -112,56 +121,69 @@ def _make_folder(folder: Path) -> None:
         raise TargetNotUsable(f"cannot make {folder}: {error.strerror}") from None
 
 
-def _about(path: Path, program: str, whole: bool) -> bytes:
-    """What the survey says first. In a tar everybody may give files to anybody."""
+def _ground(path: Path, program: str) -> Ground:
+    """The folder of the file. A tar can hold any owner, so the user counts as root."""
     near = next(folder for folder in path.parents if folder.exists())
     disk = os.statvfs(near)
-    free = f"{PLENTY} 1" if program else f"{disk.f_bavail} {disk.f_frsize}"
-    lines = [
-        "user 0 root",
-        f"capabilities {'f' * 16}",
-        f"state {'folder' if whole else 'missing'}",
-        f"free {free} 0 0",  # of inodes it needs one
-        *(["writable yes"] if near.is_dir() and os.access(near, os.W_OK) else []),
-        "names ",
-    ]
-    return "".join(f"borgpull-{line}\n" for line in lines).encode()
+    return Ground(
+        state="missing",
+        writable=near.is_dir() and os.access(near, os.W_OK),
+        free_bytes=PLENTY if program else disk.f_bavail * disk.f_frsize,
+        uid=0,
+        user="root",
+        capabilities=~0,
+    )
 
 
-def _lines(found: dict[str, str], names: Sequence[bytes]) -> bytes:
-    """What the survey says of names: which are there, and a line of each."""
-    lines = [found.get(name.decode(errors="surrogateescape")) for name in names]
-    flags = "".join("0" if line is None else "1" for line in lines)
-    return "\n".join([flags, *filter(None, lines), ""]).encode() if names else b""
+class _Members:
+    """The members of a tar file, by name, all at once."""
+
+    def __init__(self) -> None:
+        self._items: Packed[Item] = Packed(Item._make)
+        self._sizes = array("q")
+        self._at: dict[int, int] = {}  # by the hash of the name
+
+    def add(self, member: tarfile.TarInfo) -> None:
+        """Owners have numbers only. A hard link gets size and inode of its first name."""
+        first = hash(member.linkname if member.islnk() else member.name)
+        size = self._sizes[self._at[first]] if member.islnk() and first in self._at else member.size
+        self._at[hash(member.name)] = len(self._items)
+        self._sizes.append(min(size, MAX_SIZE))
+        item = Item(
+            path=member.name,
+            mode=stat.filemode(KINDS.get(member.type, stat.S_IFREG) | member.mode & 0o7777),
+            size=size,
+            mtime_ns=int(member.mtime) * SECOND,
+            uid=member.uid,
+            gid=member.gid,
+            target=member.linkname if member.issym() else None,
+            inode=str(first),
+        )
+        self._items.add(item)
+
+    def found(self, places: Sequence[str]) -> dict[str, Item]:
+        known = ((self._at.get(hash(place)), place) for place in places)
+        by_index = sorted((index, place) for index, place in known if index is not None)
+        items = self._items.some(index for index, _ in by_index)
+        return {place: item for (_, place), item in zip(by_index, items, strict=True)}
 
 
-def _read_back(path: Path, program: str) -> dict[str, str]:
-    """A line for each name in the file. Raises NotRestored where it cannot be read to its end."""
-    found: dict[str, str] = {}
-    first: dict[str, tuple[int, int]] = {}  # size and a number, of what hard links may go to
+def _read_back(path: Path, program: str) -> _Members:
+    """Read the file to its end. Raises NotRestored if that fails."""
+    found = _Members()
     try:
         with _unpacked(path, program) as source, tarfile.open(fileobj=source, mode="r|") as tar:
             while member := tar.next():
-                tar.members.clear()  # type: ignore[attr-defined]  # or all of them are kept
-                found[member.name] = _line(member, first)
+                tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
+                found.add(member)
     except (tarfile.TarError, OSError) as error:
         raise NotRestored(f"{path} cannot be read back: {error}") from None
     return found
 
 
-def _line(member: tarfile.TarInfo, first: dict[str, tuple[int, int]]) -> str:
-    """As the survey's stat, and what a symlink points at; owners go by number."""
-    name = member.linkname if member.islnk() else member.name
-    size, number = first.setdefault(name, (member.size, len(first)))
-    mode = KINDS.get(member.type, stat.S_IFREG) | member.mode
-    target = f"/{os.fsencode(member.linkname).hex()}" if member.issym() else ""
-    ids = f"{member.uid} {member.gid}"
-    return f"{mode:x} {size} {int(member.mtime)} {ids} 0:{number} /{target}"
-
-
 @contextlib.contextmanager
 def _unpacked(path: Path, program: str) -> Iterator[IO[bytes]]:
-    """The plain tar in a file. Raises OSError, NotRestored where the program fails."""
+    """The plain tar in a file. Raises OSError, or NotRestored if the program fails."""
     with path.open("rb") as file:
         if not program:
             yield file

@@ -1,4 +1,4 @@
-"""An ssh-agent of our own for one run, whose key works for one way and for a while only."""
+"""An ssh-agent of our own for one run. Its key works for one route only, and for a limited time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def agent(folder: Path) -> Iterator[Agent]:
     Raises SshServiceFailed.
     """
     socket = folder / "agent.sock"
-    # -P: it loads no library, whatever a client asks it to.
+    # -P: it loads no library, even if a client asks for one.
     argv = ["ssh-agent", "-D", "-a", str(socket), "-P", "/nonexistent"]
     with ExitStack() as stack:
         try:
@@ -61,10 +61,10 @@ def add(
 ) -> None:
     """Give the key to the agent, for `lifetime_seconds` and for these hops alone.
 
-    A hop is `HOST` or `HOST>USER@HOST` as in ssh-add(1), every one on the way (`back.hops` makes
-    them); hosts are named as ssh looks them up in the `known_hosts` files, of which some may be
-    missing. The agent compares host keys, not names. Raises UnknownHostKey where no file knows a
-    host, SshServiceFailed.
+    A hop is `HOST` or `HOST>USER@HOST` as in ssh-add(1). All hops of the route are needed
+    (`back.hops`). Hosts have the names by which ssh looks them up in the `known_hosts` files, of
+    which some may be missing. The agent compares host keys, not names. Raises UnknownHostKey if no
+    file has a host; SshServiceFailed.
     """
     if not hops or lifetime_seconds < 1:
         raise ValueError("a key without a limit")

@@ -1,4 +1,4 @@
-"""The way back: how a client's ssh reaches the sidecar's sshd, and why it may not."""
+"""The way back: how a client's ssh reaches the sidecar's sshd, and the errors if it does not."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 import shlex
 
 from borgpull import errors
+from borgpull.addresses import Target
 from borgpull.errors import BorgpullError
-from borgpull.model import Target
 from borgpull.ssh.agent import Agent
 from borgpull.ssh.config import SshConfig
+from borgpull.ssh.diagnose import READ_CHARS
 from borgpull.ssh.hostkeys import pattern
 from borgpull.ssh.sshd import ALIAS, Sshd
 
-# ssh_config(5) for the client's ssh: nothing of the client's own configuration, no question asked.
+# ssh_config(5) for the client's ssh: it ignores the client's own configuration and asks nothing.
 _CLIENT_OPTIONS = (
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -39,8 +40,8 @@ def rsh(sshd: Sshd, host: str, port: int, *, files: str | None = None, program: 
     """BORG_RSH for the client: reaches the sidecar at `host`, `port` as the client sees them.
 
     The repository is `ssh://borgpull-sidecar/PATH`, the same in each run: borg would ask about a
-    repository that has moved. Without `files` the key is in the forwarded agent, and nothing is
-    stored on the client: the host key comes from a command (OpenSSH 8.5). Else `files` is a folder
+    repository that has moved. Without `files`, nothing is stored on the client: the key is in the
+    forwarded agent, and the host key comes from a command (OpenSSH 8.5). Else `files` is a folder
     of the client, 0700, with the private key as `key` (0600) and `sshd.known_hosts_line()` as
     `known_hosts`.
     """
@@ -55,9 +56,9 @@ def rsh(sshd: Sshd, host: str, port: int, *, files: str | None = None, program: 
 
 
 def hops(target: Target, sshd: Sshd) -> list[str]:
-    """The way a key may go: to the client, and from there to our user at the sidecar.
+    """The hops that a key may take: to the client, and from there to our user at the sidecar.
 
-    ssh looks hosts up in lower case, ssh-add as they are written.
+    ssh looks up hosts in lower case, but ssh-add as they are written.
     """
     client = pattern(target).lower()
     return [client, f"{client}>{sshd.user}@{ALIAS}"]
@@ -66,17 +67,18 @@ def hops(target: Target, sshd: Sshd) -> list[str]:
 def forward_agent(agent: Agent, config: SshConfig) -> list[str]:
     """Options that go before those of `config`: ssh takes the first value that it meets.
 
-    ssh forwards no agent, whatever ForwardAgent says, where it finds none for itself (ssh.c,
-    check_agent_present). So ours is that too, but for one who logs in by the keys of his own.
+    In spite of ForwardAgent, ssh forwards no agent if it finds none for itself (ssh.c,
+    check_agent_present). So ours is that agent, too. Without a key, the user's own agent is kept:
+    it holds the key for the login.
     """
     options = ["-o", f"ForwardAgent={agent.socket}"]
     return [*options, "-o", f"IdentityAgent={agent.socket}"] if config.has_key else options
 
 
 def forward_port(sshd: Sshd) -> list[str]:
-    """The same, for a port of the client's loopback that leads to the sidecar's sshd.
+    """Options, as above, for a port of the client's loopback that leads to the sidecar's sshd.
 
-    The client chooses it; ssh tells it on standard error, before any output of the command.
+    The client chooses the port. ssh prints it on standard error, before any output of the command.
     """
     options = ["-o", "ClearAllForwardings=no", "-o", "ExitOnForwardFailure=yes"]
     host = f"[{sshd.host}]" if ":" in sshd.host else sshd.host
@@ -101,7 +103,7 @@ _STRANGER = re.compile(
 )
 _UNREACHABLE = re.compile(
     r"Could not resolve hostname[^\n]*|connect to host [^\n]*|Connection timed out[^\n]*"
-    # Not borg's own "Connection closed by remote host", which says nothing.
+    # borg's own "Connection closed by remote host" gives no reason, so it is left out.
     r"|Connection (?:closed|reset) by (?!remote)[^\n]*|kex_exchange_identification[^\n]*"
     r"|banner exchange[^\n]*",
     re.IGNORECASE,
@@ -109,10 +111,12 @@ _UNREACHABLE = re.compile(
 
 
 def from_client(text: str, target: Target) -> BorgpullError | None:
-    """Why the client did not get back to the sidecar, by what its ssh (and ours) said; None if so.
+    """The error if the client did not reach the sidecar, by the messages of its ssh and ours.
 
-    Only for text of after the login to the client: ssh words both ways the same.
+    None if the messages show no such failure. The text must come from after the login to the
+    client: ssh words both directions alike.
     """
+    text = text[-READ_CHARS:]
     if _NO_FORWARD.search(text):
         return errors.ForwardingRefused(f"{target} refuses to forward a port")
     if _NO_BINDING.search(text):

@@ -1,22 +1,34 @@
 """An ssh configuration of our own for one client, so that no user's text reaches an argument list.
 
 Every program (ssh, sftp, sshfs) is called with `-F FILE borgpull-client`; host, user and port are
-in that file, after `model.Target.parse` has accepted them.
+in that file, after `addresses.Target.parse` has accepted them.
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from borgpull.errors import ConfigError
-from borgpull.model import Places, Target
+from borgpull import capabilities
+from borgpull.addresses import Target
+from borgpull.errors import ConfigError, UsageError
+from borgpull.places import Places
+from borgpull.process import CommandError, run
+from borgpull.ssh import keys
+from borgpull.ssh.options import lines as option_lines
 
 ALIAS = "borgpull-client"
 VIA = "borgpull-via"
 PINNED = "known_hosts"  # below /state: what `borgpull trust` has pinned
+USED_KEY = "used_host_key"  # beside the configuration: the type and fingerprint of the client's key
+# By this command ssh tells the host key before it compares it. ssh also calls it with ORDER, to
+# learn in which order to propose keys.
+TELL_KEY = '/bin/sh -c \'test "$0" = ORDER || echo "$1 $2" >"$3"\' %I %t %f'
+
+# For first contacts: ssh tells whether a login was accepted, which helps to explain a failure.
+TELLING = ("-o", "LogLevel=VERBOSE")
 
 # Lines of /proc/cpuinfo, on x86 and on ARM.
 CPU_FLAGS = ("flags", "Features")
@@ -24,11 +36,12 @@ CPU_FLAGS = ("flags", "Features")
 
 @dataclass(frozen=True)
 class SshConfig:
-    """Where the configuration is, and what it says."""
+    """The file of the configuration, and what it says."""
 
     path: Path
     target: Target
     has_key: bool
+    via: Target | None = None
 
     def command(self, *words: str, options: Sequence[str] = ()) -> list[str]:
         """The command line that runs `words` on the client, by its login shell.
@@ -38,6 +51,15 @@ class SshConfig:
         return ["ssh", "-F", str(self.path), *options, ALIAS, *words]
 
 
+def tells() -> bool:
+    """Can ssh tell which host key it uses?
+
+    As root, it sets groups before it runs the command (OpenSSH's misc.c, subprocess), and needs
+    CAP_SETGID for that.
+    """
+    return os.geteuid() != 0 or capabilities.has(capabilities.SETGID)
+
+
 def write(
     folder: Path,
     target: Target,
@@ -45,35 +67,46 @@ def write(
     *,
     via: Target | None = None,
     forwarding: bool = False,
+    ssh_options: Sequence[str] = (),
+    client_aes: bool | None = None,
 ) -> SshConfig:
-    """Write the configuration and a private copy of the key into `folder` (0700, temporary).
+    """Write the configuration and private copies of the keys into `folder` (0700, temporary).
 
-    The key is copied because ssh refuses one whose file others may read, and a bind-mounted or
-    Kubernetes secret has the modes of its volume. Raises ConfigError.
+    `ssh_options` are the user's. `client_aes` says whether the client's processor knows AES; None
+    if that is not known. Raises ConfigError, UsageError.
     """
-    key = folder / "ssh_key"
-    has_key = copy_key(Path(places.ssh_key), key)
+    key = keys.copy(places.ssh_key, folder / "ssh_key")
+    tell = [f"  KnownHostsCommand {TELL_KEY} {quote(str(folder / USED_KEY))}"] if tells() else []
+    lines = [f"Host {ALIAS}", *_host(target), *option_lines(ssh_options), *tell, *_identity(key)]
+    if via is not None:
+        jump_key = keys.copy(places.via_key, folder / "via_key") or key
+        lines += [f"  ProxyJump {VIA}", f"Host {VIA}", *_host(via), *_identity(jump_key)]
+        lines += ["  LogLevel VERBOSE"]  # tells which of the two has refused us
+    lines += ["Host *", *_common(places, forwarding)]
+    if client_aes is not False and has_aes(_own_cpuinfo()):
+        lines += ["  Ciphers ^aes128-gcm@openssh.com"]
+    path = folder / "ssh_config"
+    path.write_text("\n".join(lines) + "\n")
+    if ssh_options:
+        _try(path)
+    return SshConfig(path, target, key is not None, via)
+
+
+def _common(places: Places, forwarding: bool) -> list[str]:
     hosts = " ".join(quote(name) for name in known_hosts_files(places))
-    lines = [
-        f"Host {ALIAS}",
-        *_host(target),
-        *([f"  ProxyJump {VIA}", f"Host {VIA}", *_host(via)] if via else []),
-        "Host *",
+    return [
         "  BatchMode yes",
         "  StrictHostKeyChecking yes",
         "  CheckHostIP no",
         "  UpdateHostKeys no",
         f"  UserKnownHostsFile {hosts}",
         "  GlobalKnownHostsFile /dev/null",
-        f"  IdentityFile {quote(str(key)) if has_key else 'none'}",
-        f"  IdentitiesOnly {'yes' if has_key else 'no'}",
         "  PreferredAuthentications publickey",
         "  ConnectTimeout 20",
         # A dead link ends the run within a minute (facts, section 4: no `reconnect`).
         "  ServerAliveInterval 10",
         "  ServerAliveCountMax 3",
         "  Compression no",
-        *(["  Ciphers ^aes128-gcm@openssh.com"] if has_aes() else []),
         "  ForwardAgent no",
         "  ForwardX11 no",
         f"  ClearAllForwardings {'no' if forwarding else 'yes'}",
@@ -84,53 +117,53 @@ def write(
         "  EscapeChar none",
         "  LogLevel INFO",
     ]
-    path = folder / "ssh_config"
-    path.write_text("\n".join(lines) + "\n")
-    return SshConfig(path, target, has_key)
 
 
-def has_aes(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Does this machine's processor know AES? Then ssh's own first choice, ChaCha20, is slower.
-
-    A native restore of 1.8 GB in 50,000 files, server and target on two cores: 15.6 s instead of
-    17.6 and, once more, 18.5 instead of 21.3.
-    """
+def _try(path: Path) -> None:
+    """Let ssh check the configuration, without connecting. Raises UsageError for a bad option."""
     try:
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        return False
-    words = (line.partition(":") for line in lines)
+        run(["ssh", "-G", "-F", str(path), ALIAS], timeout=20)
+    except CommandError as error:
+        said = error.stderr.strip().splitlines() or [str(error)]
+        reason = said[0].removeprefix(f"{path} ").removeprefix(f"{path}: ")
+        raise UsageError(f"ssh does not take an --ssh-option: {reason}") from None
+
+
+def has_aes(cpuinfo: str) -> bool:
+    """Does a processor, by its /proc/cpuinfo, know AES?
+
+    If both sides' processors do, ssh's own first choice, ChaCha20, is slower. With AES, a native
+    restore of 1.8 GB in 50,000 files, server and target on two cores, took 15.6 s instead of 17.6
+    and, once more, 18.5 instead of 21.3. If one side's does not, both wait for AES in software.
+    """
+    words = (line.partition(":") for line in cpuinfo.splitlines())
     return any("aes" in text.split() for name, _, text in words if name.strip() in CPU_FLAGS)
 
 
-def _host(target: Target) -> list[str]:
-    return [f"  HostName {target.host}", f"  User {target.user}", f"  Port {target.port}"]
-
-
-def copy_key(source: Path, target: Path) -> bool:
-    """Copy the private key, readable by us alone. False where there is none."""
+def _own_cpuinfo() -> str:
     try:
-        target.touch(0o600)
-        shutil.copyfile(source, target)
-    except FileNotFoundError:
-        target.unlink(missing_ok=True)
-        return False
-    except OSError as error:
-        raise ConfigError(f"cannot read the ssh key {source}: {error.strerror}") from None
-    data = target.read_bytes()
-    if b"PRIVATE KEY" not in data:
-        raise ConfigError(
-            f"{source} is not a private ssh key", hint="--ssh-key wants the private key"
-        )
-    # OpenSSH refuses a key without its last newline ("invalid format").
-    if not data.endswith(b"\n"):
-        target.write_bytes(data + b"\n")
-    return True
+        return Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _host(target: Target) -> list[str]:
+    """Lines of ssh_config(5), in which a percent sign begins a token and a backslash may quote."""
+    host, user = target.host.replace("%", "%%"), target.user.replace("\\", "\\\\")
+    return [f"  HostName {host}", f"  User {user}", f"  Port {target.port}"]
+
+
+def _identity(key: Path | None) -> list[str]:
+    """ssh also takes a certificate beside the key (ssh_config(5): IdentityFile)."""
+    if key is None:
+        return ["  IdentityFile none", "  IdentitiesOnly no"]
+    return [f"  IdentityFile {quote(str(key))}", "  IdentitiesOnly yes"]
 
 
 def known_hosts_files(places: Places) -> list[str]:
-    """The user's known_hosts (may be missing) and the pinned one."""
-    return [places.known_hosts, str(Path(places.state) / PINNED)]
+    """The user's known_hosts, if named (the file may be missing), and the pinned host keys."""
+    pinned = str(Path(places.state) / PINNED)
+    return [places.known_hosts, pinned] if places.known_hosts else [pinned]
 
 
 def quote(text: str) -> str:

@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from borgpull.addresses import Target
 from borgpull.errors import ChangedHostKey, ConfigError, HostUnreachable
-from borgpull.model import Target
 from borgpull.process import CommandError, run
+from borgpull.ssh.words import NO_NAME, clean
 
 SCAN_TIMEOUT = 20
 
@@ -25,8 +26,19 @@ def scan(target: Target) -> list[str]:
     lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line[:1] != "#"]
     lines = [line for line in lines if line.strip()]
     if not lines:
-        raise HostUnreachable(f"cannot reach {target}: no host key was offered")
+        said = [line for line in done.stderr.splitlines() if line.strip() and line[:1] != "#"]
+        raise no_key(target, said[-1] if said else "")
     return sorted(lines)
+
+
+def no_key(target: Target, said: str) -> HostUnreachable:
+    """`said` is ssh-keyscan's last line."""
+    reason = clean(said) or "no host key was offered"
+    unknown_name = "not known" in reason or reason.startswith("getaddrinfo ")
+    hint = NO_NAME if unknown_name else None
+    if not said:
+        hint = "check the name and the port; an old device: --ssh-option HostKeyAlgorithms=+ssh-rsa"
+    return HostUnreachable(f"cannot reach {target}: {reason}", hint=hint)
 
 
 def fingerprint(line: str) -> str:
@@ -45,7 +57,7 @@ def pattern(target: Target) -> str:
 
 
 def pinned(target: Target, known_hosts: Path) -> list[str]:
-    """The pinned lines for the client; empty where there is none."""
+    """The pinned lines for the client; empty if there are none."""
     if not known_hosts.exists():
         return []
     argv = ["ssh-keygen", "-F", pattern(target), "-f", str(known_hosts)]
@@ -57,7 +69,7 @@ def pinned(target: Target, known_hosts: Path) -> list[str]:
 def pin(target: Target, lines: list[str], known_hosts: Path, *, replace: bool) -> None:
     """Add the lines to known_hosts, whole or not at all.
 
-    Raises ChangedHostKey where another key is pinned and `replace` is not set.
+    Raises ChangedHostKey if another key is pinned and `replace` is not set.
     """
     try:
         known_hosts.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +81,7 @@ def pin(target: Target, lines: list[str], known_hosts: Path, *, replace: bool) -
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else pins meanwhile: of two at a time, one would write over the other's key."""
+    """Keep other runs from pinning meanwhile: two at a time could overwrite each other's keys."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)

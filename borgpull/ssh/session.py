@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from borgpull.errors import ConnectionLost
-from borgpull.process import CommandError, Completed, Running, run, running
-from borgpull.ssh.config import SshConfig
+from borgpull.errors import ConnectionLost, HostileClient
+from borgpull.process import CommandError, Completed, Running, TooMuchOutput, run, running
+from borgpull.ssh.config import TELLING, SshConfig
 from borgpull.ssh.diagnose import from_ssh
 
 CONNECT_SECONDS = 60.0
 TICK_SECONDS = 0.02
 LAST_MOMENT_SECONDS = 2.0
+# The longest usual answer is a list of some thousand mounts, in bytes.
+MAX_ANSWER = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,23 @@ class Session:
     def command(self, *words: str) -> list[str]:
         """The command line that runs `words` on the client, by its login shell.
 
-        ssh would make a connection of its own once the shared one is gone; so it gets no way to.
+        Once the shared connection is gone, ssh would make a new one. ProxyCommand prevents that.
         """
         shared = ("-S", str(self.socket), "-o", "ProxyCommand=false")
         return self.config.command(*words, options=(*shared, *self.options))
 
-    def run(self, *words: str, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
-        """Run `words` to their end; the caller looks at the exit code. Raises ConnectionLost."""
+    def run(
+        self, *words: str, stdin: bytes = b"", timeout: float = 60.0, max_output: int = MAX_ANSWER
+    ) -> Completed:
+        """Run `words` to their end; the caller looks at the exit code.
+
+        Raises ConnectionLost; HostileClient if the answer has no end.
+        """
         try:
-            done = run(self.command(*words), timeout=timeout, stdin=stdin, check=False)
+            argv = self.command(*words)
+            done = run(argv, timeout=timeout, stdin=stdin, check=False, max_output=max_output)
+        except TooMuchOutput:
+            raise HostileClient(f"{self.config.target} answers without end") from None
         except CommandError as error:
             raise ConnectionLost(f"{self.config.target} does not answer: {error}") from None
         if lost(self.alive, done.returncode):
@@ -52,7 +62,7 @@ class Session:
         return done
 
     def control(self, action: str, *options: str) -> Completed:
-        """Have the connection's master do something: `ssh -O ACTION OPTIONS` (ssh(1))."""
+        """Send the connection's master a request: `ssh -O ACTION OPTIONS` (ssh(1))."""
         argv = self.config.command(options=("-S", str(self.socket), "-O", action, *options))
         return run(argv, timeout=CONNECT_SECONDS, check=False)
 
@@ -60,7 +70,7 @@ class Session:
 def lost(alive: Callable[[], bool], code: int) -> bool:
     """Did a command end with `code` because its connection has ended?
 
-    The ssh of a command ends, with 255, a moment before the one that holds the connection.
+    The ssh of a command ends with 255, a moment before the ssh that holds the connection.
     """
     deadline = time.monotonic() + (LAST_MOMENT_SECONDS if code == 255 else 0)
     while alive() and time.monotonic() < deadline:
@@ -75,11 +85,11 @@ def connected(config: SshConfig, folder: Path, options: Sequence[str] = ()) -> I
     Raises what `diagnose.from_ssh` finds.
     """
     socket = folder / "mux"
-    argv = config.command(options=("-M", "-S", str(socket), "-N", *options))
+    argv = config.command(options=("-M", "-S", str(socket), "-N", *TELLING, *options))
     with running(argv, name="ssh", grace=5) as master:
         deadline = time.monotonic() + CONNECT_SECONDS
         while not socket.exists():
             if not master.alive() or time.monotonic() > deadline:
-                raise from_ssh(master.stderr(), config.target)
+                raise from_ssh(master.stderr(), config.target, via=config.via)
             time.sleep(TICK_SECONDS)
         yield Session(config, socket, master, tuple(options))

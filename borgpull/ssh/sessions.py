@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from borgpull import signals
 from borgpull.process import Running
 
 # `borg serve` gets this long to free its lock.
@@ -18,10 +19,10 @@ GRACE_SECONDS = 10.0
 
 @contextmanager
 def end_with_sessions(child: Running) -> Iterator[None]:
-    """On the way out, end the process and all that descends from it.
+    """On the way out, end the process and all its descendants.
 
-    Each session of sshd, and each command in one, has a session and process group of its own
-    (setsid in sshd-session.c and session.c), so no signal to a group reaches them.
+    Each session of sshd, and each command in one, has its own session and process group (setsid in
+    sshd-session.c and session.c). So no signal to a group reaches them.
     """
     try:
         yield
@@ -36,7 +37,7 @@ def _end(root: int) -> None:
     """SIGTERM, patience, SIGKILL for all descendants. Leaves `root` stopped."""
     _signal(root, signal.SIGSTOP)
     found: set[int] = set()
-    # Stopped as they are found: once nobody new turns up, nobody can fork any more.
+    # Each process is stopped when it is found. Once no new one appears, none can fork any more.
     while new := set(descendants(root)) - found:
         for pid in new:
             _signal(pid, signal.SIGSTOP)
@@ -62,8 +63,8 @@ def _signal(pid: int, signum: signal.Signals) -> None:
 
 
 def _still_running(pidfds: Sequence[int], patience: float) -> list[int]:
-    """Wait for the ends of processes that need not be our children; those that are left."""
-    left, deadline = list(pidfds), time.monotonic() + patience
+    """Wait for the ends of processes, children or not; returns those that are left."""
+    left, deadline = list(pidfds), time.monotonic() + signals.patience(patience)
     while left and (seconds := deadline - time.monotonic()) > 0:
         ended = select.select(left, [], [], seconds)[0]  # pidfd_open(2): readable at its end
         left = [pidfd for pidfd in left if pidfd not in ended]

@@ -1,4 +1,4 @@
-"""An sshd of our own for one run: one key may log in, and gets one command, whatever it asks."""
+"""An sshd of our own for one run: one key may log in, and always gets the same command."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from borgpull import capabilities
 from borgpull.errors import SshServiceFailed
 from borgpull.process import Running, base_env, running
 from borgpull.ssh.keys import TYPE, keypair
 from borgpull.ssh.sessions import end_with_sessions
 
 START_SECONDS = 20.0
-# What clients and destination constraints call this server, at whatever address and port it is.
+# The name of this server for clients and destination constraints, at any address and port.
 ALIAS = "borgpull-sidecar"
-# linux/capability.h. As root, sshd does the key exchange as another user in an empty folder.
-_NEEDED_BY_ROOT = {"SETGID": 6, "SETUID": 7, "SYS_CHROOT": 18}
+# As root, sshd does the key exchange as another user in an empty folder.
+_NEEDED_BY_ROOT = {
+    "SETGID": capabilities.SETGID,
+    "SETUID": capabilities.SETUID,
+    "SYS_CHROOT": capabilities.SYS_CHROOT,
+}
 
-# sshd_config(5): what is not here is off by default and cannot be switched on by a client.
+# sshd_config(5): what is missing here is off by default, and a client cannot switch it on.
 _CONFIG = f"""\
 PidFile none
 UsePAM no
-# The private folder lies in /dev/shm, which everybody may write: sshd would refuse the whole path.
-# It is 0700 and ours.
+# The private folder lies in /dev/shm, which every user may write: sshd would refuse the path. But
+# the folder itself is 0700 and ours.
 StrictModes no
 AuthenticationMethods publickey
 PubkeyAcceptedAlgorithms {TYPE}
@@ -61,7 +66,7 @@ LogLevel INFO
 
 @dataclass(frozen=True)
 class Sshd:
-    """A server that listens. `known_hosts` is a file that knows it as ALIAS."""
+    """A listening server. The file `known_hosts` has its key under the name ALIAS."""
 
     host: str
     port: int
@@ -84,12 +89,12 @@ def serving(
     port: int = 0,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Sshd]:
-    """Let the owner of one key (`TYPE BASE64 ...`) run one command, as the user that we are.
+    """Let the owner of one key (`TYPE BASE64 ...`) run one command, as our user.
 
-    `folder` is a private one, 0700; `listen` an IP address; port 0 takes a free one. `command` gets
-    PATH, LC_ALL and `env`, and nothing else of ours: no secrets, as everybody can see them in
-    /proc. Needs OpenSSH 9.8. On the way out sshd ends, and every session of it. Raises
-    SshServiceFailed.
+    `folder` is a private one, 0700. `listen` is an IP address; port 0 takes a free port. `command`
+    gets PATH, LC_ALL and `env`, and no more of our environment. `env` must hold no secrets, because
+    they can be seen in /proc. Needs OpenSSH 9.8. On the way out, sshd and all its sessions end.
+    Raises SshServiceFailed.
     """
     user = _user()
     host_key = " ".join(keypair(folder, "sshd_host_key").public.split()[:2])
@@ -113,8 +118,8 @@ def serving(
 def authorized_line(key: str, command: Sequence[str], env: Mapping[str, str]) -> str:
     """The line of authorized_keys(5): nothing but this command, in this environment.
 
-    sshd gives the command to the login shell, hence the quotes of a shell; in the line itself only
-    the double quote is special (misc.c, opt_dequote). Raises SshServiceFailed.
+    sshd gives the command to the login shell, hence the shell's quotes. In the line itself only the
+    double quote is special (misc.c, opt_dequote). Raises SshServiceFailed.
     """
     kind, base64 = [*key.split(), "", ""][:2]
     names = {"PATH": base_env()["PATH"], "LC_ALL": "C.UTF-8", **env}
@@ -126,7 +131,7 @@ def authorized_line(key: str, command: Sequence[str], env: Mapping[str, str]) ->
 
 
 def _sshd() -> str:
-    """sshd's full path, by which it wants to be called. A user's PATH need not have it."""
+    """sshd's full path, by which it must be called. A user's PATH may lack it."""
     path = f"{base_env()['PATH']}:/usr/local/sbin:/usr/sbin"
     if (found := shutil.which("sshd", path=path)) is None:
         raise SshServiceFailed("there is no sshd here", hint="install openssh-server")
@@ -134,11 +139,9 @@ def _sshd() -> str:
 
 
 def _user() -> str:
-    """Who we are, who therefore logs in. Raises SshServiceFailed where sshd could not work."""
+    """Our user's name, for the client's login. Raises SshServiceFailed if sshd cannot work."""
     if os.geteuid() == 0:
-        status = Path("/proc/self/status").read_text()
-        effective = int(status.partition("CapEff:")[2].split()[0], 16)
-        missing = [name for name, bit in _NEEDED_BY_ROOT.items() if not effective >> bit & 1]
+        missing = [name for name, bit in _NEEDED_BY_ROOT.items() if not capabilities.has(bit)]
         if missing:
             raise SshServiceFailed(
                 f"as root, sshd needs the capabilities {', '.join(missing)}",
@@ -155,10 +158,10 @@ def _user() -> str:
 
 @contextmanager
 def _reserved(listen: str, port: int) -> Iterator[socket.socket]:
-    """A port that nobody takes before sshd does: bound, but not listening.
+    """Reserve a port for sshd: it is bound, but not listening.
 
-    sshd can bind it all the same, because it sets SO_REUSEADDR too (socket(7)). It cannot choose a
-    free port itself. Raises SshServiceFailed.
+    sshd can bind it all the same, because it sets SO_REUSEADDR too (socket(7)). sshd cannot choose
+    a free port itself. Raises SshServiceFailed.
     """
     family = socket.AF_INET6 if ":" in listen else socket.AF_INET
     with socket.socket(family) as made:

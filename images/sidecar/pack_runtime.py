@@ -53,6 +53,7 @@ exec "$R/lib/{loader}" --inhibit-cache --library-path "$R/lib" "$R/bin/{command}
 """
 LAUNCHERS = {
     "borg": 'python3" -I -S -X utf8 "$R/bin/borg"',
+    "python": 'python3" -I -S -X utf8',
     # without -F, ssh would read the host's settings: of another version, for other purposes
     "ssh": 'ssh" -F none',
     "socat": 'socat"',

@@ -1,4 +1,4 @@
-"""Images that several files of tests need."""
+"""What the tests of a file share: a laboratory, and images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.lab import Lab
 from tests.support.restores import rsync_image
+
+
+@pytest.fixture(scope="module")
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One for each file of tests. OWNER there is whose repositories, state and key are."""
+    folder = tmp_path_factory.mktemp(request.module.__name__.rpartition("_")[2])
+    with Lab(folder / "lab", owner=getattr(request.module, "OWNER", None)) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

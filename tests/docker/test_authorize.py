@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.docker.test_errors import assert_error
 from tests.support import lab as laboratory
-from tests.support.lab import TIMEOUT, Client, Lab
+from tests.support.lab import TIMEOUT, Client, Completed, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+OWNER = 1000  # of the laboratory: the sidecars are not root
 
 PATHS = ("/srv/data", "/srv/two  words", "/srv/it's a $HOME; `id` @BORG@ \\n")
 QUOTED = '/srv/say "hello" \\"'  # not for dropbear
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("authorize") / "lab", owner=1000) as made:
-        yield made
 
 
 def with_folders(client: Client) -> Client:
@@ -54,15 +50,19 @@ def dropbear(lab: Lab) -> Client:
     return client
 
 
-def let_in(lab: Lab, client: Client, *words: str) -> str:
+def let_in(lab: Lab, client: Client, *words: str, name: str = "") -> str:
     """The one line that this client has from now on."""
-    done = lab.plain("authorize", client.name, *words)
+    done = lab.plain("authorize", name or client.name, *words)
     assert done.rc == 0, done.stderr
     line = done.stdout.rstrip("\n")
+    put_in(client, line)
+    return line
+
+
+def put_in(client: Client, line: str) -> None:
     files = "/etc/ssh/authorized_keys/root /root/.ssh/authorized_keys"
     script = f'for file in {files}; do [ ! -e $file ] || printf "%s\\n" "$1" >$file; done'
     client.exec("sh", "-c", script, "sh", line)
-    return line
 
 
 def by_key(lab: Lab, client: Client, script: str) -> str:
@@ -168,9 +168,96 @@ def test_the_forced_command(lab: Lab, borg12: Client) -> None:
     assert_forced(lab, borg12)
 
 
+ODD_PATHS = r"""
+mkdir -p /srv/k/d/sub /srv/k/hollow /srv/k/socks "/srv/k/it's  e"; cd /srv/k
+echo f >f; ln f d/x; echo y >d/y; echo z >d/sub/z
+cd socks; ssh-agent -D -a sock >/dev/null & pid=$!
+until [ -S sock ]; do sleep 0.1; done; kill -KILL $pid
+cat >/srv/borg <<'END'
+#!/bin/sh
+# Says more than the real one: what races look like.
+case " $* " in *" create "*) cat /srv/say >&2 ;; esac
+exec /usr/bin/borg "$@"
+END
+chmod 755 /srv/borg; >/srv/say
+"""
+
+
+def before_it_knew_of_roots(line: str) -> str:
+    """The line as the version before made it: its paths go to borg as they come."""
+    found = re.search(r"; cd /; set -- (.*); n=\$#; .*?; shift \$n; ", line)
+    assert found is not None, line
+    line = line.replace(found[0], "; cd /; ").replace("::$a $@;;", f"::$a {found[1]};;")
+    return re.sub("; echo borgpull-knows roots; .*? done; exit", "; exit", line)
+
+
+def say_gone(client: Client, *paths: str) -> None:
+    """What the client's borg says from now on of these, as if they had vanished."""
+    lines: list[dict[str, str]] = []
+    for path in paths:
+        text = f"{path}: open: [Errno 2] No such file or directory: '{path}'"
+        lines.append({"type": "log_message", "levelname": "WARNING", "message": text})
+        lines.append({"type": "file_status", "status": "E", "path": path})
+    said = "".join(json.dumps(line) + "\n" for line in lines)
+    client.exec("sh", "-c", 'printf %s "$1" >/srv/say', "sh", said)
+
+
+def test_the_forced_command_loses_nothing(lab: Lab, borg12: Client) -> None:
+    borg12.exec("bash", "-c", ODD_PATHS)
+    own, name = ("--client-borg", "/srv/borg"), ("--name", "odd")
+    hollow = ("/srv/k/hollow", "/srv/k/it's  e", "/srv/k/socks")
+    paths = ("/srv/k/f", "/srv/k/d", *hollow, "/srv/k/d/sub")
+
+    def pull(*words: str) -> Completed:
+        return lab.plain("pipe", "--json", "--init", *name, borg12.address, *words)
+
+    def authorize(*words: str) -> str:
+        return let_in(lab, borg12, *words, *own, name="odd")
+
+    authorize(*paths)
+    done = pull(*reversed(paths))
+    assert done.rc == 0, done.stdout[-2000:] + done.stderr
+    data = done.result["data"]
+    warned = [
+        (item["text"], item.get("path")) for item in done.events if item["event"] == "warning"
+    ]
+    assert warned == [("only sockets are in it, which are not saved", "/srv/k/socks")]
+    listed = lab.borg("odd", "list", "--format", "{path}{NUL}", f"::{data['archive']}")
+    below = ["/srv/k/d/x", "/srv/k/d/y", "/srv/k/d/sub/z"]
+    assert sorted(listed.split("\0")[:-1]) == sorted(path[1:] for path in (*paths, *below))
+
+    # A file that vanished, or was said to: borg looks once more.
+    say_gone(borg12, "srv/k/d/gone")
+    done = pull(*paths)
+    assert (done.rc, done.result["data"]["vanished"]) == (0, ["/srv/k/d/gone"]), done.stdout[-2000:]
+    say_gone(borg12, "srv/k/d/gone", "srv/k/d/y")
+    assert_failed(pull(*paths), 60, "/srv/k/d/y")
+
+    # Lines of the version before.
+    folders = ("/srv/k/d", "/srv/k/it's  e", PATHS[2])
+    borg12.exec("touch", "/srv/k/it's  e/file")
+    put_in(borg12, before_it_knew_of_roots(authorize(*folders)))
+    assert_failed(pull(*folders), 60, "/srv/k/d/y")
+    say_gone(borg12)
+    put_in(borg12, before_it_knew_of_roots(authorize("/srv/k/d", "/srv/k/d/sub")))
+    assert_failed(pull("/srv/k/d", "/srv/k/d/sub"), 38, "older version", "twice")
+    put_in(borg12, before_it_knew_of_roots(authorize("/srv/k/f", "/srv/k/d")))
+    assert_failed(pull("/srv/k/f", "/srv/k/d"), 38, "older version", "/srv/k/f")
+    put_in(borg12, before_it_knew_of_roots(authorize(*folders, "/srv/k/f")))
+    assert pull("/srv/k/f", *folders).rc == 0
+
+
+def assert_failed(done: Completed, code: int, *words: str) -> None:
+    assert done.rc == code, done.stdout[-2000:] + done.stderr
+    message = done.result["failure"]["message"]
+    assert all(word in message for word in words), message
+
+
 def test_the_forced_command_for_dropbear(lab: Lab, dropbear: Client) -> None:
-    let_in(lab, dropbear, *PATHS, "--client-borg", "/opt/borg/borg")
-    first, second = twice(lab, dropbear, PATHS)
+    dropbear.exec("mkdir", "/srv/it's  empty")
+    paths = (*PATHS, "/srv/it's  empty")
+    let_in(lab, dropbear, *paths, "--client-borg", "/opt/borg/borg")
+    first, second = twice(lab, dropbear, paths)
     assert (first["files_read"], second["files_read"]) == (6, 0)
     assert_error(lab.plain("pipe", dropbear.address, "/etc"), 2)
     assert_forced(lab, dropbear)

@@ -20,7 +20,10 @@ import pytest
 
 from tests.support.lab import docker
 
-pytestmark = pytest.mark.docker
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.inputs("images/client", "images/busybox-client", "scripts/build_images.py"),
+]
 
 CLIENT, BUSYBOX = "borgpull-client", "borgpull-busybox-client"
 BORG12 = "borgpull-borg12-client"
@@ -115,7 +118,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
             stack.callback(docker, "rm", "-f", "-v", name, check=False)
             mount = f"{key}.pub:/authorized_keys:ro"
             docker("run", "-d", "--name", name, "-v", mount, *variables, *options, image)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while "up" not in docker(
                 "exec", name, "sh", "-c", "[ ! -s /run/sshd.pid ] || echo up", check=False
             ):

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.docker.test_errors import assert_error
+from tests.support.copies import copied
 from tests.support.lab import ROOT, Client, Completed, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+OWNER = 1000  # of the laboratory: the sidecars are not root
 
 METHODS = ("pipe", "socat", "agent", "forward")
 OTHER = "somebody-else"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("compromised") / "lab", owner=1000) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +33,23 @@ def machine(lab: Lab) -> Client:
     return client
 
 
+@pytest.fixture(scope="module")
+def made(lab: Lab, machine: Client) -> str:
+    """The name of a client with the archive `old`."""
+    backup(lab, machine, "pipe", "made", "old")
+    return "made"
+
+
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A client's name, and so a repository, of this test's own."""
     return re.sub(r"\W+", "-", request.node.name).strip("-")
+
+
+@pytest.fixture
+def old(lab: Lab, made: str, name: str) -> None:
+    """The test's own client has it."""
+    copied(lab, made, name)
 
 
 def run(
@@ -88,7 +96,7 @@ def names(lab: Lab, client: str) -> set[str]:
 
 
 def roll_back(repository: Path, good: int) -> None:
-    """The recipe of docs/design.md, up to borg's own state: lab.borg has none."""
+    """The recipe of docs/security.md, up to borg's own state: lab.borg has none."""
     for path in [*(repository / "data").rglob("[0-9]*")]:
         if path.is_file() and int(path.name) > good:
             path.unlink()
@@ -98,10 +106,10 @@ def roll_back(repository: Path, good: int) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.usefixtures("old")
 def test_what_it_tries_is_refused_or_undone(
     lab: Lab, machine: Client, method: str, name: str
 ) -> None:
-    backup(lab, machine, method, name, "old")
     repository, others = lab.repo / name, files(lab.repo / OTHER)
     good = max(int(path.suffix[1:]) for path in repository.glob("index.*"))
     folders = set(lab.repo.iterdir())
@@ -141,9 +149,9 @@ def test_what_it_tries_is_refused_or_undone(
     assert lab.borg(name, "extract", "--stdout", "::old", "srv/data/a") == "worth keeping\n"
 
 
+@pytest.mark.usefixtures("old")
 def test_its_key_gets_borg_serve_and_nothing_else(lab: Lab, machine: Client, name: str) -> None:
     """By agent; the key of forward is in a file there, for the same sshd."""
-    backup(lab, machine, "pipe", name, "old")
     others = files(lab.repo / OTHER)
     done, log = attack(lab, machine, "agent", name, "shell", "stock", "honest")
     for way in ("command", "pty", "sftp", "stdio", "remote", "local", "root"):
@@ -167,9 +175,9 @@ def test_its_key_gets_borg_serve_and_nothing_else(lab: Lab, machine: Client, nam
     assert files(lab.repo / OTHER) == others
 
 
+@pytest.mark.usefixtures("old")
 def test_it_comes_back_when_its_borg_has_ended(lab: Lab, machine: Client, name: str) -> None:
     """The way is open until the end of the run: until then the key is watched."""
-    backup(lab, machine, "agent", name, "old")
     config = (lab.repo / name / "config").read_bytes()
     done, log = attack(lab, machine, "agent", name, "honest", "late_key")
     assert_error(done, 66, "changed config")
@@ -178,21 +186,20 @@ def test_it_comes_back_when_its_borg_has_ended(lab: Lab, machine: Client, name: 
     backup(lab, machine, "agent", name, "after")
 
 
+@pytest.mark.usefixtures("old")
 def test_it_lies(lab: Lab, machine: Client, name: str) -> None:
     """Another archive than the one that was ordered never counts, whatever it says."""
-    backup(lab, machine, "pipe", name, "old")
     old = json.loads(lab.borg(name, "list", "--json", "::"))["archives"][0]
-    for lie in (old, {**old, "name": "new.unverified-1"}):
-        done, _ = attack(lab, machine, "pipe", name, "lie", lie=lie)
-        assert_error(done, 62, "does not have the archive")
-    done, _ = attack(lab, machine, "socat", name, "lie", lie=old)
-    assert_error(done, 62, "does not have the archive old")
+    lies = (("socat", old, "old"), ("pipe", {**old, "name": "new.unverified-1"}, ""))
+    for method, lie, said in lies:
+        done, _ = attack(lab, machine, method, name, "lie", lie=lie)
+        assert_error(done, 67, f"does not have the archive {said}")
     done, _ = attack(lab, machine, "pipe", name, "honest", rename=())
-    assert_error(done, 62, "does not have the archive new")
+    assert_error(done, 67, "does not have the archive new")
     assert names(lab, name) > {"old"}
     assert "new" not in names(lab, name)
     done, _ = attack(lab, machine, "pipe", name, "honest", rename=("vandal",))
-    assert_error(done, 62, "does not have the archive new")
+    assert_error(done, 67, "does not have the archive new")
     data = lab.plain("list", "--json", name).result["data"]
     assert (data["archives"], [item["name"] for item in data["vanished"]]) == ([], ["old"])
 
@@ -201,7 +208,11 @@ def test_it_lies(lab: Lab, machine: Client, name: str) -> None:
 def test_its_borg_rename_starts_early_and_waits(
     lab: Lab, machine: Client, name: str, method: str
 ) -> None:
-    """An archive without its verification has no name: `borg rename` is there, and gets nowhere."""
+    """An archive without its verification has no name: `borg rename` is there, and gets nowhere.
+
+    Once it is verified, this borg renames it: a real 1.2.4, which leaves an archive that nobody can
+    open (its authentication is of the old name). So it is opened once under its name.
+    """
     rename = ("begun", "honest")
     done, log = attack(lab, machine, method, name, "honest", "linger", "fail", rename=rename)
     assert done.rc == 49, done.stderr
@@ -210,20 +221,38 @@ def test_its_borg_rename_starts_early_and_waits(
     assert found.startswith("new.unverified-")
     assert not [*(lab.repo / name).glob("lock.exclusive/*")]
     done, log = attack(lab, machine, method, name, "honest", rename=rename)
-    assert (done.rc, log) == (0, {"begun": "rename"}), done.stderr
+    assert log == {"begun": "rename"}
+    assert_error(done, 56, "Archive authentication did not verify")
     assert "new" in names(lab, name)
+    listed = lab.plain("list", "--json", name).result["data"]["archives"]
+    assert not any(item["verified"] for item in listed)
+
+
+@pytest.mark.usefixtures("old")
+def test_it_gives_archives_another_time(lab: Lab, machine: Client, name: str) -> None:
+    """`latest` and `prune` go by the list's times: neither a new archive nor an old one is believed
+    to be of another time than this server's."""
+    done, _ = attack(lab, machine, "pipe", name, "later", "honest")
+    assert_error(done, 67, "gave archive new.unverified-", "2031-01-01")
+    done, log = attack(lab, machine, "pipe", name, "retime", "honest")
+    assert log["retime"] == "done"
+    assert_error(done, 65, "archive new is verified", "vanished: old")
+    data = lab.plain("info", "--json", name).result["data"]["archives"]
+    assert (data["latest"], data["verified"], data["strangers"]) == ("new", 1, 1)
+    assert lab.plain("borg", name, "--", "prune", "--keep-last", "1").rc == 68
+    assert names(lab, name) >= {"old", "new"}
 
 
 def test_it_talks_nonsense(lab: Lab, machine: Client, name: str) -> None:
     old = {"name": "x", "id": "0"}
     done, _ = attack(lab, machine, "pipe", name, "garbage", lie=old)
-    assert (done.rc, "Traceback" in done.stderr) == (62, False), done.stderr
+    assert (done.rc, "Traceback" in done.stderr) == (67, False), done.stderr
     assert "\x1b" not in done.stderr + done.stdout
 
 
+@pytest.mark.usefixtures("old")
 def test_it_hides_archives_as_unverified_ones(lab: Lab, machine: Client, name: str) -> None:
     """What the server would sweep away: not while archives are missing."""
-    backup(lab, machine, "pipe", name, "old")
     done, log = attack(lab, machine, "forward", name, "hide", "honest")
     assert log["hide"] == "['old.unverified-1']"
     assert_error(done, 65, "vanished: old")
@@ -232,3 +261,25 @@ def test_it_hides_archives_as_unverified_ones(lab: Lab, machine: Client, name: s
     done = run(lab, machine, "pipe", name, "newest", "/usr/bin/borg")
     assert_error(done, 65, "vanished: old")
     assert "old.unverified-1" in names(lab, name)
+
+
+@pytest.mark.usefixtures("old")
+def test_it_gives_an_archive_a_second_name(lab: Lab, machine: Client, name: str) -> None:
+    """To sweep that away, or to delete it, would take the chunks of the good one along."""
+    done, log = attack(lab, machine, "forward", name, "alias", "honest")
+    assert log["alias"] == "['old', 'old.unverified-1']"
+    assert done.rc == 0, done.stderr
+    backup(lab, machine, "pipe", name, "newest")
+    assert names(lab, name) == {"old", "old.unverified-1", "new", "newest"}
+    for words in (("borg", name, "--", "compact"), ("borg", name, "--", "delete", "::old")):
+        assert_error(lab.plain(*words), 68, "old.unverified-1")
+    assert_error(lab.plain("prune", name, "--keep-last", "1"), 68, "old.unverified-1")
+    assert_error(lab.plain("acknowledge", name, "--adopt", "old.unverified-1"), 2)
+
+    done = lab.plain("acknowledge", name, "--delete", "old.unverified-1")
+    assert done.rc == 0, done.stderr
+    assert names(lab, name) == {"old", "new", "newest"}
+    done = lab.plain("check", name)
+    assert done.rc == 0, done.stderr
+    listed = lab.plain("list", "--json", name).result["data"]["archives"]
+    assert all(item["verified"] for item in listed)

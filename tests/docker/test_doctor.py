@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,6 @@ pytestmark = pytest.mark.docker
 
 KEYS = "/etc/ssh/authorized_keys/root"
 OURS = "ours, which is sent; pipe works, and socat, agent, forward if its sshd forwards (not tried)"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("doctor") / "lab") as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.lab import HOST_CLI, Client, Completed, Lab, docker
+from tests.support.lab import HOST_CLI, Client, Completed, Lab, Rung, docker
 
-pytestmark = pytest.mark.docker
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("errors") / "lab") as made:
-        yield made
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +102,9 @@ def test_unreachable(lab: Lab, client: Client, address: str) -> None:
     "address", ["-oProxyCommand=touch /repo/PWNED", "[web1]", "a b", "root@-x", "web1;id", "a:b:c]"]
 )
 def test_bad_address(lab: Lab, address: str) -> None:
-    assert_error(lab.sidecar("sshfs", address, "/etc"), 12)
     assert_error(lab.sidecar("sshfs", "--", address, "/etc"), 12)
+    if address.startswith("-"):
+        assert_error(lab.sidecar("sshfs", address, "/etc"), 12)
     assert not (lab.repo / "PWNED").exists()
 
 
@@ -199,13 +194,16 @@ def test_not_writable(lab: Lab, client: Client) -> None:
     assert_error(lab.sidecar("sshfs", client.address, "/etc", options=options), 44)
 
 
-def test_disk_full(lab: Lab, client: Client) -> None:
-    volume = f"full-{lab.id}"
+@pytest.mark.parametrize(("method", "rung"), [("sshfs", "userns"), ("pipe", "none")])
+def test_disk_full(lab: Lab, client: Client, method: str, rung: Rung) -> None:
+    """The server's, whichever borg has found it."""
+    volume = f"full-{method}-{lab.id}"
     size = ["-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=3m"]
     docker("volume", "create", *size, volume)
     try:
         options = ["-v", f"{volume}:/small", "-e", "BORGPULL_REPO=/small"]
-        done = lab.sidecar("sshfs", "--init", client.address, "/srv/data", options=options)
+        words = (method, "--init", client.address, "/srv/data")
+        done = lab.sidecar(*words, rung=rung, options=options)
         assert_error(done, 45)
     finally:
         docker("volume", "rm", volume)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support.lab import Client, Lab
+from tests.support.lab import Client, Completed, Lab
 
 pytestmark = pytest.mark.docker
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("host") / "lab") as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +51,17 @@ def test_restores(lab: Lab, client: Client) -> None:
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_json_of_verbs_that_only_tell(lab: Lab, client: Client) -> None:
+    """Of the others, other tests read it."""
+    found = lab.host("trust", "--json", "--yes", client.address).result["data"]
+    assert (found["added"], set(found["pinned"])) == (True, set(found["offered"]))
+    assert lab.sidecar("tidy", "--json", rung="none").result["data"] == {"freed": []}
+
+
 def test_serve_only(lab: Lab, client: Client) -> None:
     """The socket is on the host, where ssh -R is typed."""
-    assert lab.host("init", "served").rc == 0
-    run = lab.start_host("socat", "--serve-only", "--name", "served", client.address)
+    assert lab.host("init", "--json", "served").result["data"]["encryption"] == "repokey-blake2"
+    run = lab.start_host("socat", "--serve-only", "--json", "--name", "served", client.address)
     try:
         socket = lab.state / "clients" / "served" / "serve.sock"
         deadline = time.monotonic() + 30
@@ -71,6 +71,9 @@ def test_serve_only(lab: Lab, client: Client) -> None:
         run.send_signal(15)
         assert run.wait(60) == 128 + 15, run.output()
         assert not socket.exists()
+        told = Completed(128 + 15, run.output(), "")
+        assert [event["event"] for event in told.events][-2:] == ["note", "result"]
+        assert told.result["failure"]["exit_code"] == told.rc
     finally:
         if run.poll() is None:
             run.popen.kill()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.lab import Completed, Lab, docker
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 # Hostile root to what may come of it: 0 an archive, else the error's exit code.
 ROOTS = {
@@ -20,16 +19,10 @@ ROOTS = {
     "huge-passwd": (37,),
     "passwd-symlink-out": (0,),
     "big-folder": (0,),
-    "deep-path": (0,),
+    "deep-path": (60,),  # without a shell, nobody knows what SFTP cannot name there
     "names": (0,),
     "booby-trap": (0,),
 }
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("hostile") / "lab") as made:
-        yield made
 
 
 def files_outside_borg(folder: Path) -> set[str]:
@@ -41,7 +34,14 @@ def files_outside_borg(folder: Path) -> set[str]:
 
 def expected(client: str) -> tuple[set[str], set[str]]:
     repository = {"", "/README", "/config", "/hints", "/index", "/integrity", "/nonce"}
-    state = {"", "/borg", "/borg/files-cache.json", "/ledger.jsonl"}
+    state = {
+        "",
+        "/borg",
+        "/borg/files-cache.json",
+        "/ledger.jsonl",
+        "/machine.json",
+        "/last-good.json",
+    }
     repo = {
         re.sub(r"(hints|index|integrity)\.\d+", r"\1", f"{client}{name}") for name in repository
     }
@@ -50,7 +50,8 @@ def expected(client: str) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_a_hostile_root(lab: Lab, root: str) -> None:
-    client = lab.client(HOSTILE=root)
+    # As many as any batch or buffer on the way holds many times over.
+    client = lab.client(HOSTILE=root, ENTRIES="10000")
     name = f"kept-{client.name}"
     done = run_kept(lab, name, "sshfs", "--init", client.address)
     try:
@@ -116,4 +117,13 @@ def test_a_client_of_static_busybox(lab: Lab) -> None:
         "::" + result["data"]["archive"],
     )
     assert "root:root etc/passwd" in listing
+    client.stop()
+
+
+def test_an_answer_without_end_fills_no_memory(lab: Lab) -> None:
+    client = lab.client(SEED="0", SSHD_EXTRA="ForceCommand yes")
+    for words in (("pipe", "--init"), ("doctor",)):
+        done = lab.sidecar(*words, client.address, rung="none", options=("--memory", "200m"))
+        assert done.rc in (37, 53), (done.rc, done.stderr)
+        assert "without end" in done.stdout + done.stderr
     client.stop()

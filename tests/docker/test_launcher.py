@@ -17,9 +17,10 @@ from docker.models.containers import Container, ContainerCollection
 
 from borgpull import signals
 from borgpull.errors import Interrupted
+from borgpull.jobs import List
 from borgpull.launchers import docker as launcher
-from borgpull.launchers.docker import DockerOptions
-from borgpull.model import JobSpec, Places
+from borgpull.launchers.options import DockerOptions
+from borgpull.places import Places
 from tests.support.lab import IMAGE, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -27,18 +28,18 @@ OPTIONS = DockerOptions(image=IMAGE)
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Iterator[JobSpec]:
+def job(tmp_path: Path) -> Iterator[List]:
     """Of a client that no other test has. Nothing of it is left."""
     client = f"launched-{os.getpid()}"
     (tmp_path / "passphrase").write_text("x\n")
     places = Places(
         repo=str(tmp_path), state=str(tmp_path), passphrase=str(tmp_path / "passphrase")
     )
-    yield JobSpec(verb="list", client=client, places=places)
+    yield List(client=client, places=places)
     assert not docker("ps", "-aq", "--filter", f"name=borgpull-{client}").split()
 
 
-def test_its_end_is_told_at_once(job: JobSpec) -> None:
+def test_its_end_is_told_at_once(job: List) -> None:
     """The sidecar sees the end of its input even where no signal reaches it."""
     gc.disable()  # the SDK's socket must not have to wait for it
     try:
@@ -56,7 +57,7 @@ def test_its_end_is_told_at_once(job: JobSpec) -> None:
     ("of", "request_name"), [(ContainerCollection, "create"), (Container, "start")]
 )
 def test_a_signal_while_the_engine_is_at_work(
-    job: JobSpec, of: type, request_name: str, monkeypatch: pytest.MonkeyPatch
+    job: List, of: type, request_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = getattr(of, request_name)
 
@@ -70,9 +71,7 @@ def test_a_signal_while_the_engine_is_at_work(
     time.sleep(2)  # what the engine was asked for would have come; `job` looks
 
 
-def test_what_a_killed_launcher_left_is_swept(
-    job: JobSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_launcher_left_is_swept(job: List, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that was made, and whose launcher was killed before it could start it."""
     name = f"borgpull-{job.client}-left"
     docker("create", "--name", name, "--label", f"{launcher.LABEL}={name}", IMAGE, "job")

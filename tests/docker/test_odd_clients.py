@@ -12,19 +12,14 @@ from typing import Any
 import pytest
 
 from tests.docker.test_errors import assert_error
-from tests.support.lab import Client, Lab
+from tests.support.lab import IMAGE, Client, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+OWNER = 1000  # of the laboratory: the sidecars are not root
 
 BORG12 = ("--client-borg", "/usr/bin/borg")
 # A root that cannot be written, but for what the client's own entrypoint needs.
 READ_ONLY = ("--read-only", "--tmpfs", "/run", "--tmpfs", "/etc/ssh/authorized_keys")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("odd") / "lab", owner=1000) as made:
-        yield made
 
 
 def small_tree(client: Client) -> Client:
@@ -162,6 +157,44 @@ def test_a_client_with_no_folder_for_programs(lab: Lab) -> None:
     assert "noexec" in done.stderr
     assert "sshfs" in done.stderr
     assert ours(client) == []
+    (found,) = doctor(lab, client)
+    assert found["ok"] is None
+    assert found["text"].startswith("only sshfs works: ")
+
+
+def doctor(lab: Lab, client: Client) -> list[dict[str, Any]]:
+    done = lab.plain("doctor", "--json", client.address)
+    return [item for item in done.result["data"]["checks"] if item["name"] == "borg there"]
+
+
+FILL = "until ls -d /tmp/borgpull-*/home/cache; do :; done; dd if=/dev/zero of=/tmp/fill bs=64k"
+
+
+def test_a_client_without_room_for_programs(lab: Lab) -> None:
+    """One folder may hold programs, and is too small; a borg of its own needs none."""
+    programs, runtime = lab.folder / "bin", lab.folder / "runtime"
+    for path in (programs, runtime):
+        path.mkdir()
+    packed = "/usr/local/share/borgpull/runtime.tar.gz"
+    unpack = ["run", "--rm", "-v", f"{runtime}:/to", "--entrypoint", "tar", IMAGE, "-xzf", packed]
+    docker(*unpack, "-C", "/to")
+    options = [*READ_ONLY, "--tmpfs", "/tmp:noexec,size=12m", "--tmpfs", "/var/tmp:exec,size=60m"]
+    options += ["-v", f"{programs}:/usr/local/bin:ro", "-v", f"{runtime}:/runtime:ro"]
+    client = small_tree(lab.client(SEED="0", options=options))
+    done = lab.plain("pipe", "--init", client.address, "/srv/data/tree")
+    assert_error(done, 55, "/var/tmp (")
+
+    own = programs / "borg"
+    own.write_text('#!/bin/sh\nexec /runtime/borg "$@"\n')
+    own.chmod(0o755)
+    (found,) = doctor(lab, client)
+    assert found["text"].startswith("its own; pipe works")
+    data = lab.pull("pipe", client, "/srv/data/tree")["data"]
+    assert names(lab, client.name, data) == TREE
+    client.exec("sh", "-c", FILL, detach=True)
+    done = lab.plain("pipe", client.address, "/srv/data/tree")
+    assert_error(done, 55, "/tmp/borgpull-", "is full")
+    assert ours(client) == []
 
 
 @contextlib.contextmanager
@@ -290,25 +323,37 @@ def test_files_that_another_user_has_left_here(lab: Lab, debian: Client) -> None
     assert_error(lab.plain("pipe", *words), 44, "Permission denied: '/repo/mixed/data/0/")
 
 
+MARK = b"borgpull-begin\n"
+
+
+def cache_members(saved: bytes) -> list[tarfile.TarInfo]:
+    """What is in the client's cache as it was saved; its tar comes after a line."""
+    with tarfile.open(fileobj=io.BytesIO(saved[saved.index(MARK) + len(MARK) :])) as tar:
+        return tar.getmembers()
+
+
+def cache_sizes(saved: bytes) -> dict[str, int]:
+    return {item.name: item.size for item in cache_members(saved)}
+
+
 @pytest.mark.parametrize("image", ["borgpull-client", "borgpull-busybox-client"])
 def test_a_cache_that_does_not_arrive_whole(lab: Lab, image: str) -> None:
     """As where the connection breaks: cut in borg's index, and between two files."""
-    client = lab.client(image)
+    client = lab.client(image, SEED="0")
     name = image.removeprefix("borgpull-")
     words = ("--init", "--json", "--name", name, client.address, "/etc")
     assert lab.plain("pipe", *words).rc == 0
     saved = lab.state / f"clients/{name}/client-cache.tar"
     whole = saved.read_bytes()
-    mark = b"borgpull-begin\n"
-    start = whole.index(mark) + len(mark)
-    with tarfile.open(fileobj=io.BytesIO(whole[start:])) as tar:
-        index = next(item for item in tar.getmembers() if item.name.endswith("/chunks"))
+    first = cache_sizes(whole)
+    index = next(item for item in cache_members(whole) if item.name.endswith("/chunks"))
     for cut in (index.offset_data + index.size // 2, index.offset):
-        saved.write_bytes(whole[: start + cut])
+        saved.write_bytes(whole[: whole.index(MARK) + len(MARK) + cut])
         done = lab.plain("pipe", *words)
         assert done.rc == 0, done.stdout[-2000:] + done.stderr
-    # By then it is a whole one again.
-    assert lab.plain("pipe", *words).result["data"]["files_unchanged"] > 0
+        # By then it is a whole one again, with all files that are known.
+        again = cache_sizes(saved.read_bytes())
+        assert again.items() >= first.items(), again.keys() ^ first.keys()
 
 
 # --- another way ------------------------------------------------------------------------------

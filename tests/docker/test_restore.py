@@ -6,12 +6,11 @@ import hashlib
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.lab import PLAIN, TIMEOUT, Client, Lab, docker
+from tests.support.lab import IMAGE, PLAIN, TIMEOUT, Client, Lab, docker
 from tests.support.restores import (
     INTO,
     TREE,
@@ -25,12 +24,7 @@ from tests.support.restores import (
 )
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("restore") / "lab", owner=1000) as made:
-        yield made
+OWNER = 1000  # of the laboratory: the sidecars are not root
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +40,8 @@ def target(lab: Lab) -> Client:
 
 @pytest.fixture(scope="module")
 def empty(lab: Lab) -> Client:
-    """A target that nothing is restored to."""
-    return lab.client(SEED="0")
+    """A target that nothing is restored to, but holes."""
+    return lab.client(SEED="0", options=("--tmpfs", "/srv/small:size=12m"))
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -148,7 +142,8 @@ def test_names_or_numbers(lab: Lab, source: Client, target: Client) -> None:
     owners = f"{TREE}/owners"
     names = ("alice", "crew", "alice-crew", "nameless", "huge-id")
     stat = ["stat", "-c", "%u:%g", *(f"{INTO}/{name}" for name in names)]
-    ok(restore(lab, source, target, "all", owners, "--strip", "3"))
+    # As `list` prints it.
+    ok(restore(lab, source, target, "all", owners.strip("/"), "--strip", "3"))
     unnamed = ["54321:54322", "4294967293:4294967293"]
     assert target.exec(*stat).split() == ["5711:5711", "0:5712", "5711:5712", *unnamed]
     # Size and time are right by then, so that only `always` looks at owners.
@@ -177,19 +172,44 @@ def test_what_another_user_cannot_restore_is_told(lab: Lab, source: Client, targ
         (("no-such-archive",), 48),
         (("all", f"{TREE}/files", "/srv/data/nowhere"), 83),
         (("all", "--to", "DIR/etc/passwd"), 82),
-        (("all", "--to", "DIR/dev/shm", f"{TREE}/files"), 81),
+        (("all", "--to", "DIR/srv/small", TREE), 81),
         (("all", "--to", "/srv", "--how", "native"), 2),
     ],
 )
 def test_what_cannot_be_is_refused(
     lab: Lab, source: Client, empty: Client, words: tuple[str, ...], code: int
 ) -> None:
-    before = empty.exec("find", "/srv", "/dev/shm", "/etc")
+    before = empty.exec("find", "/srv", "/etc")
     done = restore(
         lab, source, empty, *(word.replace("DIR", f"{empty.address}:") for word in words)
     )
     assert done.rc == code, done.stdout + done.stderr
-    assert empty.exec("find", "/srv", "/dev/shm", "/etc") == before
+    assert empty.exec("find", "/srv", "/etc") == before
+
+
+def test_a_sparse_file_needs_room_for_its_data_only(
+    lab: Lab, source: Client, empty: Client
+) -> None:
+    """64 MiB with some bytes in the middle, into 12 MiB."""
+    image, small = f"{TREE}/files/sparse-64mib", "/srv/small"
+    to = ("all", image, "--strip", "3", "--to", f"{empty.address}:{small}")
+    try:
+        ok(restore(lab, source, empty, *to))
+        blocks = empty.exec("stat", "-c", "%s %b", f"{small}/sparse-64mib").split()
+        assert int(blocks[0]) == 64 << 20
+        assert int(blocks[1]) * 512 < 12 << 20
+        empty.exec("rm", f"{small}/sparse-64mib")
+        # tar writes every zero.
+        refused = restore(lab, source, empty, *to, "--how", "tar")
+        assert refused.rc == 81, refused.stdout
+        assert "--no-room-check" in refused.result["failure"]["hint"]
+        assert empty.exec("ls", "-A", small) == ""
+        full = restore(lab, source, empty, *to, "--how", "tar", "--no-room-check")
+        assert full.rc == 81, full.stdout
+        assert "no room; not restored: " in full.result["failure"]["message"]
+        assert empty.exec("ls", "-A", small) == ""
+    finally:
+        empty.exec("sh", "-c", f"rm -rf {small}/*")
 
 
 def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: str) -> None:
@@ -204,6 +224,7 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: st
     while len(target.exec("sh", "-c", f"ls {INTO}{TREE}/big 2>/dev/null || :").split()) < 8:
         assert run.poll() is None, run.output()
         assert time.monotonic() < deadline
+        time.sleep(0.05)
     target.exec(
         "sh",
         "-c",
@@ -320,5 +341,38 @@ def test_find_and_diff(lab: Lab, source: Client) -> None:
     done = lab.plain("diff", "--json", source.name, "all", "second")
     changed = [event["path"] for event in done.events if event["event"] == "item"]
     assert path in changed
+    (change,) = (event["changes"] for event in done.events if event.get("path") == path)
+    assert next(item["new_mtime"] for item in change if "new_mtime" in item).endswith("+00:00")
     assert done.result["data"]["differences"] == len(changed)
     assert path in lab.plain("diff", source.name, "all", "latest").stdout
+
+
+def set_flags(client: Client, **flags: int) -> None:
+    """Flags of linux/fs.h for files of TREE; the client may set none itself."""
+    call = "fcntl.ioctl(open(sys.argv[1]), 0x40086602, bytes([int(sys.argv[2])]) + bytes(7))"
+    code = f"import fcntl, sys; {call}"
+    mount = f"{volume(client, TREE)}:/a"
+    for name, number in flags.items():
+        docker(
+            *("run", "--rm", "--cap-add", "LINUX_IMMUTABLE", "-v", mount),
+            *("--entrypoint", "python3", IMAGE, "-c", code, f"/a/{name}", str(number)),
+        )
+
+
+def test_flags_that_could_not_be_set_are_told(lab: Lab, target: Client) -> None:
+    """Without a capability nobody makes a file immutable: borg has neither a code nor a word."""
+    source = lab.client(SEED="0")
+    script = "echo x >nodump; echo x >fixed; echo x >acl; setfacl -m u:alice:r acl"
+    source.exec("sh", "-c", f"cd {TREE} && {script}")
+    set_flags(source, nodump=0x40, fixed=0x10)
+    try:
+        lab.pull("pipe", source, TREE)
+    finally:
+        set_flags(source, fixed=0)
+    done = restore(lab, source, target, "latest")
+    assert (done.rc, done.result["failure"]["error"]) == (80, "NotRestored"), done.stdout
+    assert done.result["data"]["not_restored"] == {"flags": 1}
+    assert done.result["data"]["not_restored_paths"] == [f"{TREE}/fixed (flags)"]
+    rest = [f"{TREE}/{name}" for name in ("nodump", "acl")]
+    to = ("--to", f"{target.address}:/srv/hostile/rest")
+    ok(lab.plain("restore", "--json", source.name, "latest", *rest, *to))

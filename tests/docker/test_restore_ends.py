@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.lab import Client, Completed, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+OWNER = 1000  # of the laboratory: the sidecars are not root
 
 TREE, SMALL = "/srv/data/big", "/srv/small"
 INTO = f"{SMALL}/new"
@@ -22,12 +21,6 @@ for n in $(seq 24); do head -c 2000000 /dev/urandom >f$n; echo $n >small-$n; don
 FILLER = f"""
 until set -- {INTO}{TREE}/*; [ $# -ge 2 ]; do :; done; exec cat /dev/zero >{SMALL}/filler
 """
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("restore-ends") / "lab", owner=1000) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

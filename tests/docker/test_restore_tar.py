@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from borgpull.client.authorized import forced_command
 from tests.support.lab import PLAIN, Client, Completed, Lab
 from tests.support.restores import (
     HOSTILE,
@@ -24,6 +24,7 @@ from tests.support.restores import (
 )
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+OWNER = 1000  # of the laboratory: the sidecars are not root
 
 BUSYBOX = "borgpull-busybox-client"
 # Where a target without a seed is free: a volume in both images.
@@ -39,12 +40,6 @@ NOT_IN_TAR = [
     ".f..t...... times/last-nanosecond",
     *UNAVOIDABLE,
 ]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("tar") / "lab", owner=1000) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -153,9 +148,10 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, rsync: str) -> None:
         "restore", "--json", source.name, "latest", *to, rung="none", options=PLAIN
     )
     deadline = time.monotonic() + 60
-    while not target.exec("sh", "-c", f"ls {INTO}{TREE}/big/f1? 2>/dev/null || :"):
+    while len(target.exec("sh", "-c", f"ls {INTO}{TREE}/big 2>/dev/null || :").split()) < 4:
         assert run.poll() is None, run.output()
         assert time.monotonic() < deadline
+        time.sleep(0.05)
     target.exec(
         "sh",
         "-c",
@@ -226,6 +222,24 @@ def test_as_another_user_and_by_sudo(lab: Lab, source: Client) -> None:
             f"alice@{client.name}",
         )
     )
+
+
+def test_a_login_shell_that_is_no_sh(lab: Lab) -> None:
+    """tcsh takes no newline in a quoted word, and would find other ends of the words."""
+    client = lab.client(SEED="0")
+    client.exec("usermod", "-s", "/bin/tcsh", "root")
+    client.exec("sh", "-c", f"cd {TREE} && echo x >it\\'s && setfacl -m u:alice:r it*")
+    forced = forced_command("web1", "/repo/web1", "/bin/true", ["/it's", "/b c", "/mnt"], ["*.x"])
+    answer = client.exec("tcsh", "-c", forced)
+    assert "borgpull-forced '/it'\\''s' '/b c' '/mnt'\n" in answer
+    assert "borgpull-empty 3 \n" in answer
+    lab.pull("pipe", client, TREE)
+    to = ("--to", f"{client.address}:{INTO}/it's ! for $you")
+    data = lossy(lab.plain("restore", "--json", "--how", "tar", client.name, "latest", *to), acls=1)
+    assert data["items"] == 2
+    again = ("--overwrite", "always")
+    ok(lab.plain("restore", "--json", "--how", "native", client.name, "latest", *to, *again))
+    assert "user:alice:r--" in client.exec("sh", "-c", f"getfacl -cp {INTO}/it*{TREE}/it*")
 
 
 def test_nothing_is_written_elsewhere(lab: Lab, target: tuple[Client, str]) -> None:

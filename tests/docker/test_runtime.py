@@ -21,8 +21,6 @@ SHARE = "/usr/local/share/borgpull"
 R = "/x/runtime"
 # glibc of the same version, an older one beside another borg, and none at all
 HOSTS = ["borgpull-client", "borgpull-borg12-client", "borgpull-busybox-client"]
-# borg's launcher without borg: the interpreter, run as for borg
-INTERPRETER = f"""sed 's|"$R/bin/borg"||' {R}/borg >{R}/python && chmod 755 {R}/python"""
 
 # Everything that borg loads, and then whence it came.
 LOADED = """
@@ -115,7 +113,6 @@ def host(request: pytest.FixtureRequest, packed: Path) -> Iterator[Host]:
         # GNU tar or busybox's
         tar = (packed / "runtime.tar.gz").read_bytes()
         made.run("tar", "-xzf", "-", "-C", R, stdin=tar)
-        made.sh(INTERPRETER)
         yield made
     finally:
         docker("rm", "-f", "-v", name, check=False)

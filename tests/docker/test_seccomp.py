@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from borgpull.sidecar import seccomp
+from borgpull.launchers import seccomp
 
 pytestmark = pytest.mark.docker
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -16,17 +17,12 @@ import pytest
 from tests.support.lab import IMAGE, PLAIN, Client, Lab, Run, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+OWNER = 1000  # of the laboratory: the sidecars are not root
 
 # Where the client has the programs of our runtime, as if it had installed them.
 PROGRAMS = "/usr/local/lib/borg"
 RUNTIME = "/usr/local/share/borgpull/runtime.tar.gz"
 SIGTERM = 15
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("serve") / "lab", owner=1000) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +175,8 @@ def test_the_units_serve(tmp_path: Path) -> None:
         assert lab.sidecar(*words, rung="none").rc == 0
         socket = lab.folder / "web1.sock"
         argv = ["systemd-socket-activate", "--accept", "--inetd", "-l", str(socket)]
+        if "DOCKER_HOST" in os.environ:  # it hands nothing on by itself
+            argv += ["--setenv", "DOCKER_HOST"]
         with subprocess.Popen([*argv, *exec_start(service)], stderr=subprocess.DEVNULL) as systemd:
             try:
                 wait_until(socket.exists)

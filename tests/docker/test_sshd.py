@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
+from borgpull.addresses import Target
 from borgpull.errors import AgentUnsupported, ConnectBackFailed, ForwardingRefused, SshServiceFailed
-from borgpull.model import Target
 from borgpull.ssh.back import allocated_port, from_client
 from tests.docker.test_image import RESTRICTED
 from tests.support.lab import IMAGE, ROOT, Lab
 from tests.support.probe_back import NASTY
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 CLIENT = Target(host="client")
 PROBE = ["-v", f"{ROOT / 'tests/support/probe_back.py'}:/probe.py:ro", "--entrypoint", "python3"]

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tests.support.lab import IMAGE, PLAIN, ROOT, Client, Lab, Run, docker
+from tests.support.lab import IMAGE, PLAIN, ROOT, Client, Completed, Lab, Run, docker
 
 METHODS = ("pipe", "socat", "agent", "forward")
 TREE = "/srv/data"
@@ -83,6 +83,15 @@ def kill_inside(
 
 def start(lab: Lab, method: str, *words: str, options: Sequence[str] = ()) -> Run:
     return lab.start_sidecar(method, *words, rung="none", options=[*PLAIN, *options])
+
+
+def first(lab: Lab, method: str, client: Client) -> tuple[dict[str, Any], float]:
+    """The first run's data, and the seconds that a run takes here, in a container of its own."""
+    started = time.monotonic()
+    run = start(lab, method, "--json", "--init", client.address, TREE)
+    assert run.wait(timeout=120) == 0, run.output()
+    took = time.monotonic() - started
+    return Completed(0, run.output(), "").result["data"], took
 
 
 def await_text(run: Run, text: str, seconds: float = 90) -> None:

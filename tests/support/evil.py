@@ -242,6 +242,34 @@ def hide() -> None:
     leave(repository)
 
 
+def alias() -> None:
+    """A good archive gets a second name, one of the server's temporary ones."""
+    repository = connect(exclusive=True)
+    manifest, _ = helpers.Manifest.load(repository, helpers.Manifest.NO_OPERATION_CHECK)
+    found = manifest.archives["old"]
+    manifest.archives["old.unverified-1"] = found.id, found.ts
+    manifest.write()
+    repository.commit(compact=False)
+    log("alias", sorted(manifest.archives))
+    leave(repository)
+
+
+def later() -> None:
+    """The server orders a time, and gets another: what honest() makes is the newest for years."""
+    sys.argv[sys.argv.index("--timestamp") + 1] = "2031-01-01T00:00:00"
+
+
+def retime() -> None:
+    """An old archive becomes the newest of all."""
+    repository = connect(exclusive=True)
+    manifest, _ = helpers.Manifest.load(repository, helpers.Manifest.NO_OPERATION_CHECK)
+    manifest.archives["old"] = manifest.archives["old"].id, "2031-01-01T00:00:00.000000"
+    manifest.write()
+    repository.commit(compact=False)
+    log("retime", "done")
+    leave(repository)
+
+
 def other_user() -> None:
     """Another user of the client tries the way in."""
     socket = os.environ["BORG_RSH"].partition("UNIX-CONNECT:")[2].rstrip("'\"")

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Sequence
@@ -19,7 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from borgpull.model import BACKUP_VERBS
+from borgpull.addresses import Target
+from borgpull.outputs.verbs import OUTPUTS
+from borgpull.ssh import hostkeys
+from borgpull.ssh.config import PINNED
+from borgpull.verbs import METHODS
+from tests.support import schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST_CLI = ROOT / ".venv" / "bin" / "borgpull"
@@ -44,15 +50,39 @@ def docker(*args: str, check: bool = True, timeout: float = TIMEOUT) -> str:
     return done.stdout
 
 
+def pause(container: str) -> None:
+    """Freeze it. Under load the engine may fail to ("unable to freeze"), and thaws it again."""
+    for attempt in range(3):
+        try:
+            docker("pause", container)
+            return
+        except AssertionError as error:
+            if attempt == 2 or "unable to freeze" not in str(error):
+                raise
+            time.sleep(1)
+
+
 @dataclass(frozen=True)
 class Completed:
     rc: int
     stdout: str
     stderr: str
 
-    @property
+    @functools.cached_property
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stdout.splitlines() if line.startswith("{")]
+        """The lines of --json. Raises AssertionError where one is not as in docs/json."""
+        found = [json.loads(line) for line in self.stdout.splitlines() if line.startswith("{")]
+        schemas.require_all(found)
+        return found
+
+    @classmethod
+    def of(cls, words: Sequence[str], done: subprocess.CompletedProcess[bytes]) -> Self:
+        """What borgpull did. All that it says with --json is looked at, whoever reads it."""
+        texts = [text.decode(errors="surrogateescape") for text in (done.stdout, done.stderr)]
+        made = cls(done.returncode, *texts)
+        if "--json" in words and words[0] in OUTPUTS:
+            _ = made.events
+        return made
 
     @property
     def result(self) -> dict[str, Any]:
@@ -128,13 +158,26 @@ class Client:
 
 @functools.cache
 def seccomp_profile() -> str:
-    """The file of the README's line; made once a session."""
+    """The file of the line in docs/methods.md; made once a session."""
     file = Path("/tmp") / f"borgpull-test-seccomp-{os.getpid()}.json"
     atexit.register(file.unlink, missing_ok=True)
     file.write_text(docker("run", "--rm", IMAGE, "render", "seccomp"))
     return str(file)
 
 
+# Commands that reach a machine, and those that need none.
+REACHING = (*METHODS, "restore")
+LOOKING = (
+    *("list", "info", "find", "diff", "borg", "init", "acknowledge", "tidy"),
+    *("prune", "check", "status"),
+)
+WAITING = ("--init", "--entrypoint", "sleep")
+# borg with a repository's passphrase on a descriptor, and no memory of any.
+_BORG = """
+exec 5< /run/secrets/passphrase
+export BORG_PASSPHRASE_FD=5 BORG_SELFTEST=disabled BORG_BASE_DIR=$(mktemp -d)
+exec borg "$@"
+"""
 # The flags under which the methods with borg on the client run, exactly.
 PLAIN = (
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
@@ -143,7 +186,7 @@ PLAIN = (
 
 
 def rung_options(rung: Rung) -> list[str]:
-    """docker's options for a rung, as the README has them."""
+    """docker's options for a rung, as docs/security.md has them."""
     fuse = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
     if rung == "userns":
         return [*fuse, "--security-opt", f"seccomp={seccomp_profile()}"]
@@ -166,6 +209,8 @@ class Lab:
         self.key = folder / "secrets" / "ssh_key"
         self._clients: list[Client] = []
         self._count = 0
+        self._starting, self._borg_runs = threading.Lock(), False
+        self._standing_names: set[str] = set()
 
     def __enter__(self) -> Self:
         for path in (self.repo, self.state, self.key.parent):
@@ -204,9 +249,10 @@ class Lab:
     def _found(self) -> list[str]:
         filters = ["--filter", f"network={self.network}", "--format", "{{.Names}}"]
         names = set(docker("ps", "-a", *filters).split())
+        known = {client.name for client in self._clients} | self._standing_names
         mounts = Path("/proc/mounts").read_text().splitlines()
         return [
-            *(f"container {name}" for name in names - {client.name for client in self._clients}),
+            *(f"container {name}" for name in names - known),
             *(f"mount {line}" for line in mounts if "fuse.sshfs" in line),
             *map(str, Path("/dev/shm").glob("borgpull-*")),
         ]
@@ -231,11 +277,21 @@ class Lab:
         common = ["--name", client.name, "--network", self.network, "--label", self.label]
         docker("run", "-d", *common, "-v", key, *variables, *options, image)
         self._clients.append(client)
-        client.await_sshd(int(env.get("PORT", "22")))
+        port = int(env.get("PORT", "22"))
+        client.await_sshd(port)
         if trust:
-            done = self.trust(client.address)
-            assert done.rc == 0, done.stderr
+            self.pin(client.name, client.ip(), port)
         return client
+
+    def pin(self, host: str, ip: str, port: int = 22) -> None:
+        """What `trust --yes` comes to, without a sidecar: that is a test of its own."""
+        target = Target(user="root", host=host, port=port)
+        scanned = hostkeys.scan(Target(user="root", host=ip, port=port))
+        name = hostkeys.pattern(target)
+        lines = [f"{name} {line.partition(' ')[2]}" for line in scanned]
+        hostkeys.pin(target, lines, self.state / PINNED, replace=False)
+        if self.owner is not None:
+            os.chown(self.state / PINNED, self.owner, self.owner)
 
     def trust(self, address: str) -> Completed:
         user = () if self.owner is None else ("--user", f"{self.owner}:{self.owner}")
@@ -272,20 +328,27 @@ class Lab:
         passphrase: str | None = UNSET,
         timeout: float = TIMEOUT,
     ) -> Completed:
-        """The README's `docker run … borgpull ARGS`, to its end."""
+        """The documents' `docker run … borgpull ARGS`, to its end.
+
+        A container's life is not what most tests look at: under the usual flags the command goes
+        into one of these flags that is there. Its start would take longer than most commands.
+        """
         secret = self.passphrase if passphrase is UNSET else passphrase
         name = f"s{uuid.uuid4().hex[:8]}-{self.id}"
-        argv = self.command(*args, rung=rung, options=options, passphrase=secret, name=name)
+        usual = tuple(options) in ((), PLAIN) and secret == self.passphrase
+        if usual and args[:1] and args[0] in (*LOOKING, *REACHING):
+            looks = args[0] in LOOKING
+            name = self._standing("none" if looks else rung, tuple(options), network=not looks)
+            argv = ["docker", "exec", name, "borgpull", *args]
+        else:
+            argv = self.command(*args, rung=rung, options=options, passphrase=secret, name=name)
         try:
             done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
             docker("rm", "-f", name, check=False)
+            self._standing_names.discard(name)
             raise
-        return Completed(
-            done.returncode,
-            done.stdout.decode(errors="surrogateescape"),
-            done.stderr.decode(errors="surrogateescape"),
-        )
+        return Completed.of(args, done)
 
     def plain(self, *args: str, options: Sequence[str] = (), **more: Any) -> Completed:
         """The README's `docker run` of the methods with borg on the client, to its end."""
@@ -313,18 +376,14 @@ class Lab:
             options = ["--image", IMAGE, "--state", str(self.state), "--network", self.network]
         elif verb != "doctor":
             options += ["--passphrase-file", str(self.key.parent / "passphrase")]
-        if verb in (*BACKUP_VERBS, "restore"):
+        if verb in (*METHODS, "restore"):
             options += ["--ssh-key", str(self.key), "--network", self.network]
         return [str(HOST_CLI), verb, *options, *rest]
 
     def host(self, *args: str, timeout: float = TIMEOUT) -> Completed:
         argv = self.host_argv(*args)
         done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
-        return Completed(
-            done.returncode,
-            done.stdout.decode(errors="surrogateescape"),
-            done.stderr.decode(errors="surrogateescape"),
-        )
+        return Completed.of(args, done)
 
     def start_host(self, *args: str) -> Run:
         name = f"h{uuid.uuid4().hex[:8]}"
@@ -365,19 +424,51 @@ class Lab:
 
     def borg_bytes(self, client: str, *args: str) -> bytes:
         """Stock borg on a repository, without any of our code; standard output."""
-        script = 'exec 5< /run/secrets/passphrase; export BORG_PASSPHRASE_FD=5; exec borg "$@"'
-        argv = ["docker", "run", "--rm", "--label", self.label, "-v", f"{self.repo}:/repo"]
-        argv += ["-v", f"{self.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
-        argv += ["-e", f"BORG_REPO=/repo/{client}", "-e", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes"]
-        argv += ["-e", "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes", "--entrypoint", "bash"]
+        argv = ["docker", "exec", "-e", f"BORG_REPO=/repo/{client}"]
         done = subprocess.run(
-            [*argv, IMAGE, "-c", script, "borg", *args],
+            [*argv, self._stock_borg(), "bash", "-c", _BORG, "borg", *args],
             capture_output=True,
             timeout=TIMEOUT,
             check=False,
         )
         assert done.returncode in (0, 1), done.stderr.decode(errors="replace")
         return done.stdout
+
+    def _standing(self, rung: Rung, options: tuple[str, ...], *, network: bool) -> str:
+        """A sidecar that waits for commands, started once.
+
+        What looks at a repository needs no network, and gets none.
+        """
+        words = ("plain" if options else "root", rung, "net" if network else "alone", self.id)
+        name = "-".join(words)
+        with self._starting:
+            if name not in self._standing_names:
+                argv = self.command(
+                    "infinity",
+                    rung=rung,
+                    options=(*options, *WAITING),
+                    passphrase=self.passphrase,
+                    name=name,
+                )
+                if not network:
+                    argv[argv.index(self.network)] = "none"
+                docker(argv[1], "-d", *argv[2:])
+                self._standing_names.add(name)
+        return name
+
+    def _stock_borg(self) -> str:
+        """A container for it, started once as well."""
+        name = f"borg-{self.id}"
+        with self._starting:
+            if not self._borg_runs:
+                argv = ["run", "-d", "--init", "--name", name, "--label", self.label]
+                argv += ["-v", f"{self.repo}:/repo"]
+                argv += ["-v", f"{self.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
+                for word in ("RELOCATED_REPO", "UNKNOWN_UNENCRYPTED_REPO"):
+                    argv += ["-e", f"BORG_{word}_ACCESS_IS_OK=yes"]
+                docker(*argv, "--entrypoint", "sleep", IMAGE, "infinity")
+                self._borg_runs = True
+        return name
 
     def borg(self, client: str, *args: str) -> str:
         return self.borg_bytes(client, *args).decode(errors="surrogateescape")

@@ -21,8 +21,9 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+from borgpull.addresses import Target
 from borgpull.errors import BorgpullError
-from borgpull.model import Places, Target
+from borgpull.places import Places
 from borgpull.process import CommandError, run, running
 from borgpull.ssh import agent as ssh_agent
 from borgpull.ssh import back, config

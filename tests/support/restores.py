@@ -8,7 +8,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,12 +109,41 @@ def import_tar(
             info.type, info.linkname, info.mtime = kind, link, 1_000_000_000
             info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
             tar.addfile(info)
-    argv = ["docker", "run", "--rm", "-i", "--label", lab.label, "-v", f"{lab.repo}:/repo"]
+    _borg(lab, client, ["borg", "import-tar", f"::{archive}", "-"], made.getvalue())
+
+
+# borg stores no time before 1970 and after 2038; others have, and a client may.
+FAR = "from borg import archive, archiver; archive.safe_ns = lambda ns: ns; archiver.main()"
+
+
+def far_archive(lab: Lab, client: Client, archive: str) -> None:
+    """The client's tree with the times that it has."""
+    words = [
+        "sh",
+        "-c",
+        'cd /tree && exec python3 -c "$0" "$@"',
+        FAR,
+        "create",
+        f"::{archive}",
+        ".",
+    ]
+    _borg(lab, client, words, mounts=["-v", f"{volume(client, TREE)}:/tree:ro"])
+
+
+def _borg(
+    lab: Lab,
+    client: Client,
+    words: Sequence[str],
+    data: bytes = b"",
+    mounts: Sequence[str] = (),
+) -> None:
+    """A command with the client's repository and passphrase, in our image."""
+    argv = ["docker", "run", "--rm", "-i", "--label", lab.label, "-v", f"{lab.repo}:/repo", *mounts]
     argv += ["-v", f"{lab.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
     argv += ["-e", f"BORG_REPO=/repo/{client.name}", "-e", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes"]
-    script = 'exec 5</run/secrets/passphrase; export BORG_PASSPHRASE_FD=5; exec borg "$@"'
-    command = ["--entrypoint", "bash", IMAGE, "-c", script, "borg", "import-tar", f"::{archive}"]
-    subprocess.run([*argv, *command, "-"], input=made.getvalue(), check=True, timeout=TIMEOUT)
+    script = 'exec 5</run/secrets/passphrase; export BORG_PASSPHRASE_FD=5; exec "$@"'
+    command = ["--entrypoint", "bash", IMAGE, "-c", script, "bash", *words]
+    subprocess.run([*argv, *command], input=data, check=True, timeout=TIMEOUT)
     if lab.owner is not None:  # it ran as root
         own = f"{lab.owner}:{lab.owner}"
         subprocess.run(["chown", "-R", own, str(lab.repo)], check=True, timeout=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,43 +14,40 @@ from borgpull import errors
 PACKAGE = Path(errors.__file__).parents[1]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_MODULE, MAX_FUNCTION = 300, 50
-# Commands have a parameter an option; their length is their signature.
-LONG_SIGNATURES = {"borgpull.cli.commands", "borgpull.cli.backups", "borgpull.cli.restores"}
 
-# A room may import from rooms with a smaller number, and from its own.
-LEVELS = {
-    "cli": 5,
-    "__main__": 6,
-    "ops": 4,
-    "methods": 3,
-    "restores": 3,
-    "launchers": 3,
-    "sidecar": 2,
-    "client": 2,
-    "borg": 2,
-    "ssh": 1,
-    "process": 1,
-    "secrets": 1,
-    "signals": 1,
-    "events": 0,
-    "model": 0,
-    "errors": 0,
-}
-# process knows secrets, to keep them out of argument lists; ssh, sidecar and borg know process.
-WITHIN_LEVEL = {
-    ("ssh", "process"),
-    ("process", "secrets"),
-    ("sidecar", "ssh"),
-    ("client", "borg"),
-    ("restores", "methods"),  # borg on the client is readied alike
-    ("model", "errors"),
-}
+# From the ground up. A room may import from the floors below, and from itself.
+FLOORS = (
+    ("errors", "verbs", "capabilities", "places", "late"),
+    ("outputs", "paths"),
+    ("events", "results", "signals", "secrets", "trees", "addresses"),
+    ("names", "streams"),
+    ("jobs",),
+    ("process",),
+    ("ssh",),
+    ("borg",),
+    ("client", "jail", "state"),
+    ("methods",),
+    ("restores",),
+    ("ops",),
+    ("launchers",),
+    ("cli",),
+    ("__main__",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 ONLY_IN = {
     "typer": "cli",
     "rich": "cli",
     "textual": "cli",
     "docker": "launchers",
     "requests": "launchers",
+}
+
+
+TESTS = Path(__file__).parent
+# These test the whole program, its documents, or a whole room.
+WHOLE = {
+    f"test_{name}"
+    for name in "completion faults fuzz inputs layers links outputs readme sentences".split()
 }
 
 
@@ -77,6 +75,8 @@ def test_imports_point_one_way(path: Path) -> None:
     here = room_of(name_of(path))
     for module in imports(path):
         top = module.split(".")[0]
+        known = ("borgpull", "borg", *ONLY_IN)
+        assert top in known or top in sys.stdlib_module_names, f"no user gets {module}"
         if top in ONLY_IN:
             assert here == ONLY_IN[top], f"{top} is imported in {name_of(path)}"
         if (
@@ -88,15 +88,40 @@ def test_imports_point_one_way(path: Path) -> None:
         there = room_of(module)
         if there in (here, "", "__version__"):
             continue
-        down = LEVELS[there] < LEVELS[here] or (here, there) in WITHIN_LEVEL
-        assert down, f"{name_of(path)} imports {module}"
+        assert FLOOR[there] < FLOOR[here], f"{name_of(path)} imports {module}"
 
 
-def test_the_launchers_profile_is_the_one_exception() -> None:
-    """launchers know of the sidecar only its seccomp profile: the rest runs in the container."""
+def test_only_the_programs_inside_borg_import_it() -> None:
+    """They run where borg is. They bring along nothing of ours but each other."""
+    inside = [path for path in MODULES if path.parent == PACKAGE / "borg/inside"]
+    assert len(inside) > 1
+    for path in MODULES:
+        found = list(imports(path))
+        if path not in inside:
+            assert not any(module.split(".")[0] == "borg" for module in found), name_of(path)
+            continue
+        ours = [module for module in found if module.split(".")[0] == "borgpull"]
+        assert all(module.startswith("borgpull.borg.inside") for module in ours), name_of(path)
+
+
+def test_the_docker_launcher_knows_nothing_of_what_runs_in_the_container() -> None:
+    """No op, no method: what the image has may be another version's."""
     for path in (PACKAGE / "launchers").glob("*.py"):
-        found = {module for module in imports(path) if module.startswith("borgpull.sidecar")}
-        assert found <= {"borgpull.sidecar"}
+        if path.name == "run.py":  # the choice, of which one is to run the op here
+            continue
+        found = {room_of(module) for module in imports(path) if module.startswith("borgpull.")}
+        assert not found & {"ops", "methods", "restores", "client", "jail", "ssh", "process"}
+
+
+def test_no_floor_knows_a_verb_by_name() -> None:
+    """What a verb is stands in its row (borgpull/verbs.py); an op is one verb's own."""
+    for path in MODULES:
+        if room_of(name_of(path)) in ("ops", "cli", "verbs"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare) and ast.unparse(node.left).endswith(".verb"):
+                words = {ast.unparse(word) for word in node.comparators} - {"VERBS"}
+                assert not words, f"{name_of(path)} asks for {words}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -104,7 +129,7 @@ def test_rooms_stay_small(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= MAX_MODULE
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and name_of(path) not in LONG_SIGNATURES:
+        if isinstance(node, ast.FunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < MAX_FUNCTION, f"{node.name} is long"
 
@@ -112,7 +137,7 @@ def test_rooms_stay_small(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_below_the_cli_prints_or_exits(path: Path) -> None:
     # Their standard output is what the sidecar's other end reads.
-    programs = {"borgpull.sidecar.inside", "borgpull.sidecar.compare"}
+    programs = {f"borgpull.jail.{name}" for name in ("inside", "compare", "reread")}
     if room_of(name_of(path)) == "cli" or name_of(path) in programs:
         return
     for node in ast.walk(ast.parse(path.read_text())):
@@ -128,3 +153,24 @@ def test_one_exit_code_a_cause() -> None:
         assert cls.summary != errors.BorgpullError.summary, cls
         assert cls.hint
         assert errors.by_exit_code(cls.exit_code) in (cls, errors.BorgpullError)
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: path.stem)
+def test_the_tests_mirror_the_package(path: Path) -> None:
+    if path.parent != TESTS or path.stem not in WHOLE:
+        module = path.relative_to(TESTS).with_name(path.name.removeprefix("test_"))
+        assert (PACKAGE / module).is_file(), f"nothing is called {module}"
+
+
+def test_each_script_that_is_asked_for_is_there() -> None:
+    """A name that is asked for and not there would be told by a run only."""
+    asked = {
+        node.args[0].value
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] == "script"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    there = {path.name for path in (PACKAGE / "client/scripts").iterdir()}
+    assert {"attributes.py", "run.sh", "walk.sh"} <= asked <= there

@@ -24,12 +24,12 @@ def test_masked() -> None:
 def test_passphrase_files(tmp_path: Path) -> None:
     file = tmp_path / "passphrase"
     assert read_passphrase(file) is None
-    for text, value in (("a b \n", "a b "), ("x", "x"), ("x\r\n", "x"), ("a\nb\n", "a\nb")):
+    for text, value in (("a b \n", "a b "), ("x", "x"), ("x\r\n", "x")):
         file.write_bytes(text.encode())
         found = read_passphrase(file)
         assert found is not None
         assert found.reveal() == value
-    for bad in (b"", b"\n", b"\xff\xfe", b"x" * 40_000):
+    for bad in (b"", b"\n", b"\xff\xfe", b"x" * 40_000, b"a\nrm -rf /\n", b"a\n\n"):
         file.write_bytes(bad)
         with pytest.raises(ConfigError):
             read_passphrase(file)

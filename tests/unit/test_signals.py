@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
 
 from borgpull import signals
 from borgpull.borg.repository import UNVERIFIED
+from borgpull.client.facts import Facts
+from borgpull.client.folder import Place
 from borgpull.client.setup import clean_up
-from borgpull.errors import ConnectionLost, Interrupted, Told
+from borgpull.errors import ConnectionLost, Interrupted, Told, again
 from borgpull.events import silent
-from borgpull.ops.backup import _sweep_unverified
+from borgpull.ops.conclusion import sweep_unverified
 from borgpull.ops.doctor import attempt
+from borgpull.process import running
 
 
 @pytest.mark.parametrize(
@@ -62,9 +66,9 @@ def _killed(*_: Any) -> NoReturn:
     [
         lambda: attempt("login", "good", _killed),
         # Its failure is only told; a signal is no failure.
-        lambda: _sweep_unverified(
-            SimpleNamespace(run=_killed),  # type: ignore[arg-type]
-            [f"web1{UNVERIFIED}20260101T000000Z"],
+        lambda: sweep_unverified(
+            SimpleNamespace(run=_killed, json=_killed),  # type: ignore[arg-type]
+            [{"name": f"web1{UNVERIFIED}20260101T000000Z", "id": "1"}],
             silent,
         ),
     ],
@@ -74,3 +78,47 @@ def test_no_step_takes_a_signal_for_its_failure(command: Callable[[], object]) -
     with signals.raised(), pytest.raises(Interrupted) as found:
         command()
     assert found.value.exit_code == 128 + signal.SIGTERM
+
+
+@pytest.fixture
+def interrupted() -> Iterator[None]:
+    """After a signal, while the run unwinds."""
+    with signals.raised():
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_client_that_hangs_does_not_hold_the_unwinding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_over", time.monotonic() + 2.5)
+    hanging = SimpleNamespace(command=lambda *_: ["sleep", "60"], alive=lambda: True, config=None)
+    place = Place(cast(Any, hanging), Facts(folder="/nowhere"), sudo=False)
+    started = time.monotonic()
+    hanging.config = SimpleNamespace(target="root@web1")
+    with running(["sh", "-c", "trap '' TERM; sleep 60"], name="stubborn"):
+        place.leave(keep=False)
+    assert time.monotonic() - started < 6
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_waits_are_short_after_a_signal() -> None:
+    assert signals.patience(60) <= signals.UNWIND_SECONDS
+    assert signals.patience(60, spare=99) == signals.LAST_SECONDS
+    assert signals.patience(0.1) == 0.1
+
+
+def test_waits_are_as_long_as_they_say_before() -> None:
+    assert signals.patience(60, spare=59) == 60
+    assert not signals.out_of_time(spare=99)
+
+
+def test_a_result_of_a_signal_is_the_signal_again() -> None:
+    found = again(143, "ended by signal 15", "run again")
+    assert isinstance(found, Interrupted) and found.exit_code == 143
+    other = again(43, "in use", "wait")
+    assert (type(other).__name__, other.message, other.hint) == (
+        "RepositoryLocked",
+        "in use",
+        "wait",
+    )

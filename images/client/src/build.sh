@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh OUT: compiles the broken disk and the booby traps into OUT.
+# build.sh OUT: makes the broken disk, the booby traps and the seed's random file in OUT.
 set -eu
 cd "$(dirname "$0")"
 out=$1
@@ -28,3 +28,12 @@ gcc $trap_flags -fPIC -shared -DLIBRARY -Wl,-soname,libc.so.6 -Wl,--version-scri
 # shellcheck disable=SC2086
 gcc $trap_flags -fPIC -shared -DLIBRARY -o "$out/trap.so" trap.c
 rm "$out/versions"
+
+# For the seed: 8 MiB that do not compress and are the same on every build (Park and Miller's generator).
+LC_ALL=C awk -v n=8388608 'BEGIN {
+    x = 4711
+    for (i = 0; i < n; i += 2) {
+        x = (x * 16807) % 2147483647
+        printf "%c%c", int(x / 128) % 256, int(x / 32768) % 256
+    }
+}' >"$out/random-8mib"

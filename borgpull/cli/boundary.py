@@ -1,0 +1,89 @@
+"""The one boundary of all commands: what goes wrong ends as a line, a hint and a code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from borgpull.cli.screen import Screen
+from borgpull.errors import BorgpullError, Told, of_storage
+from borgpull.jobs import Job
+from borgpull.places import Places
+
+
+@dataclass
+class Doing:
+    """What the command is about, as far as that is known yet."""
+
+    verb: str = ""
+    client: str = ""
+    places: Places | None = None
+
+    def is_about(self, job: Job) -> None:
+        self.verb, self.client, self.places = job.verb, job.client, job.places
+
+
+@contextlib.contextmanager
+def boundary(screen: Screen, doing: Doing) -> Iterator[None]:
+    """Show any error that is raised inside. Raises SystemExit with its code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        if not output_is_closed():
+            raise SystemExit(_internal(error, screen, doing)) from None
+        # The reader has closed our output. Python would flush it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(128 + signal.SIGPIPE) from None
+    except Told as error:
+        if screen.verbose and isinstance(error, BorgpullError):
+            traceback.print_exc()
+        screen.error(error, doing.verb, doing.client)
+        raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        found = of_places(error, doing.places)
+        if found is None:
+            raise SystemExit(_internal(error, screen, doing)) from None
+        screen.error(found, doing.verb, doing.client)
+        raise SystemExit(found.exit_code) from None
+    except Exception as error:
+        raise SystemExit(_internal(error, screen, doing)) from None
+
+
+def _internal(error: Exception, screen: Screen, doing: Doing) -> int:
+    """Show a bug, and return its exit code. Nothing else ends with this code."""
+    if screen.verbose or os.environ.get("BORGPULL_DEBUG"):
+        traceback.print_exception(error)
+    screen.error(BorgpullError(f"internal error: {error!r}"), doing.verb, doing.client)
+    return BorgpullError.exit_code
+
+
+def output_is_closed() -> bool:
+    """Has the reader of our standard output closed it (pipe(7))?"""
+    poll = select.poll()
+    poll.register(1, select.POLLERR)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+def of_places(error: OSError, places: Places | None) -> BorgpullError | None:
+    """The error of a file system that holds the repository or the state; None for any other."""
+    for folder in () if places is None else (places.repo, places.state):
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+        if f"{name}/".startswith(f"{folder.rstrip('/')}/") or fails(folder) == error.errno:
+            return of_storage(error, folder)
+    return None
+
+
+def fails(folder: str) -> int:
+    """The error number with which a folder cannot be looked at, or 0."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return error.errno or 0
+    return 0

@@ -1,0 +1,102 @@
+"""The commands that look after repositories: prune, check, status."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from borgpull.cli.arguments import Client
+from borgpull.cli.context import perform
+from borgpull.cli.groups import Only
+from borgpull.cli.options import Ages, InRepository, Keeping, Launch, Plain, Waiting, Where
+from borgpull.cli.places import places
+from borgpull.errors import UsageError
+from borgpull.jobs import Check, Keep, Prune, Status
+from borgpull.names import client_name
+
+_UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def prune(
+    client: Client,
+    keeping: Keeping,
+    where: InRepository,
+    launch: Annotated[
+        Launch, Only("dry_run", "launcher", "image", "lock_wait", "json_lines", "verbose")
+    ],
+) -> None:
+    def job() -> Prune:
+        return Prune(
+            client=client_name(client),
+            keep=Keep(
+                within=keeping.keep_within,
+                last=keeping.keep_last,
+                minutely=keeping.keep_minutely,
+                hourly=keeping.keep_hourly,
+                daily=keeping.keep_daily,
+                weekly=keeping.keep_weekly,
+                monthly=keeping.keep_monthly,
+                yearly=keeping.keep_yearly,
+            ),
+            places=places(where),
+            dry_run=launch.dry_run,
+            lock_wait=launch.lock_wait,
+        )
+
+    perform(job, launch)
+
+
+def check(
+    client: Client,
+    verify_data: Annotated[
+        bool, typer.Option("--verify-data", help="Read and authenticate all content, too.")
+    ] = False,
+    *,
+    where: InRepository,
+    launch: Waiting,
+) -> None:
+    def job() -> Check:
+        return Check(
+            client=client_name(client),
+            verify_data=verify_data,
+            places=places(where),
+            lock_wait=launch.lock_wait,
+        )
+
+    perform(job, launch)
+
+
+def status(
+    clients: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CLIENT]...", help="Only these.", show_default="all"),
+    ] = None,
+    *,
+    ages: Ages,
+    where: Annotated[Where, Only("repo", "state")],
+    launch: Plain,
+) -> None:
+    def job() -> Status:
+        return Status(
+            clients=tuple(dict.fromkeys(client_name(name) for name in clients or ())),
+            max_backup_age=seconds(ages.max_backup_age),
+            max_prune_age=seconds(ages.max_prune_age),
+            max_check_age=seconds(ages.max_check_age),
+            # Status needs no secret, so a container gets none.
+            places=replace(places(where), ssh_key="", known_hosts="", passphrase=""),
+        )
+
+    perform(job, launch)
+
+
+def seconds(text: str | None) -> int | None:
+    """A limit as a user writes it: `26h`, `8d`, `6w`. Raises UsageError."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,6})([hdw])", text)
+    if found is None:
+        raise UsageError(f"not a time that may have gone by: {text!r}", hint="for instance 26h, 8d")
+    return int(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,51 @@
+"""Values of a result or an event, as text that is harmless for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+# Categories that move the cursor, hide or reorder text: controls, formats, surrogates, separators.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def safe(text: object) -> str:
+    """Text of the client made harmless for a terminal: everything unprintable becomes an escape."""
+    return "".join(
+        char.encode("unicode_escape", "surrogatepass").decode()
+        if unicodedata.category(char) in _UNSAFE
+        else char
+        for char in str(text)
+    )
+
+
+def size(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(number) < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def owner_of(data: Mapping[str, Any]) -> str:
+    """User and group of an item, their numbers where they have no names."""
+    names = (data["user"], data["uid"]), (data["group"], data["gid"])
+    return " ".join(
+        str(next((word for word in pair if word not in (None, "")), "?")) for pair in names
+    )
+
+
+def when(text: str | None) -> str:
+    """A time of the results (ISO 8601) for people: in the local zone (TZ), and with its offset."""
+    try:
+        return datetime.fromisoformat(text or "").astimezone().isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # none, or one that the zone's rules do not reach
+        return safe(text or "?")
+
+
+def mark(item: dict[str, Any]) -> str:
+    """What is to be said of an archive's standing: of a verified one nothing."""
+    standing = str(item["standing"])
+    return "" if standing == "verified" else f"  {standing.replace('_', ' ').upper()}"

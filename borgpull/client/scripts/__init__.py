@@ -1,0 +1,1 @@
+"""What runs on a client: text to be sent there, of which nothing is imported here."""

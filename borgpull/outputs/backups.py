@@ -1,0 +1,89 @@
+"""`data` of a backup."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from borgpull.outputs.lines import Output
+from borgpull.verbs import METHODS
+
+TypeLetter = Literal["-", "d", "l", "p", "b", "c"]
+Uncarried = Literal["hard_links", "devices", "sockets", "xattrs_and_acls", "times"]
+
+
+class Mount(TypedDict):
+    """A mount of the client that is not in the archive."""
+
+    path: str
+    fstype: str
+    """The type of its file system; `unknown` if the client does not tell."""
+    asked: NotRequired[Literal[False]]
+    """It may hold data that the user wants: there is a warning, too. Name it as a path."""
+
+
+class Saved(TypedDict):
+    """A verified archive."""
+
+    archive: str
+    """The final name."""
+    archive_id: str
+    """borg's id before the renaming."""
+    items: Annotated[dict[str, int], TypeLetter]
+    """Items of the archive by borg's type letter: `-` files, `d` folders, `l` symlinks, `p` FIFOs,
+    `b` and `c` devices. With borg on the client it is what borg there has counted."""
+    bytes: int
+    """The content of all files. With a borg on the client before 1.4.2 its metadata, too."""
+    files_read: int
+    """Files that were read."""
+    read_paths: list[str]
+    """The first 20 of those; empty for the first archive, for which all are read."""
+    files_unchanged: int
+    """Files that the files cache knew."""
+    new_bytes: int
+    """What the repository grew by (borg's deduplicated size)."""
+    changed: list[str]
+    """Files that changed during the run (size, time or type is another afterwards): in the archive,
+    perhaps inconsistent; or deleted since."""
+    came: list[str]
+    """Paths that came to be on the client during the run, and are not in the archive."""
+    vanished: list[str]
+    """Paths that were deleted on the client before they were read, and are not in the archive."""
+    listings: Literal["checked", "not checked"]
+    """`checked`: all names on the client are in the archive, but for those that were not asked for.
+    `not checked`: the login has no shell, so that SFTP's listings were believed."""
+    allowed_unreadable: list[str]
+    """Paths that are missing, as allowed."""
+    left_out: list[Mount]
+    """Mounts that were left out. Disks below one are saved, and not among these. None where
+    `authorize --client-borg` has limited the key."""
+    losses: Annotated[dict[str, int | None], Uncarried]
+    """Files by what cannot be stored of them; null if not counted. `hard_links`, `devices`,
+    `sockets` by sshfs only; `xattrs_and_acls` by sshfs, else the extended attributes that borg on
+    the client could not read; `times`: before 1970 or after 2038-01-17T03:14:07Z,
+    which borg cannot store."""
+    paths: list[str]
+    """As asked for."""
+
+
+class Backup(Saved):
+    """A backup that has ended well."""
+
+    seconds: float
+    """Wall clock."""
+
+
+class BackupDryRun(TypedDict):
+    """What a backup would do."""
+
+    dry_run: Literal[True]
+    items: int
+    """How many would be saved."""
+    left_out: list[Mount]
+    """Mounts that would be left out."""
+
+
+# A row a verb.
+ROWS: dict[str, Output] = {
+    **dict.fromkeys(METHODS, Output(data=Backup | BackupDryRun)),
+    "serve": Output(data=None),
+}

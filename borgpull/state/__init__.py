@@ -1,0 +1,1 @@
+"""What must last beside the repository: the folder `state` of the server."""

@@ -1,0 +1,127 @@
+"""Each fault of the table in tests/support/faults.py, by both kinds of methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.faults import FAULTS, METHODS
+from tests.support.lab import Client, Completed, Lab
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+ROOT = "/srv/faults"
+# A file of some length, of which one can see that it is being read; its time is long past.
+_HOLD = "hold() { truncate -s 100M $1; touch -d '2020-01-01' $1; }\n"
+# sftp-server hides what it has open, and borg leaves no time of access: one of both tells.
+_WATCH = """
+until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q $PWD/hold ||
+  find . -name 'hold*' -newerat 2021-01-01 | grep -q .
+do sleep 0.02; done
+"""
+# By shell, in the fault's folder, which is empty. Order matters: borg goes by inodes.
+SETUP = {
+    "cut": r"""
+        name=$(printf 'eio-cut-caf\351'); head -c 8000000 /dev/zero >"$name"
+        touch -d '2031-01-01' "$name"; : >/srv/control/eio""",
+    "eio": """
+        head -c 8000000 /dev/zero >eio-all; touch -d '2020-01-01' eio-all; : >/srv/control/eio
+        sed -i 's/EIO_AT=[0-9]*/EIO_AT=0/' /run/sftp-wrapper /run/sshd_config
+        kill -HUP $(cat /run/sshd.pid); sleep 0.5""",
+    "vanished": "hold hold-1; for n in 1 2 3; do echo x >victim-$n; done; hold hold-2",
+    "symlink": "hold hold-1; echo x >victim; touch -d '2020-01-01' victim; hold hold-2",
+    "permission": "echo x >secret; chmod 0 secret",
+    "unreadable": "mkdir secret; echo x >secret/file; chmod 0 secret",
+    "blind": "mkdir list-only; echo x >list-only/file; chmod 744 list-only",
+    "walk": r"""
+        printf '#!/bin/sh\n[ "$*" = "${*#/srv}" ] || exit 3\nexec /usr/bin/find "$@"\n' \
+            >/usr/local/bin/find; chmod 755 /usr/local/bin/find""",
+    "name": r"echo x >$(printf 'caf\351')",
+    "long": """
+        part=$(printf %0200d 0)
+        for n in $(seq 24); do mkdir $part; cd -P $part; echo x >file; done""",
+    "mount": "echo x >file",
+    "dead": """
+        mkdir dead; exec 3<>/dev/fuse
+        mount -i -t fuse -o subtype=bindfs,fd=3,rootmode=40000,user_id=0,group_id=0 dead dead""",
+    "hard-link": "echo x >one; ln one two",
+    "changed": "hold hold",
+    "clock": "echo x >old; touch -d '1901-12-14' old; echo x >new; touch -d '2100-01-01' new",
+}
+# What happens once a file named `hold` is being read.
+MEANWHILE = {
+    "vanished": "rm victim-*",
+    "symlink": "ln -sfn /etc/hostname victim",
+    "changed": "head -c 1000 /dev/urandom | dd of=hold bs=1000 conv=notrunc",
+}
+GREEN = [name for name, fault in FAULTS.items() if fault.sshfs.code == fault.pipe.code == 0]
+
+
+@pytest.fixture(scope="module")
+def client(lab: Lab) -> Client:
+    mounts = ("--tmpfs", ROOT, "--tmpfs", f"{ROOT}/mount/inside")
+    may = ("--cap-add", "SYS_ADMIN", "--device", "/dev/fuse")
+    options = (*mounts, *may, "--security-opt", "apparmor=unconfined")
+    made = lab.client(SEED="0", SFTP_WRAPPER="eio", PRELOAD_SCOPE="all", options=options)
+    made.exec("chmod", "755", ROOT)
+    return made
+
+
+def run(lab: Lab, client: Client, method: str, *names: str) -> Completed:
+    client.exec("rm", "-f", "/srv/control/eio", "/usr/local/bin/find")
+    for name in names:
+        script = f"mkdir -p {ROOT}/{name}; cd {ROOT}/{name}; rm -rf [!i]*\n{_HOLD}{SETUP[name]}"
+        client.exec("sh", "-c", script)
+        if name in MEANWHILE:
+            client.exec("sh", "-c", f"cd {ROOT}/{name}; {_WATCH}{MEANWHILE[name]}", detach=True)
+    words = ("--json", "--init", "--name", f"{method}-faults")
+    address = client.address.replace("root", FAULTS[names[0]].user)
+    paths = [f"{ROOT}/{name}" for name in names]
+    return lab.sidecar(
+        method, *words, address, *paths, rung="userns" if method == "sshfs" else "none"
+    )
+
+
+@pytest.fixture(scope="module")
+def green(lab: Lab, client: Client) -> dict[str, Completed]:
+    """One run a method for all faults that do not fail it."""
+    return {method: run(lab, client, method, *GREEN) for method in METHODS}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_a_run_says_of_a_fault(
+    request: pytest.FixtureRequest, lab: Lab, client: Client, name: str, method: str
+) -> None:
+    fault = FAULTS[name]
+    if name in GREEN:
+        done: Completed = request.getfixturevalue("green")[method]
+    else:
+        done = run(lab, client, method, name)
+    expected = fault.outcome(method)
+    assert done.rc == expected.code, done.stderr + done.stdout[-2000:]
+    told = named(done, expected.where)
+    path = f"{ROOT}/{name}/{fault.file}"
+    if expected.where.startswith("losses."):
+        assert told, done.stdout[-2000:]
+    elif expected.where:
+        assert (path if fault.file else "find on the client") in str(told), done.stdout[-2000:]
+    if expected.code == 0:
+        assert done.result["data"]["listings"] == "checked"
+        quiet = {path for path in done.result["data"]["changed"] if "/hold" not in path}
+        assert quiet <= {f"{ROOT}/symlink/victim", *changed_by(method)}
+
+
+def changed_by(method: str) -> set[str]:
+    """Those of the vanished that were read in time."""
+    return {f"{ROOT}/vanished/victim-{n}" for n in (1, 2, 3)} if method == "sshfs" else set()
+
+
+def named(done: Completed, where: str) -> Any:
+    if where == "message":
+        return done.result["failure"]["message"]
+    found = done.result["data"]
+    for key in where.split(".") if where else ():
+        found = found[key]
+    return found

@@ -1,0 +1,18 @@
+"""Fixtures of several files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture
+def tokyo() -> Iterator[None]:
+    """The local zone is nine hours ahead of UTC, all year."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
