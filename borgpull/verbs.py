@@ -40,6 +40,7 @@ class Verb:
     reads_only: bool = False  # it cannot write the repository, whatever happens in the container
     locks: bool = False  # a sidecar that was killed in it leaves borg's lock behind
     raw: bool = False  # its output is borg's own, byte for byte
+    unattended: bool = False  # it may run by a timetable, with nobody there
     asks_engine: bool = False  # the launcher adds what it knows of the engine
     options: tuple[str, ...] = ()  # of a method, beside the common ones
     authorized: str = ""  # of a method: the options of its line in authorized_keys
@@ -70,6 +71,7 @@ def _method(name: str, summary: str, authorized: str, *options: str, **more: boo
         login=True,
         makes_folders=True,
         locks=True,
+        unattended=True,
         **more,
     )
 
@@ -207,6 +209,7 @@ _VERBS = (
         summary="Remove verified archives by the rules of `borg prune`, and free their space.",
         group="Repository",
         locks=True,
+        unattended=True,
     ),
     Verb(
         name="check",
@@ -216,6 +219,7 @@ _VERBS = (
         summary="Check that a client's repository and its archives are whole. Repairs nothing.",
         group="Repository",
         locks=True,
+        unattended=True,
     ),
     Verb(
         name="status",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import NoReturn, TypeVar
 
 from borgpull import signals
@@ -22,9 +24,31 @@ from borgpull.verbs import VERBS
 J = TypeVar("J", bound=Job)
 Way = Callable[[J, Launch, Screen], Result]
 
+_READ_ONLY = ContextVar("_READ_ONLY", default=False)
+
+
+class JobRead(BaseException):
+    """Raised in place of a run, while a command line is only read."""
+
+    def __init__(self, job: Job, launch: Launch) -> None:
+        super().__init__()
+        self.job, self.launch = job, launch
+
+
+@contextlib.contextmanager
+def read_only() -> Iterator[None]:
+    """Within it, `perform` makes the job and raises JobRead with it."""
+    token = _READ_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _READ_ONLY.reset(token)
+
 
 def perform(make_job: Callable[[], J], launch: Launch, way: Way[J] | None = None) -> NoReturn:
     """Make the job, run it, show it, exit with its code."""
+    if _READ_ONLY.get():
+        raise JobRead(make_job(), launch)
     screen = Screen(json_lines=launch.json_lines, verbose=launch.verbose)
     doing = Doing(_command())
     with boundary(screen, doing):

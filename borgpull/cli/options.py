@@ -220,6 +220,18 @@ class Where(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Timing(Group):
+    title: ClassVar[str] = "What runs when"
+
+    schedule: Annotated[
+        str, option("--schedule", text="A line of cron, or @hourly, @daily, @weekly.")
+    ] = "@daily"
+    timezone: Annotated[str, option("--timezone", text="Of the schedule, say Europe/Berlin.")] = (
+        "UTC"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Launch(Group):
     title: ClassVar[str] = "How a command runs"
 

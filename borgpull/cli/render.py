@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,17 @@ import typer
 
 from borgpull.cli.arguments import Client
 from borgpull.cli.groups import Only, flat
-from borgpull.cli.options import Launch, Where
-from borgpull.errors import BorgpullError, UsageError, all_errors
+from borgpull.cli.options import Launch, Through, Timing, Where
+from borgpull.errors import BorgpullError, ConfigError, all_errors
 from borgpull.names import client_name
 
+Name = Annotated[
+    str, typer.Option("--name", help="Of the unit, the service, the CronJob.", show_default=False)
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="FOLDER", help="Write the files there; else print them."),
+]
 app = typer.Typer(name="render", add_completion=False, help="Print a file made from the code.")
 
 
@@ -30,7 +38,7 @@ def render_exit_codes() -> None:
     typer.echo(exit_codes())
 
 
-def render_systemd(
+def render_socket(
     client: Client,
     borg: Annotated[
         str | None, typer.Option("--borg", help="Use this borg of the host, not a container.")
@@ -40,60 +48,55 @@ def render_systemd(
     launch: Annotated[Launch, Only("image")],
 ) -> None:
     """Units that serve a client's repository at a socket, one `borg serve` a connection."""
+    from borgpull.renderers import socket
+
     folder = str(Path(where.repo or "/var/lib/borgpull/repo").absolute())
-    for word in (folder, launch.image, borg or ""):
-        if not word.isprintable():
-            raise UsageError(f"not for a line of a unit: {word!r}", hint="use text in UTF-8")
-    typer.echo(systemd(client_name(client), folder, launch.image, borg))
+    typer.echo(socket.render(client_name(client), folder, launch.image, borg))
 
 
-app.command("systemd")(flat(render_systemd))
+def timed(form: str) -> Callable[..., None]:
+    """The command that renders a job in one form."""
+
+    def command(
+        words: Annotated[
+            list[str],
+            typer.Argument(metavar="-- COMMAND...", help="As for borgpull: pipe root@web1 /etc"),
+        ],
+        *,
+        name: Name,
+        timing: Timing,
+        where: Where,
+        via_key: Annotated[Through, Only("via_key")],
+        launch: Annotated[Launch, Only("image", "network", "rung")],
+        output: Output = None,
+    ) -> None:
+        from borgpull.cli.planned import plan
+        from borgpull.renderers import RENDERERS
+
+        found = plan(name, words, timing, where, via_key, launch)
+        put(RENDERERS[form](found), output)
+
+    return command
 
 
-def systemd(client: str, folder: str, image: str, borg: str | None) -> str:
-    """The socket and its service (systemd.socket(5)), as borg's documentation suggests them.
+def put(files: Mapping[str, str], folder: Path | None) -> None:
+    """Print the files one after another, or write them into a folder. Raises ConfigError."""
+    if folder is None:
+        for name, text in files.items():
+            typer.echo(text if len(files) == 1 else f"# {name}\n{text}", nl=False)
+        return
+    for name, text in files.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+        typer.echo(str(path))
 
-    MaxConnections is not 1: systemd would drop a client that connects while the last container
-    ends. borg's own lock lets only one client write at a time.
-    """
-    words = ["serve", "--append-only", "--restrict-to-repository"]
-    if borg is None:
-        words = [
-            *("/usr/bin/docker", "run", "--rm", "-i", "--network", "none", "--cap-drop", "ALL"),
-            *("--cap-add", "DAC_OVERRIDE", "--cap-add", "CHOWN", "--cap-add", "FOWNER"),
-            *("--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108 - in the container
-            *("-v", f"{folder}:/repo", "--entrypoint", "borg", image, *words, f"/repo/{client}"),
-        ]
-    else:
-        words = [borg, *words, f"{folder}/{client}"]
-    start = " ".join(f'"{word}"' if " " in word else word.replace("%", "%%") for word in words)
-    return f"""\
-# /etc/systemd/system/borgpull-{client}.socket
-[Unit]
-Description=borg repository of {client}
 
-[Socket]
-ListenStream=/run/borgpull/{client}.sock
-SocketMode=0600
-DirectoryMode=0700
-Accept=yes
-MaxConnections=8
-RemoveOnStop=yes
-
-[Install]
-WantedBy=sockets.target
-
-# /etc/systemd/system/borgpull-{client}@.service
-[Unit]
-Description=borg serve for {client}
-
-[Service]
-Type=simple
-ExecStart={start}
-StandardInput=socket
-StandardOutput=socket
-StandardError=journal
-TimeoutStopSec=60"""
+app.command("socket")(flat(render_socket))
+app.command("compose", help="A compose file.")(flat(timed("compose")))
 
 
 def exit_codes() -> str:

@@ -1,127 +1,80 @@
-"""What the container of a job gets: privileges, mounts, environment."""
+"""What the docker launcher gives the container of a job, in the words of Docker's SDK."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 from docker.types import Mount
 
-from borgpull.addresses import host_and_port
 from borgpull.borg.tarnames import into_tar
 from borgpull.errors import ConfigError
-from borgpull.jobs import Backup, Job, Restore
+from borgpull.jobs import Job
 from borgpull.launchers import seccomp
+from borgpull.launchers.needs import AGENT_SOCKET, Folder, needs, restores_here
 from borgpull.launchers.options import Rung
-from borgpull.places import Places, certificate_of
-from borgpull.verbs import VERBS, WAYS
-
-# For verbs that mount nothing. These let root write a repository that another user owns.
-PLAIN_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
-# Root's sshd does its key exchange as another user in an empty folder.
-SSHD_CAPABILITIES = ["SETGID", "SETUID", "SYS_CHROOT"]
-# More capabilities, for a restore into a folder of the host; and where that folder is mounted.
-RESTORING_CAPABILITIES = ["MKNOD", "SETFCAP"]
-RESTORE_FOLDER = "/restore"
-# SELinux denies a container the host's files. A new label on the user's key and repository would
-# affect all other programs, too (docker run(1), :z). So this container gets no label. Without
-# SELinux, the engine ignores that.
-COMMON_SECURITY = ("no-new-privileges", "label=disable")
+from borgpull.launchers.security import security
+from borgpull.places import certificate_of
 
 
 def privileges(job: Job, rung: Rung) -> dict[str, Any]:
-    if not mounts_by_fuse(job):
-        more = SSHD_CAPABILITIES if VERBS[job.verb].sshd else []
-        if restores_here(job) and not into_tar(job):
-            more = RESTORING_CAPABILITIES
-        return {
-            "cap_drop": ["ALL"],
-            "cap_add": [*PLAIN_CAPABILITIES, *more],
-            "security_opt": [*COMMON_SECURITY],
-            "read_only": True,
-            "tmpfs": {"/tmp": ""},  # noqa: S108 - in the container
-            "ports": _ports(job),
-        }
-    common: dict[str, Any] = {
-        "devices": ["/dev/fuse"],
-        "security_opt": ["apparmor=unconfined", *COMMON_SECURITY],
+    wanted = needs(job, rung)
+    port = wanted.listens_on
+    found: dict[str, Any] = {
+        "cap_add": list(wanted.capabilities),
+        "devices": [wanted.device] if wanted.device else [],
+        "security_opt": security(wanted, seccomp.render() if wanted.own_profile else ""),
+        "ports": {} if port is None else {f"{port}/tcp": port},
     }
-    if rung == "sys-admin":
-        return {**common, "cap_add": ["SYS_ADMIN"]}
-    return {**common, "security_opt": [*common["security_opt"], f"seccomp={seccomp.render()}"]}
+    if wanted.confined:
+        found |= {"cap_drop": ["ALL"], "read_only": True, "tmpfs": {"/tmp": ""}}  # noqa: S108 - in the container
+    return found
 
 
-def restored_into(job: Restore) -> str:
-    """The path in the container for a restore into a folder, or tar file, of the host."""
-    return f"{RESTORE_FOLDER}/{Path(job.into).name}" if into_tar(job) else RESTORE_FOLDER
-
-
-def restores_here(job: Job) -> TypeGuard[Restore]:
-    """Is it a restore into a folder, or tar file, of this host?"""
-    return isinstance(job, Restore) and WAYS[job.how].here
-
-
-def mounts_by_fuse(job: Job) -> bool:
-    return VERBS[job.verb].fuse or (isinstance(job, Restore) and WAYS[job.how].fuse)
-
-
-def _ports(job: Job) -> dict[str, int]:
-    """The port that the client connects back to, where the user has named one."""
-    if not (isinstance(job, Backup) and VERBS[job.verb].connects_back and job.connect_back):
-        return {}
-    _, port = host_and_port(job.connect_back)
-    return {f"{port}/tcp": port}
+def network(job: Job) -> str | None:
+    """Docker's network of a job for which the user names none; None for the engine's usual one."""
+    return None if needs(job).talks else "none"
 
 
 def mounts(job: Job) -> Iterator[Mount]:
-    inside = Places()
-    for source, target in ((job.places.repo, inside.repo), (job.places.state, inside.state)):
-        if source.startswith("/"):
-            if VERBS[job.verb].makes_folders:
-                _make_folder(Path(source))
-            elif not Path(source).is_dir():
-                raise ConfigError(f"there is no folder {source}", hint="name it by --repo, --state")
-        kind: Literal["bind", "volume"] = "bind" if source.startswith("/") else "volume"
-        fixed = target == inside.repo and VERBS[job.verb].reads_only
-        yield Mount(target, source, type=kind, read_only=fixed)
-    if restores_here(job):
-        place = Path(job.into).parent if into_tar(job) else Path(job.into)
-        _make_folder(place)
-        yield Mount(RESTORE_FOLDER, str(place), type="bind")
+    wanted = needs(job)
+    for folder in wanted.folders:
+        yield _folder(job, folder)
     for source, target in secrets(job):
         path = Path(source).absolute()
         if not path.is_file():
             raise ConfigError(f"there is no file {path}")
         yield Mount(target, str(path), type="bind", read_only=True)
-    if logs_in(job) and (agent := _agent(job)):
-        yield Mount("/run/ssh-agent", agent, type="bind")
+    if wanted.agent and (agent := _agent(job)):
+        yield Mount(AGENT_SOCKET, agent, type="bind")
+
+
+def _folder(job: Job, folder: Folder) -> Mount:
+    if restores_here(job) and folder.what == "restored":
+        place = Path(job.into).parent if into_tar(job) else Path(job.into)
+        source, absolute = str(place), True
+    else:
+        source = str(getattr(job.places, folder.what))
+        absolute = source.startswith("/")
+    if absolute and folder.made:
+        _make_folder(Path(source))
+    elif absolute and not Path(source).is_dir():
+        raise ConfigError(f"there is no folder {source}", hint="name it by --repo, --state")
+    kind: Literal["bind", "volume"] = "bind" if absolute else "volume"
+    return Mount(folder.target, source, type=kind, read_only=folder.read_only)
 
 
 def secrets(job: Job) -> Iterator[tuple[str, str]]:
     """Files of the host that a job reads, and where; a certificate lies beside its key."""
-    inside = Places()
-    found = [(job.places.passphrase, inside.passphrase)]
-    if logs_in(job):
-        keys = [(job.places.ssh_key, inside.ssh_key)]
-        keys += [(job.places.via_key, inside.via_key)] if goes_through(job) else []
-        beside = [(certificate_of(here), certificate_of(there)) for here, there in keys if here]
-        found += [(job.places.known_hosts, inside.known_hosts), *keys]
-        found += [(here, there) for here, there in beside if Path(here).is_file()]
-    yield from ((here, there) for here, there in found if here)
-
-
-def logs_in(job: Job) -> bool:
-    if VERBS[job.verb].login_via:
-        return goes_through(job)
-    return VERBS[job.verb].login and not restores_here(job)
-
-
-def goes_through(job: Job) -> bool:
-    """Does the job reach its machine through a jump host?"""
-    route = job.reaches()
-    return route is not None and route.via is not None
+    for secret in needs(job).secrets:
+        source = str(getattr(job.places, secret.what))
+        if not source:
+            continue
+        yield source, secret.target
+        if secret.certificate and Path(certificate_of(source)).is_file():
+            yield certificate_of(source), certificate_of(secret.target)
 
 
 def _make_folder(path: Path) -> None:
@@ -138,5 +91,5 @@ def _agent(job: Job) -> str | None:
 
 
 def environment(job: Job) -> dict[str, str]:
-    wanted = logs_in(job) and _agent(job)
-    return {"SSH_AUTH_SOCK": "/run/ssh-agent"} if wanted else {}
+    wanted = needs(job).agent and _agent(job)
+    return {"SSH_AUTH_SOCK": AGENT_SOCKET} if wanted else {}

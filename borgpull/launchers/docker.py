@@ -27,13 +27,8 @@ from borgpull import errors, signals
 from borgpull.errors import ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
 from borgpull.events import Emit, Event
 from borgpull.jobs import Job, Tidy, to_json
-from borgpull.launchers.container import (
-    environment,
-    mounts,
-    privileges,
-    restored_into,
-    restores_here,
-)
+from borgpull.launchers.container import environment, mounts, network, privileges
+from borgpull.launchers.needs import STOP_SECONDS, restored_into, restores_here
 from borgpull.launchers.options import DockerOptions, RawWriter
 from borgpull.outputs.hosts import Check
 from borgpull.places import Places
@@ -41,8 +36,6 @@ from borgpull.results import Result
 from borgpull.verbs import VERBS
 
 LABEL = "borgpull.job"
-# A sidecar ends within signals.END_SECONDS of a signal; an engine under load gets some more.
-STOP_SECONDS = 15
 # Seconds. No launcher takes this long from making a container to starting it.
 STALE_SECONDS = 600
 
@@ -123,7 +116,7 @@ def _container(client: docker.DockerClient, job: Job, options: DockerOptions) ->
                 auto_remove=True,
                 mounts=list(mounts(job)),
                 environment=environment(job),
-                network=options.network,
+                network=options.network or network(job),
                 **privileges(job, options.rung),
             )
         except ImageNotFound:

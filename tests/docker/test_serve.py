@@ -141,8 +141,8 @@ def test_there_must_be_a_repository(lab: Lab, client: Client) -> None:
 
 
 def units(folder: Path, *words: str) -> list[Path]:
-    """What `render systemd` prints, as the files that it names."""
-    text = docker("run", "--rm", IMAGE, "render", "systemd", "--image", IMAGE, *words)
+    """What `render socket` prints, as the files that it names."""
+    text = docker("run", "--rm", IMAGE, "render", "socket", "--image", IMAGE, *words)
     found = []
     for part in re.split(r"^# /etc/systemd/system/", text, flags=re.MULTILINE)[1:]:
         name, _, content = part.partition("\n")

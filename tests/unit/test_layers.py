@@ -30,6 +30,7 @@ FLOORS = (
     ("restores",),
     ("ops",),
     ("launchers",),
+    ("renderers",),
     ("cli",),
     ("__main__",),
 )
@@ -40,6 +41,8 @@ ONLY_IN = {
     "textual": "cli",
     "docker": "launchers",
     "requests": "launchers",
+    "cronsim": "renderers",
+    "yaml": "renderers",
 }
 
 

@@ -70,7 +70,7 @@ def test_a_closed_output_is_no_error(words: list[str]) -> None:
 
 
 def test_a_wrong_name_is_told_by_every_command() -> None:
-    for words in (["render", "systemd", "../x"], ["authorize", "../x"]):
+    for words in (["render", "socket", "../x"], ["authorize", "../x"]):
         done = subprocess.run([BORGPULL, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 11, done.stderr
         assert done.stderr.startswith("borgpull: error: ") and "Traceback" not in done.stderr

@@ -77,4 +77,5 @@ def test_help_has_a_panel_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
         "Restore and browse",
         "What prune keeps",
         "What status allows",
+        "What runs when",
     ]

@@ -23,7 +23,7 @@ WORDS = ("", "../x", "\udcff", "-", "a\nb", "x" * 5000, "/nonexistent/file", "[f
 VALUES = ("", "\udcff", "/nonexistent/file")
 NUMBERS = ("-1", "9" * 30, "")
 # What does no job ends well with some of it: a folder may have any name.
-MAY_END_WELL = {"render seccomp", "render exit-codes", "render systemd", "version"}
+MAY_END_WELL = {"render seccomp", "render exit-codes", "render socket", "version"}
 # It reads a job: below.
 OTHERS = {"job"}
 COMMANDS = dict(item for item in commands(hidden=True) if item[0] not in OTHERS)
@@ -142,7 +142,7 @@ def test_wrong_variables(
     monkeypatch.setenv("BORGPULL_JSON", "1")
     assert_told(ended(["pipe", "web1"], monkeypatch), *capsys.readouterr(), as_json=True)
     # Their output goes into files.
-    for words in (["authorize", "web1", "--ssh-key", "/nope"], ["render", "systemd", "../x"]):
+    for words in (["authorize", "web1", "--ssh-key", "/nope"], ["render", "socket", "../x"]):
         assert_told(ended(words, monkeypatch), *capsys.readouterr())
 
 

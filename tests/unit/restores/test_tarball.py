@@ -13,7 +13,8 @@ import pytest
 from borgpull.borg.command import Borg
 from borgpull.errors import NotRestored, TargetNotUsable, UsageError
 from borgpull.jobs import Restore
-from borgpull.launchers.container import mounts, privileges, restored_into
+from borgpull.launchers.container import mounts, privileges
+from borgpull.launchers.needs import restored_into
 from borgpull.places import Places
 from borgpull.restores import local
 from borgpull.restores.comparison import Comparison

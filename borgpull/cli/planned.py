@@ -1,0 +1,117 @@
+"""A job from the words of a command line that another program will type in a container."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from borgpull.cli.context import JobRead, read_only
+from borgpull.cli.options import Launch, RungName, Through, Timing, Where
+from borgpull.errors import UsageError
+from borgpull.jobs import Job
+from borgpull.launchers.run import IN_SIDECAR
+from borgpull.places import Places
+from borgpull.renderers.plan import Plan
+from borgpull.renderers.timetable import Timetable
+from borgpull.verbs import VERBS
+
+# The words have no say in these: whoever renders decides it, or the container does.
+OURS = ("launcher", "image", "network", "rung")
+
+
+def read(words: Sequence[str]) -> Job:
+    """The job of a command line. It is read by the command itself, as a container would read it.
+
+    Raises UsageError, InvalidHost and whatever the command says of wrong words.
+    """
+    verb = words[0] if words else ""
+    if verb not in VERBS or not VERBS[verb].unattended:
+        able = ", ".join(name for name, row in VERBS.items() if row.unattended)
+        raise UsageError(f"not a command to run unattended: {verb!r}", hint=f"one of {able}")
+    try:
+        with read_only(), _as_in_a_container():
+            _invoke(words)
+    except JobRead as found:
+        _require_ours(words, found.job, found.launch)
+        return found.job
+    raise UsageError("these words ask for help, not for a job", hint="leave --help out")
+
+
+def _invoke(words: Sequence[str]) -> None:
+    from borgpull.cli.app import made
+    from borgpull.cli.parsing import NAME, reject_dash_hosts
+
+    reject_dash_hosts(list(words))
+    command = made(words[0])
+    with command.make_context(f"{NAME} {words[0]}", list(words[1:])) as context:
+        command.invoke(context)
+
+
+def _require_ours(words: Sequence[str], job: Job, launch: Launch) -> None:
+    usual = Launch()
+    named = [name for name in OURS if getattr(launch, name) != getattr(usual, name)]
+    if job.places != Places() or named:
+        raise UsageError(
+            "where things are, and how the container runs, is for the renderer to know",
+            hint="name --repo, --image and the like before the --",
+        )
+    if not VERBS[job.verb].unattended:
+        raise UsageError(f"not to be run unattended: {job.verb}")
+    if any(word.partition("=")[0] == "--exclude-from" for word in words):
+        raise UsageError("the container has no such file", hint="name each pattern by --exclude")
+
+
+@contextlib.contextmanager
+def _as_in_a_container() -> Iterator[None]:
+    """Without this user's variables and ~/.ssh/config: the container has none of them."""
+    before = dict(os.environ)
+    try:
+        for name in [name for name in os.environ if name.startswith("BORGPULL_")]:
+            del os.environ[name]
+        os.environ[IN_SIDECAR] = "1"
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+# Where renderers look for things if no option says so. These do not depend on who renders.
+USUAL = Places(
+    repo="/var/lib/borgpull/repo",
+    state="/var/lib/borgpull/state",
+    ssh_key="/etc/borgpull/ssh_key",
+    known_hosts="",
+    via_key="",
+    passphrase="/etc/borgpull/passphrase",  # noqa: S106 - a path, not a secret
+)
+
+
+def plan(
+    name: str,
+    words: Sequence[str],
+    timing: Timing,
+    where: Where,
+    through: Through,
+    launch: Launch,
+) -> Plan:
+    """What is to run and when. Raises UsageError, and what `read` raises."""
+    named = {
+        "repo": where.repo,
+        "state": where.state,
+        "ssh_key": where.ssh_key,
+        "known_hosts": where.known_hosts,
+        "via_key": through.via_key,
+        "passphrase": where.passphrase_file,
+    }
+    return Plan(
+        name=name,
+        words=tuple(words),
+        job=read(words),
+        timetable=Timetable.parse(timing.schedule, timing.timezone, name),
+        places=replace(USUAL, **{key: text for key, text in named.items() if text is not None}),
+        image=launch.image,
+        network=launch.network,
+        rung="sys-admin" if launch.rung is RungName.sys_admin else "userns",
+    )
