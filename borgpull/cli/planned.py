@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from borgpull.cli.context import JobRead, read_only
 from borgpull.cli.options import Launch, RungName, Through, Timing, Where
+from borgpull.cli.parsing import NAME, options_of, reject_dash_hosts
 from borgpull.errors import UsageError
 from borgpull.jobs import Job
 from borgpull.launchers.run import IN_SIDECAR
@@ -30,18 +31,19 @@ def read(words: Sequence[str]) -> Job:
     if verb not in VERBS or not VERBS[verb].unattended:
         able = ", ".join(name for name, row in VERBS.items() if row.unattended)
         raise UsageError(f"not a command to run unattended: {verb!r}", hint=f"one of {able}")
+    if {"-h", "--help"} & set(options_of(words)):
+        raise UsageError("these words ask for help, not for a job", hint="leave --help out")
     try:
         with read_only(), _as_in_a_container():
             _invoke(words)
     except JobRead as found:
         _require_ours(words, found.job, found.launch)
         return found.job
-    raise UsageError("these words ask for help, not for a job", hint="leave --help out")
+    raise AssertionError(f"{verb} made no job")
 
 
 def _invoke(words: Sequence[str]) -> None:
     from borgpull.cli.app import made
-    from borgpull.cli.parsing import NAME, reject_dash_hosts
 
     reject_dash_hosts(list(words))
     command = made(words[0])

@@ -21,14 +21,18 @@ PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/root", "/var/cache")
 # Of the command and its keeper the last is the command.
 _KILL = """
 import os, sys
-found = []
+found = {}
 for pid in filter(str.isdigit, os.listdir('/proc')):
     try:
         words = open(f'/proc/{pid}/cmdline', 'rb').read().split(b'\\0')
+        parent = int(open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[1])
     except OSError:
         continue
     if any(word.split(b'/')[-1] == sys.argv[1].encode() for word in words[:2]):
-        found.append(int(pid))
+        found[int(pid)] = parent
+# A child of the keeper's child has our name until it becomes another program.
+for pid in [pid for pid, parent in found.items() if found.get(parent) in found]:
+    del found[pid]
 if found:
     os.kill(max(found) if sys.argv[2] == 'last' else min(found), int(sys.argv[3]))
 """
