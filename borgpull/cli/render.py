@@ -11,7 +11,7 @@ import typer
 from borgpull.cli.arguments import Client
 from borgpull.cli.groups import Only, flat
 from borgpull.cli.options import Launch, Through, Timing, Where
-from borgpull.errors import BorgpullError, ConfigError, all_errors
+from borgpull.errors import ConfigError, UsageError, rows
 from borgpull.names import client_name
 
 Name = Annotated[
@@ -100,7 +100,7 @@ app.command("compose", help="A compose file.")(flat(timed("compose")))
 
 
 def exit_codes() -> str:
-    rows = ["| code | what happened |", "| --- | --- |", "| 0 | everything asked for was done |"]
-    rows += [f"| 1 | {BorgpullError.summary} |"]
-    rows += [f"| {cls.exit_code} | {cls.summary} |" for cls in all_errors()]
-    return "\n".join(rows)
+    head = ["| code | what happened | a later try can cure it |", "| --- | --- | --- |"]
+    head += ["| 0 | everything asked for was done | |"]
+    known = [f"| {row.code} | {row.summary} | {'yes' if row.retry else 'no'} |" for row in rows()]
+    return "\n".join(head + known)

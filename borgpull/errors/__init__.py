@@ -7,6 +7,7 @@ exit-codes`). A test ensures that no two share a code.
 from __future__ import annotations
 
 from borgpull.errors.base import BorgpullError as BorgpullError
+from borgpull.errors.base import Interrupted as Interrupted
 from borgpull.errors.base import Told as Told
 from borgpull.errors.connecting import AgentUnsupported as AgentUnsupported
 from borgpull.errors.connecting import ChangedHostKey as ChangedHostKey
@@ -50,6 +51,10 @@ from borgpull.errors.storage import Overdue as Overdue
 from borgpull.errors.storage import RepositoryDamaged as RepositoryDamaged
 from borgpull.errors.storage import StorageFailed as StorageFailed
 from borgpull.errors.storage import of_storage as of_storage
+from borgpull.errors.table import Row as Row
+from borgpull.errors.table import all_errors as all_errors
+from borgpull.errors.table import retried as retried
+from borgpull.errors.table import rows as rows
 from borgpull.errors.verifying import NotSaved as NotSaved
 from borgpull.errors.verifying import NotVerified as NotVerified
 
@@ -129,27 +134,6 @@ class CheckFailed(BorgpullError):
     exit_code = 53
     summary = "a check of doctor failed"
     hint = "see the lines that say FAIL"
-
-
-class Interrupted(Told):
-    """A signal ended the run; the exit code is 128 plus its number, as in a shell.
-
-    It is no BorgpullError, as KeyboardInterrupt is no Exception. Code that only reports an error
-    and goes on must still end at a signal.
-    """
-
-    exit_code = 130
-    summary = "ended by a signal: 128 plus its number (130 SIGINT, 143 SIGTERM)"
-    hint = "nothing half done counts as a backup; run again"
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"ended by signal {signum}")
-        self.exit_code = 128 + signum
-
-
-def all_errors() -> list[type[Told]]:
-    """Every error that a user can meet, by exit code."""
-    return sorted([*BorgpullError.__subclasses__(), Interrupted], key=lambda cls: cls.exit_code)
 
 
 def by_exit_code(code: int) -> type[BorgpullError]:

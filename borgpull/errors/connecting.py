@@ -27,12 +27,14 @@ class HostUnreachable(BorgpullError):
     exit_code = 33
     summary = "the client cannot be reached (name, network, port)"
     hint = "check the name and the port, and that the client is up"
+    retry = True
 
 
 class ConnectionLost(BorgpullError):
     exit_code = 34
     summary = "the connection to the client broke during the run"
     hint = "run again: what has arrived is not sent to the repository twice"
+    retry = True
 
 
 class NoSftp(BorgpullError):

@@ -27,6 +27,7 @@ class RepositoryLocked(BorgpullError):
     exit_code = 43
     summary = "the repository is in use by another run"
     hint = "wait for the other run, or give it more time with --lock-wait SECONDS"
+    retry = True
 
 
 class RepositoryNotWritable(BorgpullError):
