@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +11,11 @@ import typer
 from borgpull.cli.arguments import Client
 from borgpull.cli.groups import Only, flat
 from borgpull.cli.options import Launch, Through, Timing, Where
-from borgpull.errors import ConfigError, UsageError, rows
+from borgpull.cli.render_kube import render_kube
+from borgpull.cli.rendered import Name, Output, put
+from borgpull.errors import rows
 from borgpull.names import client_name
 
-Name = Annotated[
-    str, typer.Option("--name", help="Of the unit, the service, the CronJob.", show_default=False)
-]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", metavar="FOLDER", help="Write the files there; else print them."),
-]
 app = typer.Typer(name="render", add_completion=False, help="Print a file made from the code.")
 
 
@@ -79,24 +74,9 @@ def timed(form: str) -> Callable[..., None]:
     return command
 
 
-def put(files: Mapping[str, str], folder: Path | None) -> None:
-    """Print the files one after another, or write them into a folder. Raises ConfigError."""
-    if folder is None:
-        for name, text in files.items():
-            typer.echo(text if len(files) == 1 else f"# {name}\n{text}", nl=False)
-        return
-    for name, text in files.items():
-        path = folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        except OSError as error:
-            raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-        typer.echo(str(path))
-
-
 app.command("socket")(flat(render_socket))
 app.command("compose", help="A compose file.")(flat(timed("compose")))
+app.command("kube")(flat(render_kube))
 
 
 def exit_codes() -> str:

@@ -1,0 +1,57 @@
+"""What a cluster's admin decides: storage, sizes, names. No job has a say in it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from borgpull.errors import UsageError
+from borgpull.renderers.kube.names import dns_name
+
+# A part of what Kubernetes takes for a quantity, without exponents and thousandths.
+_QUANTITY = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?")
+_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Raises UsageError for what no cluster would accept."""
+
+    secret: str | None = None  # of the passphrase and the keys; None: by the name of the plan
+    claim: str | None = None  # a PersistentVolumeClaim that there is; None: one is made a client
+    storage_class: str | None = None  # None: the cluster's usual one
+    storage_size: str = "10Gi"
+    memory_request: str = "256Mi"
+    memory_limit: str = "2Gi"
+    tmp_size: str = "256Mi"  # of /tmp, which counts as memory
+    time_limit: int = 86400  # seconds, the time in which a pod waits for its volume too
+    cidr: tuple[str, ...] = ()  # where clients are; none: anywhere
+    fuse_resource: str = "squat.ai/fuse"  # what the device plugin calls /dev/fuse
+    parallelism: int = 1  # of the jobs of one shard
+
+    def __post_init__(self) -> None:
+        for text in (self.storage_size, self.memory_request, self.memory_limit, self.tmp_size):
+            _require(_QUANTITY, text, "size", "for instance 500Gi")
+        for name in (self.secret, self.claim, self.storage_class):
+            if name is not None:
+                _require(_OBJECT, name, "name of an object", "lower case, digits, '-', '.'")
+        _require(_RESOURCE, self.fuse_resource, "resource", "for instance squat.ai/fuse")
+        if self.time_limit <= 0:
+            raise UsageError("a job needs some time", hint="for instance --time-limit 24h")
+        for text in self.cidr:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise UsageError(
+                    f"not a network: {text!r}: {error}", hint="for instance 192.0.2.0/24"
+                ) from None
+
+    def secret_of(self, name: str) -> str:
+        return self.secret or dns_name(f"borgpull-{name}")
+
+
+def _require(form: re.Pattern[str], text: str, what: str, hint: str) -> None:
+    if not form.fullmatch(text):
+        raise UsageError(f"not a {what}: {text!r}", hint=hint)

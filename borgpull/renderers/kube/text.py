@@ -1,0 +1,38 @@
+"""From objects to YAML: the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]  # of the cluster's API
+BASE = "base"
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes an object out wherever it stands: a reader knows no anchors."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def document(found: Object, comment: Iterable[str] = ()) -> str:
+    """An object as a document, below lines of comment."""
+    body = yaml.dump(found, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=False)
+    return "".join(f"# {line}\n" for line in comment) + body
+
+
+def stream(files: Mapping[str, str]) -> str:
+    """The base alone as one stream, for `kubectl apply --filename -`."""
+    found = [
+        text
+        for name, text in files.items()
+        if name.startswith(f"{BASE}/") and not name.endswith("/kustomization.yaml")
+    ]
+    return "---\n".join(found)
+
+
+def kustomization(**fields: Any) -> Object:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", **fields}
