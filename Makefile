@@ -34,6 +34,7 @@ demo: ground venv ## back up a demo client twice, on real parts, and clean up
 	@$(PY) scripts/demo.py
 
 test: images lint ## every test, on real parts
+	@scripts/ground second_engine
 	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 $(PYTEST_ARGS)
 
 record: images ## the tests that run only when their inputs have changed, and what they passed with

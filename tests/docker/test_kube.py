@@ -10,6 +10,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from borgpull.cli.app import app
 from borgpull.ssh.config import PINNED
 from tests.support import jobloop, kubelet
 from tests.support.lab import IMAGE, ROOT, Client, Lab, docker
+from tests.support.podman import podman
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 NOBODY = 4711  # a user id that the image has no name for, as OpenShift gives them
@@ -169,3 +171,28 @@ def test_sshfs_as_the_overlay_has_it(node: kubelet.Node, client: Client, tmp_pat
     built = subprocess.run(kubectl, capture_output=True, text=True, timeout=60, check=True)
     outcome, ended = run(node, _job(yaml.safe_load_all(built.stdout)))
     assert outcome.succeeded, ended.output
+
+
+def test_by_podman(
+    node: kubelet.Node, client: Client, lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The same pods by an engine that is not Docker's. It gets no name of Docker's network."""
+    address = f"root@{client.ip()}"
+    lab.pin(client.ip(), client.ip())
+    secret = node.secrets[f"borgpull-{client.name}"] | {
+        "known_hosts": (lab.state / PINNED).read_text()
+    }
+    mine = replace(
+        node, folder=tmp_path_factory.mktemp("podman"), secrets={f"borgpull-{client.name}": secret}
+    )
+    with podman(IMAGE) as engine:
+        words = ("pipe", "--init", "--name", client.name, address, TREE)
+        for wanted in (words, ("check", client.name), ("prune", "--keep-last", "1", client.name)):
+            ended = engine.play(mine, job(client, *wanted)["template"])
+            assert ended.exit_code == 0, ended.output
+            assert told(ended)["verb"] == wanted[0]
+        wrong = job(client, "pipe", "--name", client.name, f"{address}:2299", TREE)
+        outcome = jobloop.run(
+            wrong, lambda _: jobloop.Pod(engine.play(mine, wrong["template"]).exit_code)
+        )
+        assert (outcome.reason, set(outcome.codes)) == ("BackoffLimitExceeded", {33})

@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# These decide where and when a pod runs, or what Kubernetes itself gives to it.
-IDLE_POD = {
+# Beside what is done here: what decides where and when a pod runs, or what Kubernetes gives to it.
+KNOWN_POD = {
+    *("containers", "volumes", "securityContext"),
     *("restartPolicy", "automountServiceAccountToken", "enableServiceLinks", "serviceAccountName"),
     *("terminationGracePeriodSeconds", "hostUsers"),
 }
-IDLE_CONTAINER = {"name", "image", "imagePullPolicy", "terminationMessagePolicy"}
+KNOWN_CONTAINER = {
+    *("args", "command", "env", "resources", "securityContext", "volumeMounts"),
+    *("name", "image", "imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,23 @@ class Ended:
     exit_code: int
     message: str  # its termination message
     output: str
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """What a kubelet hands to the engine for a volume mount."""
+
+    target: str
+    source: Path | None = None  # None: memory
+    read_only: bool = False
+    size: int = 0  # bytes; 0 for no limit
+
+    def words(self) -> list[str]:
+        """For `docker run`."""
+        if self.source is None:
+            size = f",size={self.size}" if self.size else ""
+            return ["--tmpfs", f"{self.target}:mode=1777{size}"]
+        return ["-v", f"{self.source}:{self.target}{':ro' if self.read_only else ''}"]
 
 
 @dataclass
@@ -72,37 +93,42 @@ class Node:
         `words` and `entrypoint` stand in for the container's own.
         """
         annotations = template.get("metadata", {}).get("annotations", {})
-        spec = dict(template["spec"])
-        (container,) = spec.pop("containers")
-        volumes = {volume["name"]: volume for volume in spec.pop("volumes", [])}
-        security = spec.pop("securityContext", {}) | container.get("securityContext", {})
-        unknown = set(spec) - IDLE_POD
-        assert not unknown, f"of a pod: {unknown}"
-        pod = self.folder / "pods" / (name or uuid.uuid4().hex[:8])
-        pod.mkdir(parents=True)
-        log = pod / "termination-log"
-        log.touch(mode=0o666)
-        log.chmod(0o666)
+        spec = template["spec"]
+        (container,) = spec["containers"]
+        security = spec.get("securityContext", {}) | container.get("securityContext", {})
         argv = ["docker", "run", "--rm", "--label", self.label, "--network", self.network]
         argv += ["--name", name] if name else []
-        argv += _security(security)
-        rest = dict(container)
-        rest.pop("securityContext", None)
-        argv += _resources(rest.pop("resources", {}))
-        for variable in rest.pop("env", []):
+        argv += [*_security(security), *_resources(container.get("resources", {}))]
+        for variable in container.get("env", []):
             argv += ["-e", f"{variable['name']}={_value(variable, annotations)}"]
-        seen = set()
-        for mount in rest.pop("volumeMounts", []):
-            seen.add(mount["name"])
-            argv += self._mount(pod, volumes[mount["name"]], mount, security)
-        assert seen == set(volumes), f"volumes that no container mounts: {set(volumes) - seen}"
-        path = rest.pop("terminationMessagePath", "/dev/termination-log")
-        argv += ["-v", f"{log}:{path}"]
-        command, args = rest.pop("command", []), rest.pop("args", [])
-        assert not set(rest) - IDLE_CONTAINER, f"of a container: {set(rest) - IDLE_CONTAINER}"
+        mounted = self.prepare(template, name)
+        argv += [word for mount in mounted for word in mount.words()]
+        command, args = container.get("command", []), container.get("args", [])
         first = entrypoint or (command[0] if command else "")
         argv += ["--entrypoint", first] if first else []
+        log = mounted[-1].source
+        assert log is not None
         return [*argv, self.image, *(command[1:] + args if words is None else words)], log
+
+    def prepare(self, template: Mapping[str, Any], name: str = "") -> list[Mounted]:
+        """All that is mounted into a pod's container; the last one is its termination log."""
+        spec = template["spec"]
+        (container,) = spec["containers"]
+        assert not set(spec) - KNOWN_POD, f"of a pod: {set(spec) - KNOWN_POD}"
+        assert not set(container) - KNOWN_CONTAINER, set(container) - KNOWN_CONTAINER
+        security = spec.get("securityContext", {}) | container.get("securityContext", {})
+        pod = self.folder / "pods" / (name or uuid.uuid4().hex[:8])
+        pod.mkdir(parents=True)
+        volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
+        mounts = container.get("volumeMounts", [])
+        unused = set(volumes) - {mount["name"] for mount in mounts}
+        assert not unused, f"volumes that no container mounts: {unused}"
+        found = [self._mount(pod, volumes[mount["name"]], mount, security) for mount in mounts]
+        log = pod / "termination-log"
+        log.touch()
+        log.chmod(0o666)
+        path = container.get("terminationMessagePath", "/dev/termination-log")
+        return [*found, Mounted(path, log)]
 
     def _mount(
         self,
@@ -110,16 +136,15 @@ class Node:
         volume: Mapping[str, Any],
         mount: Mapping[str, Any],
         security: Mapping[str, Any],
-    ) -> list[str]:
+    ) -> Mounted:
         known = {"name", "mountPath", "subPath", "readOnly"}
         assert set(mount) <= known, f"of a mount: {set(mount) - known}"
         group = security.get("fsGroup")
-        target, end = mount["mountPath"], ":ro" if mount.get("readOnly") else ""
+        target = mount["mountPath"]
         if (empty := volume.get("emptyDir")) is not None:
             size = empty.get("sizeLimit", "")
             assert empty.get("medium", "") in ("", "Memory")
-            mode = f"mode=1777,{f'size={_bytes(size)}' if size else ''}".rstrip(",")
-            return ["--tmpfs", f"{target}:{mode}"]
+            return Mounted(target, size=_bytes(size) if size else 0)
         if claim := volume.get("persistentVolumeClaim"):
             source = self.claim(claim["claimName"])
             _give(source, group)
@@ -133,7 +158,7 @@ class Node:
             source = _projected(pod / volume["name"], values, config, group)
         else:
             raise AssertionError(f"a volume of no known kind: {volume}")
-        return ["-v", f"{source}:{target}{end}"]
+        return Mounted(target, source, read_only=mount.get("readOnly", False))
 
 
 def _value(variable: Mapping[str, Any], annotations: Mapping[str, str]) -> str:
