@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from borgpull.cli.app import app
@@ -61,12 +59,7 @@ def job(client: Client, *words: str, options: tuple[str, ...] = ()) -> dict[str,
     argv = ["render", "kube", "--name", client.name, *options, "--", *words]
     done = CliRunner().invoke(app, argv)
     assert done.exit_code == 0, done.output
-    return _job(yaml.safe_load_all(done.stdout))
-
-
-def _job(documents: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    (cron,) = [document for document in documents if document["kind"] == "CronJob"]
-    return dict(cron["spec"]["jobTemplate"]["spec"])
+    return kubelet.job_of(done.stdout)
 
 
 def run(node: kubelet.Node, found: dict[str, Any]) -> tuple[jobloop.Outcome, kubelet.Ended]:
@@ -169,7 +162,7 @@ def test_sshfs_as_the_overlay_has_it(node: kubelet.Node, client: Client, tmp_pat
     overlay = tmp_path / "overlays/sshfs-device-plugin"
     kubectl = [str(ROOT / ".venv/bin/kubectl"), "kustomize", str(overlay)]
     built = subprocess.run(kubectl, capture_output=True, text=True, timeout=60, check=True)
-    outcome, ended = run(node, _job(yaml.safe_load_all(built.stdout)))
+    outcome, ended = run(node, kubelet.job_of(built.stdout))
     assert outcome.succeeded, ended.output
 
 

@@ -16,6 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+
+def job_of(text: str) -> dict[str, Any]:
+    """The Job that the one CronJob of some manifests makes."""
+    found = [document for document in yaml.safe_load_all(text) if document]
+    (cron,) = [document for document in found if document["kind"] == "CronJob"]
+    return dict(cron["spec"]["jobTemplate"]["spec"])
+
+
 # Beside what is done here: what decides where and when a pod runs, or what Kubernetes gives to it.
 KNOWN_POD = {
     *("containers", "volumes", "securityContext"),

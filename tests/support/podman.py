@@ -2,8 +2,8 @@
 
 Debian 12's podman 4.3 passes over some of a pod, without a word: Secrets as volumes; subPath (the
 mount is missing then); fsGroup; an emptyDir's size and medium; the termination log. So the volumes
-are prepared as a kubelet would, and go in as hostPath. What podman does is the security context, the
-command, the environment, the limits and the read-only root. It knows nothing of Jobs.
+are prepared as a kubelet would, and go in as hostPath. podman does the security context, the words,
+the environment, the limits and the read-only root. It knows nothing of Jobs.
 """
 
 from __future__ import annotations
