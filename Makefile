@@ -3,11 +3,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST_ARGS ?=
+export CONTEXT IMAGE CLIENT_IMAGE
 # Most of a test is waiting, for containers and for clients that hang: two processors keep up with
 # three workers. One file is never on two.
 PYTEST_WORKERS ?= 3
 
-.PHONY: help ground venv image images demo test unit record lint bench clean lock schemas
+.PHONY: help ground venv image images demo test unit record lint bench kube clean lock schemas
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,9 @@ lint: venv ## ruff and mypy
 
 bench: images ## our job against the recipe by hand and borg on the client, as ratios
 	@$(PY) scripts/bench.py
+
+kube: venv ## the manifests of render kube on a cluster of yours: make kube CONTEXT=NAME
+	@$(PY) scripts/kube.py
 
 schemas: venv ## make docs/json anew, from the types in borgpull/outputs
 	@$(PY) scripts/schemas.py
