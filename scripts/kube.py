@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """`make kube CONTEXT=...`: the manifests of `render kube` on a cluster that the user names.
 
-It makes two namespaces there, and removes them. The cluster must be able to get the images
-`borgpull` and `borgpull-client`, for instance by `kind load docker-image`. IMAGE and CLIENT_IMAGE name
-others. Without a cluster nothing is verified, which is never a success.
+It makes two namespaces there, and removes them. The cluster must be able to get the images borgpull
+and borgpull-client, for instance by `kind load docker-image`; or others that IMAGE and CLIENT_IMAGE
+name. Without a cluster nothing is verified, which is never a success.
 """
 
 from __future__ import annotations
