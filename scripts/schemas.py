@@ -22,6 +22,7 @@ from typing import (
 )
 
 from borgpull.events import PROTOCOL
+from borgpull.outputs.ending import Ending
 from borgpull.outputs.hosts import Version
 from borgpull.outputs.lines import EVENTS, Done, Failed, Output
 from borgpull.outputs.verbs import OUTPUTS
@@ -44,7 +45,11 @@ def main() -> None:
 
 def files() -> dict[str, str]:
     """The text of each file in docs/json, by its name."""
-    made = {COMMON: common(), "version.schema.json": version()}
+    made = {
+        COMMON: common(),
+        "version.schema.json": of_one(Version, "What borgpull version --json prints"),
+        "ending.schema.json": of_one(Ending, "What the file of --result-file holds"),
+    }
     for verb, output in OUTPUTS.items():
         made[file_of(verb)] = of_verb(verb, output)
     return {name: json.dumps(schema, indent=2) + "\n" for name, schema in made.items()}
@@ -80,10 +85,11 @@ def of_verb(verb: str, output: Output) -> Schema:
     return document(f"A line of borgpull {name} --json", any_of(lines), defs)
 
 
-def version() -> Schema:
+def of_one(shape: Any, title: str) -> Schema:
+    """An object that is no event."""
     defs: dict[str, Schema] = {}
-    schema(Version, defs)
-    return document("What borgpull version --json prints", defs.pop("Version"), defs)
+    schema(shape, defs)
+    return document(title, defs.pop(shape.__name__), defs)
 
 
 def document(title: str, content: Schema, defs: dict[str, Schema]) -> Schema:

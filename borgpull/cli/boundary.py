@@ -8,13 +8,15 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from borgpull.cli.screen import Screen
 from borgpull.errors import BorgpullError, Told, of_storage
 from borgpull.jobs import Job
 from borgpull.places import Places
+from borgpull.results import Failure, Result
+from borgpull.verbs import VERBS
 
 
 @dataclass
@@ -24,44 +26,64 @@ class Doing:
     verb: str = ""
     client: str = ""
     places: Places | None = None
+    result_file: str = ""  # the option's; empty if it is not known yet
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Doing:
+        """The verb of a command line, for what there is to tell before there is a job."""
+        return cls(words[0] if words and words[0] in VERBS else "")
 
     def is_about(self, job: Job) -> None:
         self.verb, self.client, self.places = job.verb, job.client, job.places
 
 
+class End(SystemExit):
+    """The end of a command: its exit code, and what there is to tell of it."""
+
+    def __init__(
+        self, exit_code: int, doing: Doing, result: Result | None = None, warnings: int = 0
+    ) -> None:
+        super().__init__(exit_code)
+        self.exit_code, self.doing, self.result, self.warnings = exit_code, doing, result, warnings
+
+
 @contextlib.contextmanager
 def boundary(screen: Screen, doing: Doing) -> Iterator[None]:
-    """Show any error that is raised inside. Raises SystemExit with its code."""
+    """Show any error that is raised inside. Raises End with its code."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError as error:
         if not output_is_closed():
-            raise SystemExit(_internal(error, screen, doing)) from None
+            raise _internal(error, screen, doing) from None
         # The reader has closed our output. Python would flush it once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise SystemExit(128 + signal.SIGPIPE) from None
+        raise End(128 + signal.SIGPIPE, doing) from None
     except Told as error:
         if screen.verbose and isinstance(error, BorgpullError):
             traceback.print_exc()
-        screen.error(error, doing.verb, doing.client)
-        raise SystemExit(error.exit_code) from None
+        raise _shown(error, screen, doing) from None
     except OSError as error:
         found = of_places(error, doing.places)
         if found is None:
-            raise SystemExit(_internal(error, screen, doing)) from None
-        screen.error(found, doing.verb, doing.client)
-        raise SystemExit(found.exit_code) from None
+            raise _internal(error, screen, doing) from None
+        raise _shown(found, screen, doing) from None
     except Exception as error:
-        raise SystemExit(_internal(error, screen, doing)) from None
+        raise _internal(error, screen, doing) from None
 
 
-def _internal(error: Exception, screen: Screen, doing: Doing) -> int:
-    """Show a bug, and return its exit code. Nothing else ends with this code."""
+def _shown(error: Told, screen: Screen, doing: Doing) -> End:
+    screen.error(error, doing.verb, doing.client)
+    failure = Failure.of(error)
+    result = Result(verb=doing.verb, client=doing.client, ok=False, failure=failure)
+    return End(error.exit_code, doing, result, screen.warnings)
+
+
+def _internal(error: Exception, screen: Screen, doing: Doing) -> End:
+    """Show a bug. Nothing else ends with its code."""
     if screen.verbose or os.environ.get("BORGPULL_DEBUG"):
         traceback.print_exception(error)
-    screen.error(BorgpullError(f"internal error: {error!r}"), doing.verb, doing.client)
-    return BorgpullError.exit_code
+    return _shown(BorgpullError(f"internal error: {error!r}"), screen, doing)
 
 
 def output_is_closed() -> bool:

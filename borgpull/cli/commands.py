@@ -62,7 +62,7 @@ def borg(
     client: Client,
     args: Annotated[list[str], typer.Argument(metavar="-- ARGS", help="Arguments for borg.")],
     where: InRepository,
-    launch: Annotated[Launch, Only("launcher", "image", "lock_wait", "verbose")],
+    launch: Annotated[Launch, Only("launcher", "image", "lock_wait", "result_file", "verbose")],
 ) -> None:
     def job() -> Stock:
         return Stock(

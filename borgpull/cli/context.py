@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import NoReturn, TypeVar
 
 from borgpull import signals
-from borgpull.cli.boundary import Doing, boundary
+from borgpull.cli.boundary import Doing, End, boundary
 from borgpull.cli.options import Launch, LauncherName, RungName
 from borgpull.cli.screen import Screen
 from borgpull.events import Emit
@@ -50,22 +50,18 @@ def perform(make_job: Callable[[], J], launch: Launch, way: Way[J] | None = None
     if _READ_ONLY.get():
         raise JobRead(make_job(), launch)
     screen = Screen(json_lines=launch.json_lines, verbose=launch.verbose)
-    doing = Doing(_command())
+    doing = Doing.of(sys.argv[1:])
+    doing.result_file = launch.result_file or ""
     with boundary(screen, doing):
         with signals.raised(), screen:
             job = make_job()
             doing.is_about(job)
             result = way(job, launch, screen) if way else run(job, launch, screen)
         if VERBS[job.verb].raw:  # its output is out already
-            raise SystemExit(int(result.data["returncode"]))
+            raise End(int(result.data["returncode"]), doing, result, screen.warnings)
         screen.result(result)
-        raise SystemExit(result.exit_code)
+        raise End(result.exit_code, doing, result, screen.warnings)
     raise AssertionError("the boundary was passed")
-
-
-def _command() -> str:
-    """The verb of the command line, for errors before there is a job."""
-    return next((word for word in sys.argv[1:2] if word in VERBS), "")
 
 
 def run(job: Job, launch: Launch, emit: Emit) -> Result:

@@ -12,7 +12,7 @@ from borgpull.addresses import Target
 from borgpull.cli.arguments import Address
 from borgpull.cli.context import perform, run
 from borgpull.cli.groups import Only
-from borgpull.cli.options import Launch, Through, Where
+from borgpull.cli.options import SHOWN, Launch, Through, Where
 from borgpull.cli.places import places, route, ssh_words
 from borgpull.cli.screen import Screen
 from borgpull.cli.text import safe
@@ -39,7 +39,7 @@ def trust(
     *,
     through: Through,
     where: Annotated[Where, Only("state", "ssh_key", "known_hosts")],
-    launch: Annotated[Launch, Only("launcher", "image", "network", "json_lines", "verbose")],
+    launch: Annotated[Launch, Only("launcher", "image", "network", *SHOWN)],
 ) -> None:
     def job() -> Trust:
         way = resolve(address, through.via)
@@ -103,9 +103,7 @@ def doctor(
     *,
     through: Through,
     where: Annotated[Where, Only("repo", "state", "ssh_key", "known_hosts")],
-    launch: Annotated[
-        Launch, Only("launcher", "image", "network", "rung", "json_lines", "verbose")
-    ],
+    launch: Annotated[Launch, Only("launcher", "image", "network", "rung", *SHOWN)],
 ) -> None:
     def job() -> Doctor:
         way = resolve(address, through.via) if address else None

@@ -54,7 +54,13 @@ def keep() -> None:
         _end_orphans()
         _tidy()
         code = -passed[0] if passed else code
-    os._exit(code if code >= 0 else 128 - code)
+    if code < 0:
+        code = 128 - code
+        with contextlib.suppress(Exception):  # whatever fails, as in _tidy
+            from borgpull.cli import resultfile
+
+            resultfile.killed(code)
+    os._exit(code)
 
 
 def _end_orphans() -> None:

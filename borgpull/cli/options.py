@@ -299,6 +299,10 @@ class Launch(Group):
     lock_wait: Annotated[
         int, option("--lock-wait", text="Seconds to wait for another run on the client.", min=0)
     ] = 300
+    result_file: Annotated[
+        str | None,
+        option("--result-file", text="File for the result in 4,096 bytes, say a pod's last word."),
+    ] = None
     json_lines: Annotated[
         bool, option("--json", text="JSON lines on standard output: events, result.")
     ] = False
@@ -309,5 +313,6 @@ class Launch(Group):
 
 # A command that reads a repository here, and logs in nowhere.
 InRepository = Annotated[Where, Only("repo", "state", "passphrase_file")]
-Plain = Annotated[Launch, Only("launcher", "image", "json_lines", "verbose")]
-Waiting = Annotated[Launch, Only("launcher", "image", "lock_wait", "json_lines", "verbose")]
+SHOWN = ("result_file", "json_lines", "verbose")
+Plain = Annotated[Launch, Only("launcher", "image", *SHOWN)]
+Waiting = Annotated[Launch, Only("launcher", "image", "lock_wait", *SHOWN)]

@@ -14,7 +14,8 @@ from typing import Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from borgpull.cli.boundary import Doing, boundary
+from borgpull.cli.boundary import Doing, End, boundary
+from borgpull.cli.resultfile import told
 from borgpull.cli.screen import Screen
 from borgpull.errors import ConfigError, Interrupted, InvalidHost, UsageError
 from borgpull.verbs import VERBS
@@ -38,13 +39,16 @@ class Bounded(TyperGroup):
             super().main(args, prog_name or NAME, **more)
             raise SystemExit(0)
         words = list(sys.argv[1:] if args is None else args)
-        verb = words[0] if words and words[0] in VERBS else ""
-        with boundary(Screen(json_lines=wants_json(words), verbose=False), Doing(verb)):
-            reject_dash_hosts(words)
-            completes = bool(words) and words[0].partition("=")[0] in COMPLETION
-            run = self._completed if completes else self._run
-            code = run(words or ["--help"])
-        raise SystemExit(code if words else UsageError.exit_code)
+        doing = Doing.of(words)
+        screen = Screen(json_lines=wants_json(words), verbose=False)
+        with told(doing):
+            with boundary(screen, doing):
+                reject_dash_hosts(words)
+                completes = bool(words) and words[0].partition("=")[0] in COMPLETION
+                run = self._completed if completes else self._run
+                code = run(words or ["--help"])
+            raise End(code if words else UsageError.exit_code, doing)
+        raise AssertionError("no end was told")
 
     def _run(self, words: list[str]) -> int:
         """The exit code of a command that does not end with one itself."""

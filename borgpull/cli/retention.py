@@ -11,7 +11,7 @@ import typer
 from borgpull.cli.arguments import Client
 from borgpull.cli.context import perform
 from borgpull.cli.groups import Only
-from borgpull.cli.options import Ages, InRepository, Keeping, Launch, Plain, Waiting, Where
+from borgpull.cli.options import SHOWN, Ages, InRepository, Keeping, Launch, Plain, Waiting, Where
 from borgpull.cli.places import places
 from borgpull.errors import UsageError
 from borgpull.jobs import Check, Keep, Prune, Status
@@ -24,9 +24,7 @@ def prune(
     client: Client,
     keeping: Keeping,
     where: InRepository,
-    launch: Annotated[
-        Launch, Only("dry_run", "launcher", "image", "lock_wait", "json_lines", "verbose")
-    ],
+    launch: Annotated[Launch, Only("dry_run", "launcher", "image", "lock_wait", *SHOWN)],
 ) -> None:
     def job() -> Prune:
         return Prune(

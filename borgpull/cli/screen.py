@@ -25,6 +25,7 @@ class Screen:
 
     def __init__(self, *, json_lines: bool, verbose: bool) -> None:
         self.json_lines, self.verbose = json_lines, verbose
+        self.warnings = 0  # so many were there
         self._bars: Bars | None = None
         self._next = 0.0
 
@@ -52,6 +53,7 @@ class Screen:
             self._bars.start()
 
     def __call__(self, event: Event) -> None:
+        self.warnings += event.kind == "warning"
         if self.json_lines:
             # There may be a million items, and each flush is one packet through the engine. The
             # next event that is not an item flushes them.

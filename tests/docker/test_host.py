@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import time
+from typing import Any
 
 import pytest
 
-from tests.support.lab import Client, Completed, Lab
+from tests.support import ends
+from tests.support.lab import PLAIN, Client, Completed, Lab, docker
 
 pytestmark = pytest.mark.docker
 
@@ -26,6 +30,41 @@ def test_a_backup(lab: Lab, client: Client, method: str) -> None:
     owners = {path.stat().st_uid for path in (lab.repo / method).rglob("*")}
     assert owners == {0}
     assert len(lab.host("list", "--json", method).result["data"]["archives"]) == 2
+
+
+def test_the_last_word(lab: Lab, client: Client) -> None:
+    """In a container by a file that is mounted, as a kubelet does it; here by an option."""
+    file = lab.folder / "termination-log"
+    there = "/dev/termination-log"
+    options = [*PLAIN[:-2], "-e", f"BORGPULL_RESULT_FILE={there}", "-v", f"{file}:{there}"]
+
+    def told() -> dict[str, Any]:
+        return dict(json.loads(file.read_text()))
+
+    file.touch()
+    file.chmod(0o666)
+    words = ("--init", "--name", "last", client.address, "/srv/data")
+    done = lab.sidecar("pipe", "--json", *words, rung="none", options=options)
+    assert done.rc == 0, done.stderr
+    found = told()
+    assert (found["client"], found["exit_code"], found["verified"]) == ("last", 0, True)
+    assert found["archive"] == done.result["data"]["archive"]
+    assert found["warnings"] == len([e for e in done.events if e["event"] == "warning"])
+    done = lab.host("pipe", "--result-file", str(file), "--name", "last", client.address, "/none")
+    assert (done.rc, told()["exit_code"], told()["verified"]) == (36, 36, False)
+    assert told()["message"] in done.stderr
+
+    docker("pause", client.name)
+    try:
+        run = lab.start_sidecar("pipe", *words, rung="none", options=options)
+        ends.await_text(run, "connecting to")
+        ends.kill_inside(run.name, "borgpull", signum=signal.SIGKILL)
+        assert run.wait(60) == 137, run.output()
+    finally:
+        docker("unpause", client.name)
+    assert (told()["exit_code"], told()["verb"], told()["message"]) == (
+        *(137, "pipe", "ended by signal 9"),
+    )
 
 
 def test_restores(lab: Lab, client: Client) -> None:

@@ -112,6 +112,9 @@ def test_wrong_values(
         line = [*name.split(), *(["--json"] if as_json else []), *words]
         code = ended(line, monkeypatch)
         out, err = capsys.readouterr()
+        if any(word.startswith("--result-file=/") for word in words):
+            err, warned, _ = err.partition("warning: cannot write the result to ")
+            assert warned
         if code == 0 and name in MAY_END_WELL:
             assert out and not err
             continue
