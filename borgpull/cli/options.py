@@ -229,6 +229,10 @@ class Timing(Group):
     timezone: Annotated[str, option("--timezone", text="Of the schedule, say Europe/Berlin.")] = (
         "UTC"
     )
+    window: Annotated[
+        str | None,
+        option("--window", text="Of @daily and @weekly, say 01:00-05:00.", show_default="the day"),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +270,18 @@ class Cluster(Group):
     fuse_resource: Annotated[
         str, option("--fuse-resource", text="What the device plugin calls /dev/fuse.")
     ] = "squat.ai/fuse"
+    jobs: Annotated[
+        str | None, option("--jobs", text="File of commands, one a line, in place of COMMAND.")
+    ] = None
+    shards: Annotated[
+        int | None,
+        option(
+            "--shards", text="So many CronJobs for all of --jobs.", min=1, show_default="one a job"
+        ),
+    ] = None
+    parallelism: Annotated[
+        int, option("--parallelism", text="Jobs of a shard at a time.", min=1)
+    ] = 1
 
 
 @dataclass(frozen=True, kw_only=True)

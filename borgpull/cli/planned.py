@@ -90,6 +90,11 @@ USUAL = Places(
 )
 
 
+def when(timing: Timing, name: str) -> Timetable:
+    """When what has this name runs. Raises UsageError."""
+    return Timetable.parse(timing.schedule, timing.timezone, name, timing.window)
+
+
 def plan(
     name: str,
     words: Sequence[str],
@@ -111,7 +116,7 @@ def plan(
         name=name,
         words=tuple(words),
         job=read(words),
-        timetable=Timetable.parse(timing.schedule, timing.timezone, name),
+        timetable=when(timing, name),
         places=replace(USUAL, **{key: text for key, text in named.items() if text is not None}),
         image=launch.image,
         network=launch.network,

@@ -5,6 +5,7 @@ cronsim says what a line means, as Debian's cron does: 0 and 7 are Sunday.
 
 from __future__ import annotations
 
+import re
 import zlib
 import zoneinfo
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ NICKNAMES = {
     "@daily": "{M} {H} * * *",
     "@weekly": "{M} {H} * * {D}",
 }
+DAY = 24 * 60  # minutes
+_CLOCK = r"([01][0-9]|2[0-3]):([0-5][0-9])"
+_WINDOW = re.compile(f"{_CLOCK}-{_CLOCK}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +37,19 @@ class Timetable:
     zone: str = "UTC"
 
     @classmethod
-    def parse(cls, text: str, zone: str, name: str) -> Timetable:
+    def parse(cls, text: str, zone: str, name: str, window: str | None = None) -> Timetable:
         """From `30 2 * * *` or a nickname. `name` decides the minute of a nickname.
 
-        Raises UsageError.
+        `window` limits the time of day of a nickname, say `22:00-04:00`. Raises UsageError.
         """
         cron = " ".join(text.split())
+        if window is not None and cron not in NICKNAMES.keys() - {"@hourly"}:
+            raise UsageError("a window is for @daily and @weekly", hint="leave --window out")
         if cron in NICKNAMES:
             at = zlib.crc32(name.encode())
-            cron = NICKNAMES[cron].format(M=at % 60, H=at // 60 % 24, D=at // 1440 % 7)
+            start, length = _minutes(window)
+            minute = start + at % length
+            cron = NICKNAMES[cron].format(M=minute % 60, H=minute // 60 % 24, D=at // DAY % 7)
         found = cls(cron=cron, zone=zone)
         found.after(EXAMPLES_FROM, 1)
         return found
@@ -70,3 +78,15 @@ class Timetable:
             f"It runs at {self.cron!r} ({self.zone}).",
             f"From {EXAMPLES_FROM:%F} on that is {times}.",
         ]
+
+
+def _minutes(window: str | None) -> tuple[int, int]:
+    """The first minute of the day, and how many there are. Raises UsageError."""
+    if window is None:
+        return 0, DAY
+    found = _WINDOW.fullmatch(window)
+    if found is None or found[1, 2] == found[3, 4]:
+        raise UsageError(f"not a window of time: {window!r}", hint="for instance 01:00-05:00")
+    hour, minute, end_hour, end_minute = map(int, found.groups())
+    start = hour * 60 + minute
+    return start, (end_hour * 60 + end_minute - start) % DAY
