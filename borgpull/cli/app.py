@@ -54,6 +54,12 @@ OTHERS = {
         summary="The versions of borgpull and of what it stands on, as far as it is here.",
         group="Host",
     ),
+    "words": Row(
+        place="words.words",
+        summary="Run the command whose words are in a file.",
+        group="Host",
+        hidden=True,
+    ),
 }
 
 

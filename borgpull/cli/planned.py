@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from borgpull.cli.context import JobRead, read_only
 from borgpull.cli.options import Launch, RungName, Through, Timing, Where
@@ -43,12 +45,18 @@ def read(words: Sequence[str]) -> Job:
 
 
 def _invoke(words: Sequence[str]) -> None:
-    from borgpull.cli.app import made
-
     reject_dash_hosts(list(words))
-    command = made(words[0])
+    command = _command(words[0])
     with command.make_context(f"{NAME} {words[0]}", list(words[1:])) as context:
         command.invoke(context)
+
+
+@functools.cache
+def _command(verb: str) -> Any:
+    """A list of jobs asks for the same command thousands of times."""
+    from borgpull.cli.app import made
+
+    return made(verb)
 
 
 def _require_ours(words: Sequence[str], job: Job, launch: Launch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,14 +13,14 @@ from borgpull.cli.options import Cluster, Launch, Through, Timing, Where
 from borgpull.cli.rendered import Name, Output, put
 from borgpull.cli.retention import seconds
 from borgpull.errors import UsageError
-from borgpull.renderers.kube import Settings, render, stream
+from borgpull.renderers import Files, kube
 
 
 def render_kube(
     words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="-- COMMAND...", help="As for borgpull: pipe root@web1 /etc"),
-    ],
+    ] = None,
     *,
     name: Name,
     timing: Timing,
@@ -27,24 +29,48 @@ def render_kube(
     output: Output = None,
 ) -> None:
     """Manifests of a CronJob, ready for kustomize. Printed, they are for kubectl apply."""
+    if bool(cluster.jobs) == bool(words):
+        raise UsageError("a command is needed after --, or a list by --jobs", hint="one of the two")
+    if cluster.shards and not cluster.jobs:
+        raise UsageError("shards are of a list of jobs", hint="--jobs FILE")
+    if words:
+        files = _one(name, words, timing, cluster, launch)
+    else:
+        files = _many(name, cluster.jobs or "", timing, cluster, launch)
+    if output is not None:
+        put(files, output)
+        return
+    if any(path.startswith("overlays/") for path in files):
+        raise UsageError(
+            "a job that mounts needs more than the base, which alone would be printed",
+            hint="--output FOLDER, then kubectl apply --kustomize FOLDER/overlays/NAME",
+        )
+    typer.echo(kube.stream(files), nl=False)
+
+
+def _one(
+    name: str, words: Sequence[str], timing: Timing, cluster: Cluster, launch: Launch
+) -> Files:
+    """The files of one command. Where things are in the pod, the image says."""
     from borgpull.cli.planned import plan
 
     found = plan(name, words, timing, Where(), Through(), launch)
-    if found.needs.mounts and output is None:
-        raise UsageError(
-            f"{words[0]} needs more than the base, which alone would be printed",
-            hint="--output FOLDER, then kubectl apply --kustomize FOLDER/overlays/NAME",
-        )
-    files = render(found, settings(cluster))
-    if output is None:
-        typer.echo(stream(files), nl=False)
-    else:
-        put(files, output)
+    return kube.render(found, settings(cluster))
 
 
-def settings(cluster: Cluster) -> Settings:
+def _many(name: str, file: str, timing: Timing, cluster: Cluster, launch: Launch) -> Files:
+    from borgpull.cli.joblist import plans
+    from borgpull.cli.planned import when
+
+    found = plans(file, partial(kube.name_of, name), timing, launch)
+    if cluster.shards is None:
+        return kube.fleet(name, found, settings(cluster))
+    return kube.shards(name, found, cluster.shards, partial(when, timing), settings(cluster))
+
+
+def settings(cluster: Cluster) -> kube.Settings:
     """Raises UsageError."""
-    return Settings(
+    return kube.Settings(
         secret=cluster.secret,
         claim=cluster.claim,
         storage_class=cluster.storage_class,
@@ -54,4 +80,5 @@ def settings(cluster: Cluster) -> Settings:
         time_limit=seconds(cluster.time_limit) or 0,
         cidr=tuple(cluster.cidr or ()),
         fuse_resource=cluster.fuse_resource,
+        parallelism=cluster.parallelism,
     )

@@ -85,8 +85,9 @@ def _minutes(window: str | None) -> tuple[int, int]:
     if window is None:
         return 0, DAY
     found = _WINDOW.fullmatch(window)
-    if found is None or found[1, 2] == found[3, 4]:
+    if found is None:
         raise UsageError(f"not a window of time: {window!r}", hint="for instance 01:00-05:00")
     hour, minute, end_hour, end_minute = map(int, found.groups())
     start = hour * 60 + minute
-    return start, (end_hour * 60 + end_minute - start) % DAY
+    length = (end_hour * 60 + end_minute - start) % DAY
+    return start, length or DAY

@@ -14,19 +14,38 @@ LATE_SECONDS = 3600
 
 def once(pod: Object, tags: dict[str, str], notes: dict[str, str], seconds: int) -> Object:
     """The template of a Job with one pod."""
+    found = {"backoffLimit": RETRIES, "podFailurePolicy": policy("FailJob")}
+    return _job(_meta(tags, notes), seconds, found, {"metadata": _meta(tags, notes), "spec": pod})
+
+
+def _job(metadata: Object, seconds: int, how: Object, template: Object) -> Object:
     return {
-        "metadata": {"labels": dict(tags), "annotations": dict(notes)},
-        "spec": {
-            "activeDeadlineSeconds": seconds,
-            "backoffLimit": RETRIES,
-            "podFailurePolicy": policy("FailJob"),
-            "template": _template(pod, tags, notes),
-        },
+        "metadata": metadata,
+        "spec": {"activeDeadlineSeconds": seconds, **how, "template": template},
     }
 
 
-def _template(pod: Object, tags: dict[str, str], notes: dict[str, str]) -> Object:
-    return {"metadata": {"labels": dict(tags), "annotations": dict(notes)}, "spec": pod}
+def _meta(tags: dict[str, str], notes: dict[str, str]) -> Object:
+    found: Object = {"labels": dict(tags)}
+    return {**found, "annotations": dict(notes)} if notes else found
+
+
+def indexed(
+    pod: Object, tags: dict[str, str], notes: dict[str, str], seconds: int, number: int, most: int
+) -> Object:
+    """The template of a Job with a pod for each of `number` indexes, `most` of them at a time.
+
+    An index that fails ends no other one. The notes are long: pods do without.
+    """
+    found = {
+        "completionMode": "Indexed",
+        "completions": number,
+        "parallelism": min(most, number),
+        "backoffLimitPerIndex": RETRIES,
+        "maxFailedIndexes": number,
+        "podFailurePolicy": policy("FailIndex"),
+    }
+    return _job(_meta(tags, notes), seconds, found, {"metadata": _meta(tags, {}), "spec": pod})
 
 
 def cron_job(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from borgpull.renderers.kube.names import label
 from borgpull.renderers.kube.text import Object
 
+COMPONENT = "app.kubernetes.io/component"
 CLIENT = "borgpull-client"
 CLIENTS = "borgpull-clients"  # of a shard, in the order of its indexes
 NETWORK = "borgpull-network"  # which policy a pod is under, where several clients share one
@@ -12,7 +13,7 @@ NETWORK = "borgpull-network"  # which policy a pod is under, where several clien
 
 def labels(verb: str, client: str) -> dict[str, str]:
     """Of what runs a verb for a client."""
-    return {**common(), "app.kubernetes.io/component": verb, CLIENT: label(client)}
+    return {**common(), COMPONENT: verb, CLIENT: label(client)}
 
 
 def common() -> dict[str, str]:

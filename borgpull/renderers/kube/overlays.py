@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from borgpull.renderers.kube.failure import CONTAINER
+from borgpull.renderers.kube.labels import COMPONENT
 from borgpull.renderers.kube.pod import BY_ROOT, SECRETS
 from borgpull.renderers.kube.settings import Settings
 from borgpull.renderers.kube.text import Object, document, kustomization
+from borgpull.renderers.plan import Plan
 
 LABEL = "pod-security.kubernetes.io/enforce=privileged"
 
 
-def overlays(name: str, settings: Settings) -> dict[str, str]:
-    """The files of both overlays on the CronJob of that name."""
+def overlays(plans: Sequence[Plan], settings: Settings) -> dict[str, str]:
+    """The files of both overlays on the jobs that mount; none if no job does."""
+    verbs = sorted({plan.job.verb for plan in plans if plan.needs.mounts})
+    return _overlays(f"{COMPONENT} in ({', '.join(verbs)})", settings) if verbs else {}
+
+
+def _overlays(which: str, settings: Settings) -> dict[str, str]:
     resource = settings.fuse_resource
     allowed = f"and the namespace's label {LABEL}"
     plugin = [
@@ -24,13 +33,14 @@ def overlays(name: str, settings: Settings) -> dict[str, str]:
         "There a job ends with 51, as it would save the owners that it does not see as 65534.",
     ]
     return {
-        **_files("sshfs-device-plugin", plugin, _patch(name, resource)),
-        **_files("sshfs-userns", userns, _patch(name, resource, hostUsers=False)),
+        **_files("sshfs-device-plugin", which, plugin, _patch(resource)),
+        **_files("sshfs-userns", which, userns, _patch(resource, hostUsers=False)),
     }
 
 
-def _files(overlay: str, comment: list[str], patch: Object) -> dict[str, str]:
-    head = kustomization(resources=["../../base"], patches=[{"path": "cronjob.yaml"}])
+def _files(overlay: str, which: str, comment: list[str], patch: Object) -> dict[str, str]:
+    patches = [{"path": "cronjob.yaml", "target": {"kind": "CronJob", "labelSelector": which}}]
+    head = kustomization(resources=["../../base"], patches=patches)
     folder = f"overlays/{overlay}"
     return {
         f"{folder}/kustomization.yaml": document(head, comment),
@@ -38,7 +48,7 @@ def _files(overlay: str, comment: list[str], patch: Object) -> dict[str, str]:
     }
 
 
-def _patch(name: str, resource: str, **more: object) -> Object:
+def _patch(resource: str, **more: object) -> Object:
     """A strategic merge: `None` takes a field away.
 
     ssh refuses root a key that a group may read, so no fsGroup gives it to one. AppArmor's usual
@@ -68,6 +78,6 @@ def _patch(name: str, resource: str, **more: object) -> Object:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": {"name": name},
+        "metadata": {"name": "each"},  # the target says which
         "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}},
     }

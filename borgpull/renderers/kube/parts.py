@@ -5,8 +5,8 @@ from __future__ import annotations
 from borgpull.errors import UsageError
 from borgpull.jobs import Backup, Job
 from borgpull.launchers.needs import Needs
-from borgpull.renderers.kube.labels import meta
-from borgpull.renderers.kube.names import dns_name
+from borgpull.renderers.kube.labels import CLIENT, common, meta
+from borgpull.renderers.kube.names import dns_name, label
 from borgpull.renderers.kube.settings import Settings
 from borgpull.renderers.kube.text import Object
 from borgpull.verbs import VERBS
@@ -15,19 +15,20 @@ NODE_PORTS = range(30000, 32768)  # what a cluster gives Services, unless its ad
 DNS = 53
 
 
-def claim_of(client: str) -> str:
+def claim_name(client: str) -> str:
     """The name of a client's claim: the same one for its backups, prunes and checks."""
     return dns_name(f"borgpull-{client}")
 
 
+def claim_of(client: str, settings: Settings) -> Object:
+    """A client's volume, which one pod has at a time: the scheduler is the lock."""
+    tags, notes = {**common(), CLIENT: label(client)}, {CLIENT: client}
+    return claim(claim_name(client), tags, notes, settings, "ReadWriteOncePod")
+
+
 def claim(
-    name: str,
-    tags: dict[str, str],
-    notes: dict[str, str],
-    settings: Settings,
-    mode: str = "ReadWriteOncePod",
+    name: str, tags: dict[str, str], notes: dict[str, str], settings: Settings, mode: str
 ) -> Object:
-    """A volume that, by its usual mode, one pod has at a time: the scheduler is the lock."""
     found: Object = {
         "accessModes": [mode],
         "resources": {"requests": {"storage": settings.storage_size}},
@@ -108,17 +109,12 @@ def require_way_back(job: Job, wanted: Needs) -> None:
         )
 
 
-def service(name: str, tags: dict[str, str], pods: dict[str, str], wanted: Needs) -> Object:
+def service(name: str, tags: dict[str, str], pods: dict[str, str], number: int) -> Object:
     """The way in for a client that connects back, by any node of the cluster."""
-    assert wanted.listens_on is not None
-    port = {"name": "ssh", "protocol": "TCP", "port": wanted.listens_on}
+    port = {**_port(number), "name": "ssh", "targetPort": number, "nodePort": number}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": meta(dns_name(f"back-{name}"), tags),  # such a name begins with a letter
-        "spec": {
-            "type": "NodePort",
-            "selector": dict(pods),
-            "ports": [{**port, "targetPort": port["port"], "nodePort": port["port"]}],
-        },
+        "spec": {"type": "NodePort", "selector": dict(pods), "ports": [port]},
     }

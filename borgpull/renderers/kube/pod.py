@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from borgpull.launchers.needs import Needs
@@ -16,21 +17,25 @@ RESULT_FILE = "/dev/termination-log"
 # Modes of the files of a Secret. ssh refuses a key of its own user that others may read. It asks
 # nothing of a file of root: kubelet gives user 1000 the key by its group.
 BY_GROUP, BY_ROOT = 0o440, 0o400
-DATA, SECRETS, TMP = "data", "secrets", "tmp"
+DATA, SECRETS, TMP, WORDS = "data", "secrets", "tmp", "words"
+WORDS_FOLDER = "/run/words"
 
 
-def spec(
-    wanted: Needs,
-    args: Sequence[str],
-    image: str,
-    account: str,
-    secret: str,
-    claim: str,
-    settings: Settings,
-) -> Object:
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """The objects that a pod uses, by name."""
+
+    image: str
+    account: str
+    secret: str
+    claim: str
+    words: str = ""  # a ConfigMap with the words of each index
+
+
+def spec(wanted: Needs, args: Sequence[str], used: Used, settings: Settings) -> Object:
     """The spec of a pod. It passes Pod Security *restricted*, whatever the job mounts."""
     return {
-        "serviceAccountName": account,
+        "serviceAccountName": used.account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
@@ -43,15 +48,15 @@ def spec(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(wanted, args, image, settings)],
-        "volumes": _volumes(wanted, secret, claim, settings),
+        "containers": [_container(wanted, args, used, settings)],
+        "volumes": _volumes(wanted, used, settings),
     }
 
 
-def _container(wanted: Needs, args: Sequence[str], image: str, settings: Settings) -> Object:
+def _container(wanted: Needs, args: Sequence[str], used: Used, settings: Settings) -> Object:
     return {
         "name": CONTAINER,
-        "image": image,
+        "image": used.image,
         "imagePullPolicy": "IfNotPresent",
         "args": list(args),
         "env": [{"name": "BORGPULL_RESULT_FILE", "value": RESULT_FILE}],
@@ -66,7 +71,7 @@ def _container(wanted: Needs, args: Sequence[str], image: str, settings: Setting
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": _mounts(wanted),
+        "volumeMounts": _mounts(wanted, used),
     }
 
 
@@ -75,13 +80,15 @@ def literal(word: str) -> str:
     return word.replace("$", "$$")
 
 
-def _mounts(wanted: Needs) -> list[Object]:
+def _mounts(wanted: Needs, used: Used) -> list[Object]:
     found: list[Object] = []
     for folder in wanted.folders:
         mount: Object = {"name": DATA, "mountPath": folder.target, "subPath": folder.what}
         found.append({**mount, "readOnly": True} if folder.read_only else mount)
     if wanted.secrets:
         found.append({"name": SECRETS, "mountPath": _secrets_folder(wanted), "readOnly": True})
+    if used.words:
+        found.append({"name": WORDS, "mountPath": WORDS_FOLDER, "readOnly": True})
     found.append({"name": TMP, "mountPath": "/tmp"})  # noqa: S108 - in the container
     return found
 
@@ -91,17 +98,19 @@ def _secrets_folder(wanted: Needs) -> str:
     return str(folder)
 
 
-def _volumes(wanted: Needs, secret: str, claim: str, settings: Settings) -> list[Object]:
-    found: list[Object] = [{"name": DATA, "persistentVolumeClaim": {"claimName": claim}}]
+def _volumes(wanted: Needs, used: Used, settings: Settings) -> list[Object]:
+    found: list[Object] = [{"name": DATA, "persistentVolumeClaim": {"claimName": used.claim}}]
     if wanted.secrets:
         items = [{"key": name, "path": name} for name in secret_keys(wanted)]
         source = {
-            "secretName": secret,
+            "secretName": used.secret,
             "defaultMode": BY_GROUP,
             "items": items,
             "optional": True,
         }
         found.append({"name": SECRETS, "secret": source})
+    if used.words:
+        found.append({"name": WORDS, "configMap": {"name": used.words}})
     found.append({"name": TMP, "emptyDir": {"medium": "Memory", "sizeLimit": settings.tmp_size}})
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 Object = dict[str, Any]  # of the cluster's API
+Documents = list[tuple[Object, list[str]]]  # each with its comment
 BASE = "base"
 
 
@@ -32,6 +33,17 @@ def stream(files: Mapping[str, str]) -> str:
         if name.startswith(f"{BASE}/") and not name.endswith("/kustomization.yaml")
     ]
     return "---\n".join(found)
+
+
+def base(objects: Mapping[str, Documents], comment: Iterable[str] = ()) -> dict[str, str]:
+    """The files of the base, each with its objects; `objects` is by the name of the file."""
+    files = {
+        f"{BASE}/{name}.yaml": "---\n".join(document(*each) for each in found)
+        for name, found in objects.items()
+    }
+    resources = [path.removeprefix(f"{BASE}/") for path in files]
+    head = document(kustomization(resources=resources), comment)
+    return {f"{BASE}/kustomization.yaml": head, **files}
 
 
 def kustomization(**fields: Any) -> Object:
