@@ -7,15 +7,15 @@ from borgpull.renderers.kube.labels import CLIENT, labels
 from borgpull.renderers.kube.names import CRON_JOB_LENGTH, dns_name
 from borgpull.renderers.kube.overlays import overlays
 from borgpull.renderers.kube.settings import Settings
-from borgpull.renderers.kube.text import Documents, Object, base
+from borgpull.renderers.kube.text import Documents, Object, base, document
 from borgpull.renderers.plan import Plan
 
 
 def render(plan: Plan, settings: Settings) -> dict[str, str]:
     """The base and, where the job mounts, its overlays. Raises UsageError."""
     name = dns_name(plan.name, CRON_JOB_LENGTH)
-    objects = {kind: [found] for kind, found in _objects(plan, settings, name).items()}
-    files = base(objects, comment(plan))
+    texts = {kind: document(*found) for kind, found in _objects(plan, settings, name).items()}
+    files = base(texts, comment(plan))
     return {**files, **overlays([plan], settings)}
 
 

@@ -14,7 +14,7 @@ from borgpull.renderers.kube.labels import NETWORK, common, labels
 from borgpull.renderers.kube.names import CRON_JOB_LENGTH, dns_name
 from borgpull.renderers.kube.overlays import overlays
 from borgpull.renderers.kube.settings import Settings
-from borgpull.renderers.kube.text import Documents, base
+from borgpull.renderers.kube.text import Documents, base, document, joined
 from borgpull.renderers.plan import Plan
 
 
@@ -31,15 +31,16 @@ def fleet(name: str, plans: Sequence[Plan], settings: Settings) -> dict[str, str
     settings = replace(settings, secret=settings.secret_of(name))
     _require_single(plans)
     account, tags = dns_name(name), common()
-    objects: dict[str, Documents] = {"serviceaccount": [(parts.account(account, tags), [])]}
+    texts = {"serviceaccount": document(parts.account(account, tags))}
     for plan in plans:
         network = network_of(name, plan.needs)
-        objects.setdefault(f"networkpolicies/{network}", policy(network, plan.needs, settings))
-        if settings.claim is None:
-            claim = parts.claim_of(plan.job.client, settings), list[str]()
-            objects.setdefault(f"claims/{parts.claim_name(plan.job.client)}", [claim])
-        objects[f"cronjobs/{plan.name}"] = _job(plan, settings, account, network)
-    return {**base(objects), **overlays(plans, settings)}
+        if (policies := f"networkpolicies/{network}") not in texts:
+            texts[policies] = joined(policy(network, plan.needs, settings))
+        claims = f"claims/{parts.claim_name(plan.job.client)}"
+        if settings.claim is None and claims not in texts:
+            texts[claims] = document(parts.claim_of(plan.job.client, settings))
+        texts[f"cronjobs/{plan.name}"] = joined(_job(plan, settings, account, network))
+    return {**base(texts), **overlays(plans, settings)}
 
 
 def network_of(name: str, wanted: Needs) -> str:

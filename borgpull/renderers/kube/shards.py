@@ -21,7 +21,7 @@ from borgpull.renderers.kube.labels import CLIENTS, COMPONENT, NETWORK, common, 
 from borgpull.renderers.kube.names import CRON_JOB_LENGTH, dns_name
 from borgpull.renderers.kube.overlays import overlays
 from borgpull.renderers.kube.settings import Settings
-from borgpull.renderers.kube.text import Documents, Object, base
+from borgpull.renderers.kube.text import Documents, Object, base, document, joined
 from borgpull.renderers.plan import Plan
 from borgpull.renderers.timetable import Timetable
 
@@ -46,14 +46,15 @@ def shards(
     settings = replace(settings, secret=settings.secret_of(name))
     _require_alike(plans)
     account = dns_name(name)
-    objects: dict[str, Documents] = {"serviceaccount": [(parts.account(account, common()), [])]}
+    texts = {"serviceaccount": document(parts.account(account, common()))}
     for at in range(number):
         mine = [plan for plan in plans if zlib.crc32(plan.job.client.encode()) % number == at]
         if mine:
             shard = dns_name(f"{name}-{at}", CRON_JOB_LENGTH)
             own = f"{settings.claim}-{at}" if settings.claim else ""
-            objects[f"shards/{shard}"] = _shard(shard, mine, when(shard), account, own, settings)
-    return {**base(objects), **overlays(plans, settings)}
+            found = _shard(shard, mine, when(shard), account, own, settings)
+            texts[f"shards/{shard}"] = joined(found)
+    return {**base(texts), **overlays(plans, settings)}
 
 
 def merged(all_needs: Sequence[Needs]) -> Needs:

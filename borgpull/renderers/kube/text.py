@@ -35,14 +35,15 @@ def stream(files: Mapping[str, str]) -> str:
     return "---\n".join(found)
 
 
-def base(objects: Mapping[str, Documents], comment: Iterable[str] = ()) -> dict[str, str]:
-    """The files of the base, each with its objects; `objects` is by the name of the file."""
-    files = {
-        f"{BASE}/{name}.yaml": "---\n".join(document(*each) for each in found)
-        for name, found in objects.items()
-    }
-    resources = [path.removeprefix(f"{BASE}/") for path in files]
+def joined(found: Documents) -> str:
+    return "---\n".join(document(*each) for each in found)
+
+
+def base(texts: Mapping[str, str], comment: Iterable[str] = ()) -> dict[str, str]:
+    """The files of the base; `texts` is by the name of the file, without its ending."""
+    resources = [f"{name}.yaml" for name in texts]
     head = document(kustomization(resources=resources), comment)
+    files = {f"{BASE}/{name}.yaml": text for name, text in texts.items()}
     return {f"{BASE}/kustomization.yaml": head, **files}
 
 
