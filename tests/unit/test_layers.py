@@ -50,7 +50,9 @@ TESTS = Path(__file__).parent
 # These test the whole program, its documents, or a whole room.
 WHOLE = {
     f"test_{name}"
-    for name in "completion faults fuzz inputs kube layers links outputs readme sentences".split()
+    for name in (
+        "completion faults fuzz inputs kube kubechecks layers links outputs readme sentences"
+    ).split()
 }
 
 
