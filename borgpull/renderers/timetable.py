@@ -18,6 +18,8 @@ from borgpull.errors import UsageError
 
 # The examples in a comment begin here. With the current time in it, no two files were the same.
 EXAMPLES_FROM = datetime(2027, 1, 1)
+# A weekday's place in the month. Neither crontab(5) nor Kubernetes knows it.
+OF_CRONSIM_ALONE = re.compile(r"#|[0-9]L", re.IGNORECASE)
 # As in crontab(5). The name decides the minute, so that not all clients start at once.
 NICKNAMES = {
     "@hourly": "{M} * * * *",
@@ -63,8 +65,11 @@ class Timetable:
                 f"there is no time zone {self.zone!r}", hint="for instance Europe/Berlin"
             ) from None
         try:
-            if len(self.cron.split()) != 5:
+            fields = self.cron.split()
+            if len(fields) != 5:
                 raise CronSimError("five fields are needed")
+            if "L" in fields[2].upper() or OF_CRONSIM_ALONE.search(fields[4]):
+                raise CronSimError("cron knows no L, W or #")
             return list(islice(CronSim(self.cron, start), number))
         except CronSimError as error:
             raise UsageError(

@@ -38,6 +38,10 @@ def test_the_name_decides_the_minute_of_a_nickname(word: str) -> None:
         "0 0 30 2 *",
         "x * * * *",
         "CRON_TZ=UTC * * * * *",
+        "0 0 L * *",
+        "0 0 lw * *",
+        "0 0 * * 5L",
+        "0 0 * * mon#2",
     ],
 )
 def test_what_is_no_line_of_cron(cron: str) -> None:
