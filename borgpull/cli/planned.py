@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from borgpull.cli.context import JobRead, read_only
-from borgpull.cli.options import Launch, RungName, Through, Timing, Where
+from borgpull.cli.options import Certificates, Launch, RungName, Through, Timing, Where
 from borgpull.cli.parsing import NAME, options_of, reject_dash_hosts
 from borgpull.errors import UsageError
 from borgpull.jobs import Job
@@ -110,8 +110,10 @@ def plan(
     where: Where,
     through: Through,
     launch: Launch,
+    certificates: Certificates | None = None,
 ) -> Plan:
     """What is to run and when. Raises UsageError, and what `read` raises."""
+    beside = certificates or Certificates()
     named = {
         "repo": where.repo,
         "state": where.state,
@@ -126,6 +128,14 @@ def plan(
         job=read(words),
         timetable=when(timing, name),
         places=replace(USUAL, **{key: text for key, text in named.items() if text is not None}),
+        certificates={
+            what: text
+            for what, text in (
+                ("ssh_key", beside.ssh_certificate),
+                ("via_key", beside.via_certificate),
+            )
+            if text
+        },
         image=launch.image,
         network=launch.network,
         rung="sys-admin" if launch.rung is RungName.sys_admin else "userns",

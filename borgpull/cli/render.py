@@ -10,7 +10,7 @@ import typer
 
 from borgpull.cli.arguments import Client
 from borgpull.cli.groups import Only, flat
-from borgpull.cli.options import Launch, Through, Timing, Where
+from borgpull.cli.options import Certificates, Launch, Through, Timing, Where
 from borgpull.cli.render_kube import render_kube
 from borgpull.cli.rendered import Name, Output, put
 from borgpull.errors import rows
@@ -62,20 +62,26 @@ def timed(form: str) -> Callable[..., None]:
         timing: Timing,
         where: Where,
         via_key: Annotated[Through, Only("via_key")],
+        certificates: Certificates,
         launch: Annotated[Launch, Only("image", "network", "rung")],
         output: Output = None,
     ) -> None:
         from borgpull.cli.planned import plan
         from borgpull.renderers import RENDERERS
 
-        found = plan(name, words, timing, where, via_key, launch)
+        found = plan(name, words, timing, where, via_key, launch, certificates)
         put(RENDERERS[form](found), output)
 
     return command
 
 
 app.command("socket")(flat(render_socket))
-app.command("compose", help="A compose file.")(flat(timed("compose")))
+for form, text in (
+    ("systemd", "A service and its timer, which run a command by docker."),
+    ("quadlet", "A container of podman's quadlet and its timer, which run a command."),
+    ("compose", "A compose file that runs a command, for cron."),
+):
+    app.command(form, help=text)(flat(timed(form)))
 app.command("kube")(flat(render_kube))
 
 

@@ -16,5 +16,7 @@ RENDERERS: Late[Callable[[Plan], Files]] = Late(
     __package__,
     {
         "compose": "compose.render",
+        "quadlet": "quadlet.render",
+        "systemd": "systemd.render",
     },
 )

@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from borgpull.launchers import seccomp
 from borgpull.launchers.security import security
-from borgpull.renderers.plan import Plan, sources
+from borgpull.renderers.plan import Plan, Source, sources
+
+# Networks that the engine has without a name of ours.
+_OF_THE_ENGINE = re.compile(r"bridge|host|none|container:.*")
 
 
 def render(plan: Plan) -> dict[str, str]:
     """The compose file and, where the job has a seccomp profile of its own, that profile."""
-    name = f"{plan.name}.yaml"
-    head = [
-        f"borgpull {plan.words[0]}, one run: docker compose -f {name} run --rm {plan.name}",
-        *plan.timetable.comment(),
-        "Compose starts nothing by itself. A line of cron:",
-        f"  {plan.timetable.cron} docker compose -f FOLDER/{name} run --rm {plan.name}",
-    ]
-    body = yaml.safe_dump({"services": {plan.name: _service(plan)}}, sort_keys=False, width=100)
-    files = {name: "".join(f"# {line}\n" for line in head) + body}
+    body = yaml.safe_dump(_project(plan), sort_keys=False, width=100)
+    head = "".join(f"# {line}\n" for line in _head(plan))
+    files = {_file(plan): head + body}
     if plan.needs.own_profile:
         files[_profile(plan)] = seccomp.render()
     return files
+
+
+def _head(plan: Plan) -> Iterator[str]:
+    # Without the option, `run` publishes no port.
+    ports = "--service-ports " if plan.needs.listens_on is not None else ""
+    run = f"run --rm {ports}"
+    yield f"borgpull {plan.words[0]}, one run: docker compose -f {_file(plan)} {run}{plan.name}"
+    yield from plan.timetable.comment()
+    yield "Compose starts nothing by itself. A line of /etc/cron.d; FOLDER is the file's, and"
+    yield f"the machine's time zone must be {plan.timetable.zone}:"
+    cron = plan.timetable.cron
+    yield f"  {cron} root docker compose -f FOLDER/{_file(plan)} {run}-T {plan.name}"
+
+
+def _file(plan: Plan) -> str:
+    return f"{plan.name}.yaml"
 
 
 def _profile(plan: Plan) -> str:
     return f"{plan.name}-seccomp.json"
 
 
-def _service(plan: Plan) -> dict[str, Any]:
+def _project(plan: Plan) -> dict[str, Any]:
+    """Named volumes and networks must be there. Otherwise compose would make some of its own."""
+    places = list(sources(plan))
+    # Else the folder's name would be the project's, and not every one may be.
+    project: dict[str, Any] = {"name": "borgpull-" + plan.name.lower().replace(".", "-")}
+    project["services"] = {plan.name: _service(plan, places)}
+    volumes = [place.source for place in places if not place.bound]
+    if volumes:
+        project["volumes"] = {name: {"name": name, "external": True} for name in volumes}
+    if plan.network and not _OF_THE_ENGINE.fullmatch(plan.network):
+        project["networks"] = {"default": {"name": plan.network, "external": True}}
+    return project
+
+
+def _service(plan: Plan, places: list[Source]) -> dict[str, Any]:
     wanted = plan.needs
     service: dict[str, Any] = {
         "image": plan.image,
@@ -39,7 +68,7 @@ def _service(plan: Plan) -> dict[str, Any]:
         "restart": "no",
         "stop_grace_period": f"{wanted.stop_seconds}s",
         "security_opt": security(wanted, f"./{_profile(plan)}" if wanted.own_profile else ""),
-        "volumes": [_mount(*place) for place in sources(plan)],
+        "volumes": [_mount(place) for place in places],
     }
     if wanted.confined:
         service |= {"cap_drop": ["ALL"], "read_only": True, "tmpfs": ["/tmp"]}  # noqa: S108 - in the container
@@ -49,17 +78,23 @@ def _service(plan: Plan) -> dict[str, Any]:
         service["devices"] = [wanted.device]
     if wanted.listens_on is not None:
         service["ports"] = [f"{wanted.listens_on}:{wanted.listens_on}"]
-    service["network_mode"] = plan.network or ("bridge" if wanted.talks else "none")
+    network = plan.network or ("bridge" if wanted.talks else "none")
+    if _OF_THE_ENGINE.fullmatch(network):
+        service["network_mode"] = network
     return service
 
 
-def _mount(source: str, target: str, read_only: bool) -> dict[str, Any]:
+def _mount(place: Source) -> dict[str, Any]:
     """Nothing is made on the host: a wrong path must not become an empty repository."""
-    kind = "bind" if source.startswith("/") else "volume"
-    mount: dict[str, Any] = {"type": kind, "source": _literal(source), "target": target}
-    if read_only:
+    kind = "bind" if place.bound else "volume"
+    mount: dict[str, Any] = {
+        "type": kind,
+        "source": _literal(place.source),
+        "target": place.target,
+    }
+    if place.read_only:
         mount["read_only"] = True
-    if kind == "bind":
+    if place.bound:
         mount["bind"] = {"create_host_path": False}
     return mount
 

@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from borgpull.errors import UsageError
 from borgpull.jobs import Job
 from borgpull.launchers.needs import Needs, needs
 from borgpull.launchers.options import Rung
-from borgpull.places import Places
+from borgpull.places import Places, certificate_of
 from borgpull.renderers.timetable import Timetable
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Neither is an option of the program that gets it, nor has it anything to quote.
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+# Control characters, what is no text in UTF-8, and what ends a line somewhere.
+_NOT_IN_A_LINE = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
+
+
+class Source(NamedTuple):
+    """What the host that runs a job brings into its container."""
+
+    source: str  # an absolute path of that host, or the name of a volume
+    target: str
+    read_only: bool
+
+    @property
+    def bound(self) -> bool:
+        """Is it a path, and not a volume?"""
+        return self.source.startswith("/")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A job that another program starts, unattended. Raises UsageError for a wrong name."""
+    """A job that another program starts, unattended. Raises UsageError for what it cannot say."""
 
     name: str  # of the unit, the service, the CronJob
     words: tuple[str, ...]  # the command line in the container, without `borgpull`
     job: Job  # what these words mean there
     timetable: Timetable
     places: Places  # on the host that runs it; "" for a secret that there is not
+    # Certificates on that host, by the secret that each belongs to: a renderer cannot see there
+    # whether one lies beside a key.
+    certificates: Mapping[str, str] = field(default_factory=dict)
     image: str = "borgpull"
     network: str | None = None
     rung: Rung = "userns"
@@ -33,17 +56,46 @@ class Plan:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise UsageError(f"not a name: {self.name!r}", hint="letters, digits, '.', '_', '-'")
+        if not _IMAGE.fullmatch(self.image):
+            raise UsageError(f"not the name of an image: {self.image!r}")
+        if self.network is not None and not _NETWORK.fullmatch(self.network):
+            raise UsageError(f"not the name of a network: {self.network!r}")
+        for text in (*self.words, *vars(self.places).values(), *self.certificates.values()):
+            if {unicodedata.category(char) for char in text} & _NOT_IN_A_LINE:
+                raise UsageError(f"not for a line of a file: {text!r}", hint="use text in UTF-8")
 
     @cached_property
     def needs(self) -> Needs:
         return needs(self.job, self.rung)
 
 
-def sources(plan: Plan) -> Iterator[tuple[str, str, bool]]:
-    """What the host that runs it brings into the container: source, target, read-only?"""
+def sources(plan: Plan) -> Iterator[Source]:
+    """All that the job may find in its container. Raises UsageError for a relative path."""
     for folder in plan.needs.folders:
-        yield getattr(plan.places, folder.what), folder.target, folder.read_only
+        place = getattr(plan.places, folder.what)
+        yield Source(_place(place, f"--{folder.what}"), folder.target, folder.read_only)
     for secret in plan.needs.secrets:
-        source = getattr(plan.places, secret.what)
-        if source:
-            yield source, secret.target, True
+        place = getattr(plan.places, secret.what)
+        if place:
+            yield Source(_file(place), secret.target, True)
+        certificate = plan.certificates.get(secret.what) if secret.certificate else None
+        if certificate:
+            yield Source(_file(certificate), certificate_of(secret.target), True)
+
+
+def _place(text: str, option: str) -> str:
+    """An absolute path, or the name of a volume."""
+    if text.startswith("/") or _NAME.fullmatch(text):
+        return text
+    raise UsageError(
+        f"neither an absolute path nor a volume's name: {text!r}",
+        hint=f"{option} is on the machine that runs the job, whatever the folder there",
+    )
+
+
+def _file(text: str) -> str:
+    if text.startswith("/"):
+        return text
+    raise UsageError(
+        f"not an absolute path: {text!r}", hint="it is on the machine that runs the job"
+    )

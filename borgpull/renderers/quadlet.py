@@ -1,0 +1,85 @@
+"""A container unit of podman's quadlet (podman-systemd.unit(5)) and its timer.
+
+The keys are those of podman 4.4. Later ones would keep an older podman from making the service, so
+that podman's own options stand for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from borgpull.errors import UsageError
+from borgpull.launchers import seccomp
+from borgpull.launchers.security import COMMON_SECURITY, security
+from borgpull.renderers import units
+from borgpull.renderers.plan import Plan, Source, sources
+
+# What security() always says has keys of its own here.
+SECURITY_KEYS = ("NoNewPrivileges=true", "SecurityLabelDisable=true")
+# Where quadlet looks: below /etc for root, below ~/.config for a user.
+FOLDER = "%E/containers/systemd"
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """The container's unit, the timer and, where the job has one, its seccomp profile."""
+    files = {f"{plan.name}.container": _unit(plan), f"{plan.name}.timer": units.timer(plan)}
+    if plan.needs.own_profile:
+        files[units.profile(plan)] = seccomp.render()
+    return files
+
+
+def _unit(plan: Plan) -> str:
+    keys = "\n".join(_container(plan))
+    network = "Wants=network-online.target\nAfter=network-online.target\n"
+    return f"""\
+# In /etc/containers/systemd, and {plan.name}.timer in /etc/systemd/system. Then:
+#   systemctl daemon-reload && systemctl enable --now {plan.name}.timer
+[Unit]
+Description={units.description(plan)}
+{network if plan.needs.talks else ""}
+[Container]
+{keys}
+
+[Service]
+Type=oneshot
+TimeoutStartSec=infinity
+TimeoutStopSec={plan.needs.stop_seconds + units.GRACE_SECONDS}
+"""
+
+
+def _container(plan: Plan) -> Iterator[str]:
+    wanted = plan.needs
+    yield f"Image={_image(plan.image)}"
+    yield f"ContainerName={units.container(plan)}"
+    yield f"Exec={' '.join(units.word(text) for text in plan.words)}"
+    if wanted.confined:
+        yield from ("DropCapability=all", "ReadOnly=true", "PodmanArgs=--tmpfs /tmp")
+    yield from (f"AddCapability={name}" for name in wanted.capabilities)
+    if wanted.device:
+        yield f"AddDevice={wanted.device}"
+    yield from SECURITY_KEYS
+    if wanted.own_profile:
+        yield f"SeccompProfile={FOLDER}/{units.profile(plan)}"
+    for option in security(wanted, ""):
+        if option not in COMMON_SECURITY:
+            yield f"PodmanArgs=--security-opt {option}"
+    network = plan.network or ("" if wanted.talks else "none")
+    if network:
+        yield f"Network={network}"
+    if wanted.listens_on is not None:
+        yield f"PublishPort={wanted.listens_on}:{wanted.listens_on}"
+    yield from (f"Volume={_volume(place)}" for place in sources(plan))
+    yield f"PodmanArgs=--stop-timeout {wanted.stop_seconds}"
+
+
+def _image(name: str) -> str:
+    """For podman, a name without a registry is a question. An image made here is in `localhost`."""
+    return name if "/" in name else f"localhost/{name}"
+
+
+def _volume(place: Source) -> str:
+    """Podman makes no folder that is not there. A colon ends a path of `podman run -v`."""
+    if ":" in place.source:
+        raise UsageError(f"podman takes no path with a colon: {place.source!r}")
+    source = place.source.replace("%", "%%").replace("$", "$$")
+    return f"{source}:{place.target}{':ro' if place.read_only else ''}"
