@@ -133,18 +133,6 @@ class Through(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Certificates(Group):
-    title: ClassVar[str] = "The way to the client"
-
-    ssh_certificate: Annotated[
-        str | None, option("--ssh-certificate", text="Certificate of the key of --ssh-key.")
-    ] = None
-    via_certificate: Annotated[
-        str | None, option("--via-certificate", text="Certificate of the key of --via-key.")
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Restoring(Group):
     title: ClassVar[str] = "Restore and browse"
 

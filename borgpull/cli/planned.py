@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from borgpull.cli.context import JobRead, read_only
-from borgpull.cli.options import Certificates, Launch, RungName, Through, Timing, Where
+from borgpull.cli.options import Launch, RungName, Through, Timing, Where
 from borgpull.cli.parsing import NAME, options_of, reject_dash_hosts
+from borgpull.cli.rendered import Certificates
 from borgpull.errors import UsageError
 from borgpull.jobs import Job
 from borgpull.launchers.run import IN_SIDECAR

@@ -1,13 +1,16 @@
-"""Where the files go that `render` makes."""
+"""What all forms of `render` ask for, and where the files go."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
+from borgpull.cli.groups import Group
+from borgpull.cli.options import option
 from borgpull.errors import ConfigError
 
 Name = Annotated[
@@ -17,6 +20,20 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", metavar="FOLDER", help="Write the files there; else print them."),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificates(Group):
+    """Of keys on the machine that runs a job. Nothing there can be looked at now."""
+
+    title: ClassVar[str] = "The way to the client"
+
+    ssh_certificate: Annotated[
+        str | None, option("--ssh-certificate", text="Certificate of the key of --ssh-key.")
+    ] = None
+    via_certificate: Annotated[
+        str | None, option("--via-certificate", text="Certificate of the key of --via-key.")
+    ] = None
 
 
 def put(files: Mapping[str, str], folder: Path | None) -> None:
