@@ -114,7 +114,6 @@ def plan(
     certificates: Certificates | None = None,
 ) -> Plan:
     """What is to run and when. Raises UsageError, and what `read` raises."""
-    beside = certificates or Certificates()
     named = {
         "repo": where.repo,
         "state": where.state,
@@ -129,14 +128,7 @@ def plan(
         job=read(words),
         timetable=when(timing, name),
         places=replace(USUAL, **{key: text for key, text in named.items() if text is not None}),
-        certificates={
-            what: text
-            for what, text in (
-                ("ssh_key", beside.ssh_certificate),
-                ("via_key", beside.via_certificate),
-            )
-            if text
-        },
+        certificates=certificates.by_secret() if certificates else {},
         image=launch.image,
         network=launch.network,
         rung="sys-admin" if launch.rung is RungName.sys_admin else "userns",

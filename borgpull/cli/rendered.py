@@ -35,6 +35,11 @@ class Certificates(Group):
         str | None, option("--via-certificate", text="Certificate of the key of --via-key.")
     ] = None
 
+    def by_secret(self) -> dict[str, str]:
+        """Those that were named, by the secret that each belongs to."""
+        named = {"ssh_key": self.ssh_certificate, "via_key": self.via_certificate}
+        return {what: text for what, text in named.items() if text}
+
 
 def put(files: Mapping[str, str], folder: Path | None) -> None:
     """Print the files one after another, or write them into a folder. Raises ConfigError."""

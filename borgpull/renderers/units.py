@@ -33,7 +33,7 @@ def lines(words: Iterable[str]) -> str:
 
 
 def container(plan: Plan) -> str:
-    """The name of its container. An engine starts no second one of that name."""
+    """The name of its container: docker starts no second one of that name."""
     return f"borgpull-{plan.name}"
 
 

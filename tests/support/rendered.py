@@ -1,0 +1,226 @@
+"""What a rendered file gives a container, read back from it, whatever its form."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from borgpull.cli.options import Launch, RungName, Through, Timing, Where
+from borgpull.cli.planned import plan
+from borgpull.cli.rendered import Certificates
+from borgpull.renderers.plan import Plan
+
+# A command line for each verb that runs unattended; and what changes the needs of some.
+COMMANDS = {
+    "sshfs": ["sshfs", "root@web1", "/etc"],
+    "pipe": ["pipe", "root@web1", "/etc"],
+    "socat": ["socat", "root@web1", "/etc"],
+    "agent": ["agent", "root@web1", "/etc"],
+    "agent back": ["agent", "--connect-back", "backup.example.org:2222", "root@web1"],
+    "forward": ["forward", "root@web1", "/etc"],
+    "pipe via": ["pipe", "--via", "jump@gate:2200", "root@web1", "/etc"],
+    "sshfs via": ["sshfs", "--via", "jump@gate", "root@web1", "/etc"],
+    "prune": ["prune", "web1", "--keep-daily", "7"],
+    "check": ["check", "web1"],
+}
+
+
+def planned(
+    words: Sequence[str],
+    *,
+    name: str = "web1",
+    timing: Timing | None = None,
+    where: Where | None = None,
+    via_key: str | None = "/etc/borgpull/via_key",
+    launch: Launch | None = None,
+    certificates: Certificates | None = None,
+) -> Plan:
+    """As the command line makes it."""
+    through = Through(via_key=via_key)
+    usual = timing or Timing(schedule="30 2 * * *", timezone="Europe/Berlin")
+    return plan(name, words, usual, where or Where(), through, launch or Launch(), certificates)
+
+
+def at_rung(rung: str) -> Launch:
+    return Launch(rung=RungName(rung))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a container gets."""
+
+    image: str
+    words: tuple[str, ...]
+    added: frozenset[str]
+    dropped: frozenset[str]
+    read_only: bool
+    in_memory: frozenset[str]
+    devices: frozenset[str]
+    # Without the profile of seccomp; and whether there is one of ours.
+    security: frozenset[str]
+    own_profile: bool
+    network: str  # "" for the engine's usual one
+    ports: frozenset[tuple[int, int]]
+    mounts: frozenset[tuple[str, str, bool]]  # source, target, read-only
+    stop_seconds: int
+
+
+_RUN = argparse.ArgumentParser(exit_on_error=False)
+for _name in ("cap-add", "cap-drop", "tmpfs", "device", "security-opt", "publish", "mount"):
+    _RUN.add_argument(f"--{_name}", action="append", default=[])
+for _name in ("name", "label", "network", "stop-timeout", "cidfile", "cgroups"):
+    _RUN.add_argument(f"--{_name}", default="")
+_RUN.add_argument("-v", action="append", default=[])
+for _name in ("rm", "read-only", "replace"):
+    _RUN.add_argument(f"--{_name}", action="store_true")
+_RUN.add_argument("image")
+_RUN.add_argument("words", nargs=argparse.REMAINDER)
+
+
+def of_run(argv: Sequence[str]) -> Given:
+    """What `docker run` or `podman run` is told; any other option is an error."""
+    found = _RUN.parse_args(list(argv))
+    assert found.rm
+    profiles = {word for word in found.security_opt if word.startswith("seccomp=")}
+    return Given(
+        image=found.image,
+        words=tuple(found.words),
+        added=frozenset(name.upper() for name in found.cap_add),
+        dropped=frozenset(name.upper() for name in found.cap_drop),
+        read_only=found.read_only,
+        in_memory=frozenset(found.tmpfs),
+        devices=frozenset(found.device),
+        security=frozenset(found.security_opt) - profiles,
+        own_profile=bool(profiles),
+        network=found.network,
+        ports=frozenset(_port(text) for text in found.publish),
+        mounts=frozenset([*map(_mount, found.mount), *map(_volume, found.v)]),
+        stop_seconds=int(found.stop_timeout),
+    )
+
+
+def _port(text: str) -> tuple[int, int]:
+    host, _, inside = text.partition(":")
+    return int(host), int(inside)
+
+
+def _mount(text: str) -> tuple[str, str, bool]:
+    (fields,) = csv.reader([text])
+    pairs = dict(field.partition("=")[::2] for field in fields)
+    kind = "bind" if pairs["source"].startswith("/") else "volume"
+    assert pairs["type"] == kind
+    return pairs["source"], pairs["target"], "readonly" in pairs
+
+
+def _volume(text: str) -> tuple[str, str, bool]:
+    source, target, *options = text.split(":")
+    assert options in ([], ["ro"])
+    return source, target, options == ["ro"]
+
+
+def keys(unit: str) -> dict[str, list[str]]:
+    """`SECTION.KEY` to the values, as systemd.syntax(7) has it."""
+    found: dict[str, list[str]] = {}
+    section = ""
+    for line in unit.replace("\\\n", " ").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found.setdefault(f"{section}.{key}", []).append(value)
+    return found
+
+
+def command_line(text: str) -> list[str]:
+    """The words of ExecStart= as the program gets them; %Y stays as it is."""
+    return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(text)]
+
+
+def of_systemd(files: Mapping[str, str]) -> Given:
+    (start,) = keys(files["web1.service"])["Service.ExecStart"]
+    program, run, *argv = command_line(start)
+    assert (program, run) == ("/usr/bin/docker", "run")
+    assert ("seccomp=%Y/web1-seccomp.json" in argv) == ("web1-seccomp.json" in files)
+    return of_run(argv)
+
+
+def of_compose(files: Mapping[str, str]) -> Given:
+    project = yaml.safe_load(files["web1.yaml"])
+    (service,) = project["services"].values()
+    networks = project.get("networks", {"default": {"name": ""}})
+    mounts = service["volumes"]
+    profiles = {word for word in service["security_opt"] if word.startswith("seccomp=")}
+    assert profiles == ({"seccomp=./web1-seccomp.json"} if "web1-seccomp.json" in files else set())
+    named = {mount["source"] for mount in mounts if mount["type"] == "volume"}
+    assert {each["name"] for each in project.get("volumes", {}).values()} == named
+    return Given(
+        image=service["image"],
+        words=tuple(_unescaped(word) for word in service["command"]),
+        added=frozenset(service.get("cap_add", [])),
+        dropped=frozenset(service.get("cap_drop", [])),
+        read_only=service.get("read_only", False),
+        in_memory=frozenset(service.get("tmpfs", [])),
+        devices=frozenset(service.get("devices", [])),
+        security=frozenset(service["security_opt"]) - profiles,
+        own_profile=bool(profiles),
+        network=service.get("network_mode", "").replace("bridge", "")
+        or networks["default"]["name"],
+        ports=frozenset(_port(text) for text in service.get("ports", [])),
+        mounts=frozenset(
+            (_unescaped(each["source"]), each["target"], each.get("read_only", False))
+            for each in mounts
+        ),
+        stop_seconds=int(service["stop_grace_period"].removesuffix("s")),
+    )
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("$$", "$")
+
+
+# The keys that podman 4.4 has, and the option that each becomes.
+_QUADLET = {
+    "Image": "",
+    "Exec": "",
+    "ContainerName": "--name {}",
+    "DropCapability": "--cap-drop {}",
+    "AddCapability": "--cap-add {}",
+    "ReadOnly": "--read-only",
+    "AddDevice": "--device {}",
+    "NoNewPrivileges": "--security-opt no-new-privileges",
+    "SecurityLabelDisable": "--security-opt label=disable",
+    "SeccompProfile": "--security-opt seccomp={}",
+    "Network": "--network {}",
+    "PublishPort": "--publish {}",
+    "PodmanArgs": "{}",
+}
+
+
+def of_quadlet(files: Mapping[str, str]) -> Given:
+    """By a table of our own; tests/docker/test_units.py asks podman itself."""
+    unit = keys(files["web1.container"])
+    argv = ["--rm"]
+    for key, values in unit.items():
+        section, _, name = key.partition(".")
+        if section == "Container" and name == "Volume":
+            for value in values:
+                argv += ["-v", value.replace("%%", "%").replace("$$", "$")]
+        elif section == "Container":
+            for value in values:
+                argv += _QUADLET[name].format(value).split()
+    (profile,) = unit.get("Container.SeccompProfile", [""])
+    wanted = "%E/containers/systemd/web1-seccomp.json" if "web1-seccomp.json" in files else ""
+    assert profile == wanted
+    return of_run([*argv, *unit["Container.Image"], *command_line(unit["Container.Exec"][0])])
+
+
+FORMS: dict[str, Callable[[Mapping[str, str]], Given]] = {
+    "compose": of_compose,
+    "quadlet": of_quadlet,
+    "systemd": of_systemd,
+}

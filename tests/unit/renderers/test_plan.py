@@ -1,0 +1,192 @@
+"""Whatever the form, a file gives a container what `needs` says, as the docker launcher does."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from borgpull.cli.options import Launch, Where
+from borgpull.cli.rendered import Certificates
+from borgpull.errors import UsageError
+from borgpull.launchers import container
+from borgpull.launchers.needs import Needs
+from borgpull.places import certificate_of
+from borgpull.renderers import RENDERERS
+from borgpull.renderers.plan import Plan, sources
+from borgpull.verbs import VERBS
+from tests.support.rendered import COMMANDS, FORMS, Given, at_rung, planned
+
+EVERY = pytest.mark.parametrize("form", FORMS)
+RUNGS = ("userns", "sys-admin")
+
+
+def given(form: str, plan: Plan) -> Given:
+    return FORMS[form](RENDERERS[form](plan))
+
+
+def test_each_verb_that_runs_unattended_is_here() -> None:
+    assert {words[0] for words in COMMANDS.values()} == {
+        name for name, verb in VERBS.items() if verb.unattended
+    }
+
+
+@EVERY
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_gets_what_it_needs_and_no_more(form: str, rung: str, command: str) -> None:
+    plan = planned(COMMANDS[command], launch=at_rung(rung))
+    found = given(form, plan)
+    assert found.words == tuple(COMMANDS[command])
+    assert found.image.removeprefix("localhost/") == "borgpull"
+    assert_as_needed(found, plan.needs)
+    assert found.mounts == set(sources(plan))
+
+
+def assert_as_needed(found: Given, wanted: Needs) -> None:
+    assert found.added == set(wanted.capabilities)
+    assert found.dropped == ({"ALL"} if wanted.confined else set())
+    assert found.read_only == wanted.confined
+    assert found.in_memory == ({"/tmp"} if wanted.confined else set())
+    assert found.devices == ({wanted.device} if wanted.device else set())
+    assert found.own_profile == wanted.own_profile
+    assert ("apparmor=unconfined" in found.security) == wanted.mounts
+    assert {"no-new-privileges", "label=disable"} <= found.security
+    assert len(found.security) == 2 + wanted.mounts
+    assert found.network == ("" if wanted.talks else "none")
+    assert found.ports == ({(wanted.listens_on,) * 2} if wanted.listens_on else set())
+    assert found.stop_seconds == wanted.stop_seconds
+
+
+@EVERY
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_gets_what_the_docker_launcher_gives(
+    form: str, rung: Any, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    where, certificates = on_this_host(tmp_path)
+    plan = planned(
+        COMMANDS[command],
+        launch=at_rung(rung),
+        where=where,
+        via_key=str(tmp_path / "via_key"),
+        certificates=certificates,
+    )
+    found = given(form, plan)
+    job = replace(plan.job, places=plan.places)
+    theirs = container.privileges(job, rung)
+    security = {word for word in theirs["security_opt"] if not word.startswith("seccomp=")}
+    assert found.added == set(theirs["cap_add"])
+    assert found.dropped == {*theirs.get("cap_drop", [])}
+    assert found.read_only == theirs.get("read_only", False)
+    assert found.in_memory == {*theirs.get("tmpfs", {})}
+    assert found.devices == {*theirs["devices"]}
+    assert found.security == security
+    assert found.own_profile == (len(theirs["security_opt"]) > len(security))
+    assert found.ports == {
+        (port, int(inside.removesuffix("/tcp"))) for inside, port in theirs["ports"].items()
+    }
+    assert found.network == (container.network(job) or "")
+    assert found.mounts == {
+        (mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in container.mounts(job)
+    }
+
+
+def on_this_host(folder: Path) -> tuple[Where, Certificates]:
+    """Files for all that a job may read."""
+    files = ("ssh_key", "known_hosts", "via_key", "passphrase")
+    for name in files:
+        (folder / name).touch()
+    keys = [str(folder / name) for name in ("ssh_key", "via_key")]
+    for key in keys:
+        Path(certificate_of(key)).touch()
+    where = Where(
+        repo=str(folder / "repo"),
+        state=str(folder / "state"),
+        ssh_key=keys[0],
+        known_hosts=str(folder / "known_hosts"),
+        passphrase_file=str(folder / "passphrase"),
+    )
+    for name in ("repo", "state"):
+        (folder / name).mkdir()
+    ssh, via = (certificate_of(key) for key in keys)
+    return where, Certificates(ssh_certificate=ssh, via_certificate=via)
+
+
+ODD = ("/a b", "/it's", '/"q"', "/$HOME ${x} $$", "/%h %%", "/back\\slash\\", "/é \U0001f600", "/;")
+
+
+@EVERY
+def test_words_and_places_mean_themselves(form: str) -> None:
+    words = ["pipe", "root@web1", *ODD]
+    odd = '/srv/a b, %n $x "q" \\y;é'
+    found = given(form, planned(words, where=Where(repo=odd, state="volume-1")))
+    assert found.words == tuple(words)
+    assert {(odd, "/repo", False), ("volume-1", "/state", False)} <= found.mounts
+
+
+@EVERY
+@pytest.mark.parametrize("network", ["backups", "host", "container:vpn"])
+def test_a_network_that_is_named(form: str, network: str) -> None:
+    assert given(form, planned(COMMANDS["pipe"], launch=Launch(network=network))).network == network
+
+
+@EVERY
+def test_a_secret_that_there_is_not(form: str) -> None:
+    plan = planned(COMMANDS["pipe"], where=Where(passphrase_file="", ssh_key=""))
+    targets = {target for _, target, _ in given(form, plan).mounts}
+    assert targets == {"/repo", "/state"}
+
+
+@EVERY
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_same_bytes_each_time(
+    form: str, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On another machine, too: neither its files nor its variables are looked at."""
+    first = RENDERERS[form](planned(COMMANDS[command]))
+    for name, value in {"HOME": str(tmp_path), "TZ": "Asia/Tokyo", "BORGPULL_REPO": "/x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    assert RENDERERS[form](planned(COMMANDS[command])) == first
+    assert all(text.endswith("\n") and os.sep not in name for name, text in first.items())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "-x"},
+        {"name": "a/b"},
+        {"name": "a b"},
+        {"name": ""},
+        {"launch": Launch(image="--privileged")},
+        {"launch": Launch(image="a b")},
+        {"launch": Launch(network="--privileged")},
+        {"launch": Launch(network="a b")},
+        {"where": Where(repo="./repo")},
+        {"where": Where(repo="~/repo")},
+        {"where": Where(repo="")},
+        {"where": Where(state="a b")},
+        {"where": Where(ssh_key="ssh_key")},
+        {"where": Where(passphrase_file="~/passphrase")},
+        {"where": Where(repo="/srv/a\nExecStart=/bin/sh")},
+        {"where": Where(repo="/srv/a\udce9")},
+        {"certificates": Certificates(ssh_certificate="cert.pub")},
+        {"certificates": Certificates(ssh_certificate="/a\n")},
+    ],
+    ids=str,
+)
+@EVERY
+def test_what_is_refused(form: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        RENDERERS[form](planned(COMMANDS["pipe"], **wrong))
+
+
+@pytest.mark.parametrize("word", ["/a\nb", "/a\rb", "/a\x00b", "/caf\udce9", "/a\u2028b"])
+def test_words_that_are_no_text_for_a_line(word: str) -> None:
+    with pytest.raises(UsageError):
+        planned(["pipe", "root@web1", word])
