@@ -13,7 +13,7 @@ import yaml
 from borgpull.cli.options import Launch, RungName, Through, Timing, Where
 from borgpull.cli.planned import plan
 from borgpull.cli.rendered import Certificates
-from borgpull.renderers.plan import Plan
+from borgpull.renderers.plan import Plan, sources
 
 # A command line for each verb that runs unattended; and what changes the needs of some.
 COMMANDS = {
@@ -28,6 +28,9 @@ COMMANDS = {
     "prune": ["prune", "web1", "--keep-daily", "7"],
     "check": ["check", "web1"],
 }
+
+ODD = ("/a b", "/it's", '/"q"', "/$HOME ${x} $$", "/%h %%", "/back\\slash\\", "/é \U0001f600", "/;")
+ODD_FOLDER = '/srv/a b, %n $x "q" \\y;é'
 
 
 def planned(
@@ -224,3 +227,23 @@ FORMS: dict[str, Callable[[Mapping[str, str]], Given]] = {
     "quadlet": of_quadlet,
     "systemd": of_systemd,
 }
+
+
+def assert_as_planned(found: Given, plan: Plan) -> None:
+    """It has what the plan needs, and no more."""
+    wanted = plan.needs
+    assert found.words == plan.words
+    assert found.image.removeprefix("localhost/") == plan.image
+    assert found.mounts == set(sources(plan))
+    assert found.added == set(wanted.capabilities)
+    assert found.dropped == ({"ALL"} if wanted.confined else set())
+    assert found.read_only == wanted.confined
+    assert found.in_memory == ({"/tmp"} if wanted.confined else set())
+    assert found.devices == ({wanted.device} if wanted.device else set())
+    assert found.own_profile == wanted.own_profile
+    assert ("apparmor=unconfined" in found.security) == wanted.mounts
+    assert {"no-new-privileges", "label=disable"} <= found.security
+    assert len(found.security) == 2 + wanted.mounts
+    assert found.network == ("" if wanted.talks else "none")
+    assert found.ports == ({(wanted.listens_on,) * 2} if wanted.listens_on else set())
+    assert found.stop_seconds == wanted.stop_seconds

@@ -13,12 +13,20 @@ from borgpull.cli.options import Launch, Where
 from borgpull.cli.rendered import Certificates
 from borgpull.errors import UsageError
 from borgpull.launchers import container
-from borgpull.launchers.needs import Needs
 from borgpull.places import certificate_of
 from borgpull.renderers import RENDERERS
-from borgpull.renderers.plan import Plan, sources
+from borgpull.renderers.plan import Plan
 from borgpull.verbs import VERBS
-from tests.support.rendered import COMMANDS, FORMS, Given, at_rung, planned
+from tests.support.rendered import (
+    COMMANDS,
+    FORMS,
+    ODD,
+    ODD_FOLDER,
+    Given,
+    assert_as_planned,
+    at_rung,
+    planned,
+)
 
 EVERY = pytest.mark.parametrize("form", FORMS)
 RUNGS = ("userns", "sys-admin")
@@ -39,26 +47,7 @@ def test_each_verb_that_runs_unattended_is_here() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_gets_what_it_needs_and_no_more(form: str, rung: str, command: str) -> None:
     plan = planned(COMMANDS[command], launch=at_rung(rung))
-    found = given(form, plan)
-    assert found.words == tuple(COMMANDS[command])
-    assert found.image.removeprefix("localhost/") == "borgpull"
-    assert_as_needed(found, plan.needs)
-    assert found.mounts == set(sources(plan))
-
-
-def assert_as_needed(found: Given, wanted: Needs) -> None:
-    assert found.added == set(wanted.capabilities)
-    assert found.dropped == ({"ALL"} if wanted.confined else set())
-    assert found.read_only == wanted.confined
-    assert found.in_memory == ({"/tmp"} if wanted.confined else set())
-    assert found.devices == ({wanted.device} if wanted.device else set())
-    assert found.own_profile == wanted.own_profile
-    assert ("apparmor=unconfined" in found.security) == wanted.mounts
-    assert {"no-new-privileges", "label=disable"} <= found.security
-    assert len(found.security) == 2 + wanted.mounts
-    assert found.network == ("" if wanted.talks else "none")
-    assert found.ports == ({(wanted.listens_on,) * 2} if wanted.listens_on else set())
-    assert found.stop_seconds == wanted.stop_seconds
+    assert_as_planned(given(form, plan), plan)
 
 
 @EVERY
@@ -117,16 +106,13 @@ def on_this_host(folder: Path) -> tuple[Where, Certificates]:
     return where, Certificates(ssh_certificate=ssh, via_certificate=via)
 
 
-ODD = ("/a b", "/it's", '/"q"', "/$HOME ${x} $$", "/%h %%", "/back\\slash\\", "/é \U0001f600", "/;")
-
-
 @EVERY
 def test_words_and_places_mean_themselves(form: str) -> None:
     words = ["pipe", "root@web1", *ODD]
-    odd = '/srv/a b, %n $x "q" \\y;é'
-    found = given(form, planned(words, where=Where(repo=odd, state="volume-1")))
-    assert found.words == tuple(words)
-    assert {(odd, "/repo", False), ("volume-1", "/state", False)} <= found.mounts
+    plan = planned(words, where=Where(repo=ODD_FOLDER, state="volume-1"))
+    found = given(form, plan)
+    assert_as_planned(found, plan)
+    assert {(ODD_FOLDER, "/repo", False), ("volume-1", "/state", False)} <= found.mounts
 
 
 @EVERY
