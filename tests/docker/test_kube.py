@@ -94,7 +94,7 @@ def test_a_client_s_jobs(node: kubelet.Node, client: Client) -> None:
     argv, _ = node.command(template, words=words)
     done = subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    client.exec("diff", "-r", TREE, f"/srv/restored{TREE}")
+    client.exec("diff", "-r", f"{TREE}/many", f"/srv/restored{TREE}/many")
 
 
 def test_a_user_without_a_name(node: kubelet.Node, client: Client) -> None:
@@ -114,6 +114,32 @@ def test_a_failure_ends_where_the_policy_says(node: kubelet.Node, client: Client
     outcome, ended = run(node, gone)
     assert (outcome.reason, outcome.codes) == ("BackoffLimitExceeded", (33, 33, 33)), ended.output
     assert told(ended)["error"]
+
+
+def test_a_client_of_a_shard_never_stops_another(
+    node: kubelet.Node, client: Client, tmp_path: Path
+) -> None:
+    jobs = tmp_path / "jobs"
+    lines = [
+        f"pipe --init --name gone {client.address}:2299 {TREE}",
+        f"pipe --init {client.address} {TREE} --exclude 're:a b'",
+    ]
+    jobs.write_text("\n".join(lines) + "\n")
+    options = ("--jobs", str(jobs), "--shards", "1", "--secret", f"borgpull-{client.name}")
+    argv = ["render", "kube", "--name", "fleet", *options]
+    done = CliRunner().invoke(app, argv)
+    assert done.exit_code == 0, done.output
+    (words,) = [
+        document for document in kubelet.documents(done.stdout) if document["kind"] == "ConfigMap"
+    ]
+    here = replace(node, config_maps={words["metadata"]["name"]: words["data"]})
+    found = kubelet.job_of(done.stdout)
+    gone, good = jobloop.run_indexed(
+        found,
+        lambda index, _: jobloop.Pod(here.run(found["template"], index=index).exit_code),
+    )
+    assert (gone.reason, gone.codes) == ("BackoffLimitExceeded", (33, 33, 33))
+    assert good.succeeded, good
 
 
 def test_two_pods_of_a_client_at_once(node: kubelet.Node, client: Client) -> None:

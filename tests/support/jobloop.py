@@ -25,6 +25,25 @@ class Pod:
 def run(job: Mapping[str, Any], pod: Callable[[int], Pod]) -> Outcome:
     """Run pods until the Job is at its end; `pod` gets the number of those before it."""
     limit = job.get("backoffLimit", 6)
+    return _until(job, limit, pod)
+
+
+def run_indexed(job: Mapping[str, Any], pod: Callable[[int, int], Pod]) -> list[Outcome]:
+    """The outcome of each index of an Indexed Job; `pod` gets the index, too.
+
+    All indexes run to their own end: `maxFailedIndexes` must not cut them short.
+    """
+    assert job["completionMode"] == "Indexed"
+    assert job["maxFailedIndexes"] >= job["completions"]
+    limit = job["backoffLimitPerIndex"]
+
+    def of(index: int) -> Outcome:
+        return _until(job, limit, lambda number: pod(index, number))
+
+    return [of(index) for index in range(job["completions"])]
+
+
+def _until(job: Mapping[str, Any], limit: int, pod: Callable[[int], Pod]) -> Outcome:
     assert job["template"]["spec"]["restartPolicy"] == "Never", "the policy needs it"
     codes: list[int] = []
     failures = 0
@@ -34,7 +53,7 @@ def run(job: Mapping[str, Any], pod: Callable[[int], Pod]) -> Outcome:
         if ended.exit_code == 0 and not ended.disrupted:
             return Outcome(True, "", tuple(codes))
         action = _action(job.get("podFailurePolicy", {"rules": []}), job, ended)
-        if action == "FailJob":
+        if action in ("FailJob", "FailIndex"):
             return Outcome(False, "PodFailurePolicy", tuple(codes))
         if action == "Count":
             failures += 1

@@ -19,14 +19,18 @@ from typing import Any
 import yaml
 
 
+def documents(text: str) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
 def job_of(text: str) -> dict[str, Any]:
     """The Job that the one CronJob of some manifests makes."""
-    found = [document for document in yaml.safe_load_all(text) if document]
-    (cron,) = [document for document in found if document["kind"] == "CronJob"]
+    (cron,) = [document for document in documents(text) if document["kind"] == "CronJob"]
     return dict(cron["spec"]["jobTemplate"]["spec"])
 
 
 # Beside what is done here: what decides where and when a pod runs, or what Kubernetes gives to it.
+INDEX = "JOB_COMPLETION_INDEX"
 KNOWN_POD = {
     *("containers", "volumes", "securityContext"),
     *("restartPolicy", "automountServiceAccountToken", "enableServiceLinks", "serviceAccountName"),
@@ -81,9 +85,16 @@ class Node:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def run(self, template: Mapping[str, Any], *, name: str = "", timeout: float = 240) -> Ended:
-        """A pod of the template, to its end."""
-        argv, log = self.command(template, name=name)
+    def run(
+        self,
+        template: Mapping[str, Any],
+        *,
+        name: str = "",
+        index: int | None = None,
+        timeout: float = 240,
+    ) -> Ended:
+        """A pod of the template, to its end; `index` is its number in an Indexed Job."""
+        argv, log = self.command(template, name=name, index=index)
         done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
         output = (done.stdout + done.stderr).decode(errors="replace")
         message = log.read_text(errors="replace")
@@ -97,6 +108,7 @@ class Node:
         name: str = "",
         words: tuple[str, ...] | None = None,
         entrypoint: str = "",
+        index: int | None = None,
     ) -> tuple[list[str], Path]:
         """The `docker run` of a pod, and the file that gets its termination message.
 
@@ -114,6 +126,9 @@ class Node:
         mounted = self.prepare(template, name)
         argv += [word for mount in mounted for word in mount.words()]
         command, args = container.get("command", []), container.get("args", [])
+        if index is not None:
+            argv += ["-e", f"{INDEX}={index}"]
+            args = [word.replace(f"$({INDEX})", str(index)) for word in args]
         first = entrypoint or (command[0] if command else "")
         argv += ["--entrypoint", first] if first else []
         log = mounted[-1].source
