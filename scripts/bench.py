@@ -23,7 +23,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -305,7 +304,8 @@ def prepare(it: Bench, plan: Plan, round_trip: int) -> None:
     docker("exec", f"{ID}-server", "borg", "init", "-e", "none", "/repo/recipe")
     for name in {*plan.jobs(), "pipe"} & it.options.keys() - {"native"}:
         docker("run", "--rm", *it.volumes, IMAGE, "init", "--encryption", "none", name)
-    time.sleep(1)
+    listens = "until ssh-keyscan -p 2201 proxy 2>/dev/null | grep -q .; do sleep 0.2; done"
+    docker("exec", f"{ID}-client", "sh", "-c", listens)
     trust = ["trust", "--yes", "root@proxy:2201"]
     docker("run", "--rm", "--network", ID, *it.volumes, IMAGE, *trust)
     scan = "ssh-keyscan -p 2202 proxy > /tmp/known_hosts 2>/dev/null"

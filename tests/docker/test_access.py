@@ -78,7 +78,8 @@ def client(lab: Lab) -> Client:
     made = lab.client(SEED="0", options=options)
     made.exec("sh", "-c", SETUP.replace("CLOUD", CLOUD.replace("\\", "\\\\\\")))
     made.exec("sh", "-c", "mkdir /srv/data/tree; echo a >/srv/data/tree/a")
-    made.await_sshd(2222)
+    for port in (2222, 2223):  # they go into the background before they listen
+        made.await_sshd(port)
     lab.pin(made.name, made.ip(), 2222)
     assert run(lab, "init", "c").rc == 0
     return made

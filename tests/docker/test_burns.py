@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +110,7 @@ def machine(lab: Lab, volume: str) -> Machine:
     options += ["-e", "SEED=0", "-e", "SFTP_READONLY=0", "-v", f"{volume}:/mnt"]
     docker("run", "-d", "--name", name, "--label", lab.label, *options, "borgpull-client")
     client = Client(name)
-    deadline = time.monotonic() + 30
-    while "yes" not in client.exec("sh", "-c", "[ ! -e /run/sshd.pid ] || echo yes"):
-        assert time.monotonic() < deadline, client.log()
-        time.sleep(0.1)
+    client.await_sshd(22)
     # A fresh installation: its keys where they always are, and its users have other numbers.
     numbers = "usermod -u 5711 alice; groupmod -g 5711 alice; groupmod -g 5712 crew"
     client.exec("sh", "-c", f"cp /run/sshd-keys/*.pub /etc/ssh; {numbers}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.lab import HOST_CLI, Client, Completed, Lab, Rung, docker
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -151,13 +153,22 @@ def test_archive_names(lab: Lab, client: Client) -> None:
     assert_error(lab.sidecar("list", client.name, "no-such"), 48, "no-such")
 
 
+def is_held(lock: Path) -> bool:
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @pytest.mark.usefixtures("unchanged")
 def test_locked_by_another_run(lab: Lab, client: Client) -> None:
-    script = f"exec flock /repo/.{client.name}.lock sleep 30"
+    script = f"exec flock /repo/.{client.name}.lock sleep 600"
     held = ["-d", "--rm", "--label", lab.label, "-v", f"{lab.repo}:/repo", "--entrypoint", "sh"]
     holder = docker("run", *held, "borgpull", "-c", script).strip()
     try:
-        time.sleep(1)
+        wait_until(lambda: is_held(lab.repo / f".{client.name}.lock"))
         done = lab.sidecar("sshfs", "--lock-wait", "0", client.address, "/etc")
         assert_error(done, 43, client.name)
     finally:
@@ -169,16 +180,14 @@ def test_locked_by_stock_borg(lab: Lab, client: Client) -> None:
     """A live lock of somebody else's borg is never broken."""
     script = (
         "exec 5</p; export BORG_PASSPHRASE_FD=5 BORG_RELOCATED_REPO_ACCESS_IS_OK=yes; "
-        f"exec borg with-lock /repo/{client.name} sh -c 'touch /tmp/held; sleep 60'"
+        f"exec borg with-lock /repo/{client.name} sh -c 'sleep 600'"
     )
     mounts = ["-v", f"{lab.repo}:/repo", "-v", f"{lab.key.parent}/passphrase:/p:ro"]
     common = ["-d", "--rm", "--label", lab.label, "--init", *mounts, "--entrypoint", "bash"]
     holder = docker("run", *common, "borgpull", "-c", script).strip()
     try:
         lock = lab.repo / client.name / "lock.exclusive"
-        deadline = time.monotonic() + 20
-        while not lock.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lock.exists)
         done = lab.sidecar("sshfs", "--lock-wait", "1", client.address, "/etc")
         assert_error(done, 43)
         assert lab.sidecar("tidy", rung="none").rc == 0

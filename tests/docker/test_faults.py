@@ -28,7 +28,8 @@ SETUP = {
     "eio": """
         head -c 8000000 /dev/zero >eio-all; touch -d '2020-01-01' eio-all; : >/srv/control/eio
         sed -i 's/EIO_AT=[0-9]*/EIO_AT=0/' /run/sftp-wrapper /run/sshd_config
-        kill -HUP $(cat /run/sshd.pid); sleep 0.5""",
+        pid=$(cat /run/sshd.pid); rm /run/sshd.pid; kill -HUP $pid
+        until [ -s /run/sshd.pid ]; do sleep 0.05; done""",  # which it writes once it listens
     "vanished": "hold hold-1; for n in 1 2 3; do echo x >victim-$n; done; hold hold-2",
     "symlink": "hold hold-1; echo x >victim; touch -d '2020-01-01' victim; hold hold-2",
     "permission": "echo x >secret; chmod 0 secret",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from typing import Any
 
 import pytest
 
 from tests.support import ends
 from tests.support.lab import PLAIN, Client, Completed, Lab, docker
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -103,10 +103,7 @@ def test_serve_only(lab: Lab, client: Client) -> None:
     run = lab.start_host("socat", "--serve-only", "--json", "--name", "served", client.address)
     try:
         socket = lab.state / "clients" / "served" / "serve.sock"
-        deadline = time.monotonic() + 30
-        while not socket.is_socket():
-            assert time.monotonic() < deadline, run.output()
-            time.sleep(0.1)
+        wait_until(socket.is_socket, run.output)
         run.send_signal(15)
         assert run.wait(60) == 128 + 15, run.output()
         assert not socket.exists()

@@ -4,6 +4,7 @@ longer than ssh does, nothing runs on, nothing blocks the next run, and little i
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support import ends
 from tests.support.lab import Client, Lab, docker, pause
+from tests.support.waiting import wait_until
 
 # Less than that of test_onclient_ends, so as to come after it: each has four runs at a time.
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(800)]
@@ -70,10 +72,12 @@ class Way:
     def await_checkpoints(self, number: int) -> None:
         """borg writes a line for each transaction of an append-only repository."""
         log = self.lab.repo / self.name / "transactions"
-        deadline = time.monotonic() + 90
-        while not log.exists() or len(log.read_text().splitlines()) < number:
-            assert self.run.poll() is None and time.monotonic() < deadline, self.run.output()
-            time.sleep(0.05)
+
+        def written() -> bool:
+            assert self.run.poll() is None, self.run.output()
+            return log.exists() and len(log.read_text().splitlines()) >= number
+
+        wait_until(written, self.run.output)
 
     def cut(self, how: str) -> None:
         if how == "ssh":  # the one that holds the connection
@@ -87,10 +91,8 @@ class Way:
         """Let the client's sshd notice, which is the last to hold something of the run."""
         docker("unpause", self.proxy, check=False)
         docker("kill", self.proxy, check=False)
-        deadline = time.monotonic() + 10
-        while "sshd-session" in (found := self.client.exec("ps", "-e", "-o", "args=")):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.1)
+        ps = functools.partial(self.client.exec, "ps", "-e", "-o", "args=")
+        wait_until(lambda: "sshd-session" not in ps(), ps)
 
     def folder(self) -> str:
         identity = (self.lab.state / "clients" / self.name / "client-id").read_text()
@@ -158,7 +160,8 @@ def test_a_run_that_hangs_blocks_nobody(lab: Lab, clients: dict[str, Client]) ->
             client.exec(
                 *("sh", "-c"),
                 f"cd {folder} && touch home/cache/*/lock.exclusive/elsewhere@1.1-0; "
-                "ssh-agent -D -a old.sock >/dev/null 2>&1 & sleep 1; kill -9 $!",
+                "ssh-agent -D -a old.sock >/dev/null 2>&1 & "
+                "until [ -S old.sock ]; do sleep 0.1; done; kill -9 $!",
             )
             assert "old.sock" in client.exec("ls", folder)
             assert f"{folder}/run" in ends.ours(client)
@@ -175,9 +178,7 @@ def test_the_clients_borg_ends_with_the_server(lab: Lab, clients: dict[str, Clie
         words = ("--init", "--name", f"gone-{client.name}", "--compression", "lzma,9")
         run = ends.start(lab, method, *words, client.address, BIG)
         ends.await_text(run, "\nsaving ")
-        deadline = time.monotonic() + 30
-        while "borg --log-json" not in ends.ours(client):
-            assert time.monotonic() < deadline
+        wait_until(lambda: "borg --log-json" in ends.ours(client), run.output)
         time.sleep(2)
         run.kill()
         took = ends.await_none_of_ours(client, 10)

@@ -18,7 +18,7 @@ IMAGE = "borgpull:latest"
 
 # Namespaces as a job makes them. argv[1]: "user" or "" for a mount namespace alone.
 DANCE = r"""
-import json, os, subprocess, sys, time
+import json, os, socket, subprocess, sys, time
 
 user = ["--user"] if sys.argv[1] == "user" else []
 holder = subprocess.Popen(
@@ -91,17 +91,33 @@ subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh
 os.rename("/root/.ssh/key.pub", "/root/.ssh/authorized_keys")
 subprocess.run(["/usr/sbin/sshd", "-p", "2222", "-o", "ListenAddress=127.0.0.1"], check=True)
 
+def until(true):
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+def answers():
+    try:
+        with socket.create_connection(("127.0.0.1", 2222), 2) as there:
+            return there.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+until(answers)  # sshd goes into the background before it listens
+
 tree = f"{jail}/mnt/client"
 sshfs = subprocess.Popen(
     [*enter, "setpriv", "--pdeathsig", "KILL", "--", "sshfs", "-f",
      "-o", "ro,nodev,nosuid,noexec,no_contain_symlinks,port=2222,IdentityFile=/root/.ssh/key",
      "-o", "StrictHostKeyChecking=accept-new", "root@127.0.0.1:/", tree],
     stdin=subprocess.DEVNULL)
-deadline = time.monotonic() + 30
-while not options(tree):
+
+def mounted():
     assert sshfs.poll() is None, "sshfs ended"
-    assert time.monotonic() < deadline
-    time.sleep(0.05)
+    return options(tree)
+
+until(mounted)
 out["sshfs"] = options(tree)
 data = f"{tree}/srv/data"
 out["owner"] = run("stat", "-c", "%u %g %a", f"{data}/file")
@@ -124,12 +140,16 @@ middle = subprocess.Popen(
     stdout=subprocess.PIPE, text=True)
 pid = int(middle.stdout.readline())
 middle.kill(); middle.wait()
-time.sleep(0.5)
-try:
-    with open(f"/proc/{pid}/stat") as file:
-        out["parent death"] = file.read().rpartition(")")[2].split()[0]
-except FileNotFoundError:
-    out["parent death"] = "gone"
+
+def state():
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "gone"
+
+until(lambda: state() in ("gone", "Z"))
+out["parent death"] = state()
 sshfs.kill(); sshfs.wait()
 with open("/proc/self/mountinfo") as file:
     out["left"] = [line for line in file if jail in line or "fuse.sshfs" in line]

@@ -7,14 +7,14 @@ import os
 import re
 import shlex
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.lab import IMAGE, PLAIN, Client, Lab, Run, docker
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
@@ -47,13 +47,6 @@ def serving(lab: Lab, client: Client) -> Iterator[Run]:
         yield run
     finally:
         run.kill()
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def stopped(lab: Lab, client: Client, run: Run) -> int:

@@ -111,8 +111,12 @@ def archive_names(lab: Lab, name: str) -> list[str]:
 
 
 def proxy(lab: Lab, name: str, rate: int | None, *routes: str) -> str:
-    """A container through which others are reached; its name. `rate` in bytes a second."""
+    """A container through which others are reached; its name. `rate` in bytes a second.
+
+    The first route is to an sshd.
+    """
     common = ["--name", name, "--network", lab.network, "--label", lab.label]
     script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro", "--entrypoint", "python3"]
     docker("run", "-d", *common, *script, IMAGE, "/p.py", f"0/{rate}" if rate else "0", *routes)
+    Client(name).await_sshd(int(routes[0].partition(":")[0]))
     return name

@@ -116,11 +116,13 @@ def shell() -> None:
         "sftp": f"{rsh} -s {host} sftp",
         "stdio": f"{rsh} -oExitOnForwardFailure=yes -W 127.0.0.1:22 {host}",
         "remote": f"{rsh} -N -oExitOnForwardFailure=yes -R 127.0.0.1:0:127.0.0.1:22 {host}",
-        "local": f"{rsh} -N -L 127.0.0.1:7001:127.0.0.1:22 -D 127.0.0.1:7002 {host} & sleep 1; "
+        "local": f"{rsh} -N -L 127.0.0.1:7001:127.0.0.1:22 -D 127.0.0.1:7002 {host} & "
+        # 7002, LISTEN
+        "until grep -q ':1B5A .* 0A ' /proc/net/tcp || ! kill -0 $!; do sleep 0.1; done; "
         "timeout 3 bash -c 'head -c4 </dev/tcp/127.0.0.1/7001'; kill $!",
         "root": f"{rsh.replace('-oUser=borgpull', '-oUser=root')} {host} id",
     }.items():
-        argv = ["timeout", "10", "sh", "-c", words]
+        argv = ["timeout", "30", "sh", "-c", words]
         done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, text=True)
         log(name, f"{done.returncode} [{done.stdout}] {done.stderr}"[:3000])
 
@@ -221,8 +223,15 @@ def begun() -> None:
 
 
 def linger() -> None:
-    """The archive is there, and nothing is locked; the server waits for this process."""
-    time.sleep(4)
+    """The archive is there, and nothing is locked; the server waits for this process.
+
+    So does a borg that is to rename it: until it has begun, and could get somewhere.
+    """
+    deadline = time.monotonic() + 60
+    path = CONTROL / "log"
+    while not (path.exists() and "begun" in path.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
 
 
 def fail() -> None:

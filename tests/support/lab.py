@@ -10,7 +10,6 @@ import functools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -26,6 +25,7 @@ from borgpull.ssh import hostkeys
 from borgpull.ssh.config import PINNED
 from borgpull.verbs import METHODS
 from tests.support import schemas
+from tests.support.waiting import ssh_answers, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST_CLI = ROOT / ".venv" / "bin" / "borgpull"
@@ -100,6 +100,17 @@ class Run:
     def poll(self) -> int | None:
         return self.popen.poll()
 
+    def pid(self) -> int:
+        """That of its first process here, once it runs: a signal to it passes the engine by."""
+
+        def running() -> str:
+            assert self.poll() is None, self.output()
+            found = docker("inspect", "-f", "{{.State.Pid}}", self.name, check=False)
+            return found.strip().removeprefix("0")
+
+        wait_until(running, self.output)
+        return int(running())
+
     def wait(self, timeout: float) -> int:
         return self.popen.wait(timeout)
 
@@ -141,16 +152,8 @@ class Client:
         return docker("inspect", "-f", form, self.name).strip()
 
     def await_sshd(self, port: int) -> None:
-        address, deadline = (self.ip(), port), time.monotonic() + 60
-        while True:
-            try:
-                with socket.create_connection(address, 2) as sshd:
-                    if sshd.recv(4) == b"SSH-":
-                        return
-            except OSError:
-                pass
-            assert time.monotonic() < deadline, f"no sshd: {self.log()}"
-            time.sleep(0.1)
+        address = self.ip()
+        wait_until(lambda: ssh_answers(address, port), lambda: f"no sshd: {self.log()}")
 
     def stop(self) -> None:
         docker("rm", "-f", "-v", self.name, check=False)

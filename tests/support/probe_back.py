@@ -110,7 +110,9 @@ def tries(way: Way, options: list[str], sshd: Sshd, me: str) -> None:
         "R": f"{free} -N -R 127.0.0.1:0:127.0.0.1:22 {ALIAS}",
         "R-unix": f"{free} -N -R /tmp/forbidden.sock:127.0.0.1:22 {ALIAS}",
         "L": f"{free} -4 -N -L 7001:127.0.0.1:{sshd.port} -L 7002:{socket} -D 7003 {ALIAS} & "
-        "sleep 1; for port in 7001 7002; do timeout 3 bash -c "
+        # 7003, LISTEN: the last of them
+        "while kill -0 $! && ! grep -q ':1B5B .* 0A ' /proc/net/tcp; do sleep 0.1; done; "
+        "for port in 7001 7002; do timeout 3 bash -c "
         "'head -c4 </dev/tcp/127.0.0.1/'$port; done; "
         f'timeout 3 bash -c \'exec 3<>/dev/tcp/127.0.0.1/7003; printf "{socks}" >&3; '
         "tail -c +13 <&3 | head -c4'; kill $!",
@@ -251,8 +253,8 @@ def leave(key: KeyPair, sshds: ExitStack, sshd: Sshd) -> None:
     argv = [*shlex.split(rsh), ALIAS, "wait"]
     with running(argv, name="ssh", grace=1) as child:
         next(item for item in child.lines() if item and item[1] == b"forced\n")
-        time.sleep(0.3)  # the command is at its `sleep` by then
-        during = processes()
+        while "sleep" not in (during := processes()):  # the command's
+            time.sleep(0.05)
         started = time.monotonic()
         sshds.close()
         results["leave"] = {"during": during, "seconds": time.monotonic() - started}

@@ -26,6 +26,20 @@ UNAVOIDABLE = [
 ]
 
 
+def cut_when(target: Client, folder: str, number: int, process: str) -> None:
+    """From now on the target's own shell looks, and kills once as many files are there.
+
+    A look by `docker exec` comes too late where the engine is busy. `process` is a pattern of the
+    command line's begin.
+    """
+    script = f"""
+        until [ "$(ls {folder} 2>/dev/null | wc -l)" -ge {number} ]; do sleep 0.02; done
+        for p in /proc/[0-9]*; do
+          grep -qa '^{process}' $p/cmdline && kill -9 ${{p#/proc/}}
+        done"""
+    target.exec("sh", "-c", script, detach=True)
+
+
 @contextmanager
 def rsync_image() -> Iterator[str]:
     script = "apt-get update && apt-get install -y rsync && find /var/lib/apt/lists -type f -delete"

@@ -52,8 +52,8 @@ def test_large_input_goes_there_and_back() -> None:
 
 
 def test_a_command_that_takes_too_long() -> None:
-    with pytest.raises(CommandError, match=r"took over 0\.3 s") as found:
-        run(["sh", "-c", "echo why >&2; sleep 60"], timeout=0.3)
+    with pytest.raises(CommandError, match=r"took over 2 s") as found:
+        run(["sh", "-c", "echo why >&2; sleep 60"], timeout=2)
     assert found.value.stderr == "why\n"
 
 
