@@ -12,9 +12,13 @@ from tests.support.restores import rsync_image
 
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One for each file of tests. OWNER there is whose repositories, state and key are."""
+    """One for each file of tests. OWNER there is whose repositories, state and key are.
+
+    KEEP there says that no test looks for our programs on a client.
+    """
     folder = tmp_path_factory.mktemp(request.module.__name__.rpartition("_")[2])
-    with Lab(folder / "lab", owner=getattr(request.module, "OWNER", None)) as made:
+    owner, keep = (getattr(request.module, name, None) for name in ("OWNER", "KEEP"))
+    with Lab(folder / "lab", owner=owner, keep=bool(keep)) as made:
         yield made
 
 

@@ -22,6 +22,7 @@ from borgpull.cli.text import safe
 from tests.support.lab import HOST_CLI, TIMEOUT, Client, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+KEEP = True  # our programs on the client: what is left there is not looked at here
 
 TREE, INTO = "/srv/data", "/srv/hostile"  # the second is free here
 LATIN = "latin1-caf\udce9-\udcfcber.txt"

@@ -10,10 +10,12 @@ from tests.support.faults import FAULTS, METHODS
 from tests.support.lab import Client, Completed, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+KEEP = True  # our programs on the client: what is left there is not looked at here
 
 ROOT = "/srv/faults"
 # A file of some length, of which one can see that it is being read; its time is long past.
-_HOLD = "hold() { truncate -s 100M $1; touch -d '2020-01-01' $1; }\n"
+_HOLD = "hold() { truncate -s LENGTH $1; touch -d '2020-01-01' $1; }\n"
+LENGTH = {"sshfs": "40M", "pipe": "100M"}  # which take a while each
 # sftp-server hides what it has open, and borg leaves no time of access: one of both tells.
 _WATCH = """
 until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q $PWD/hold ||
@@ -71,8 +73,9 @@ def client(lab: Lab) -> Client:
 
 def run(lab: Lab, client: Client, method: str, *names: str) -> Completed:
     client.exec("rm", "-f", "/srv/control/eio", "/usr/local/bin/find")
+    hold = _HOLD.replace("LENGTH", LENGTH[method])
     for name in names:
-        script = f"mkdir -p {ROOT}/{name}; cd {ROOT}/{name}; rm -rf [!i]*\n{_HOLD}{SETUP[name]}"
+        script = f"mkdir -p {ROOT}/{name}; cd {ROOT}/{name}; rm -rf [!i]*\n{hold}{SETUP[name]}"
         client.exec("sh", "-c", script)
         if name in MEANWHILE:
             client.exec("sh", "-c", f"cd {ROOT}/{name}; {_WATCH}{MEANWHILE[name]}", detach=True)

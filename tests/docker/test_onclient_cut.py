@@ -108,7 +108,11 @@ class Way:
         return data
 
 
-@pytest.mark.parametrize("how", ["pause", "kill", "ssh"])
+# Our own ssh ends alike by all methods; what a network does reaches each way back differently.
+CUTS = {"pause": ends.METHODS, "kill": ends.METHODS, "ssh": ("socat", "forward")}
+
+
+@pytest.mark.parametrize("how", CUTS)
 def test_a_cut_connection(lab: Lab, clients: dict[str, Client], how: str) -> None:
     """`docker pause` makes a black hole of the proxy, `docker kill` resets what goes through; and
     with our ssh killed, the client is still in reach, but that run must not touch it any more.
@@ -143,7 +147,7 @@ def test_a_cut_connection(lab: Lab, clients: dict[str, Client], how: str) -> Non
             f"{data['new_bytes'] / 1e6:.1f} MB new of {BYTES / 1e6:.1f}"
         )
 
-    print(*ends.for_each(check).values(), sep="\n")
+    print(*ends.for_each(check, CUTS[how]).values(), sep="\n")
 
 
 def test_a_run_that_hangs_blocks_nobody(lab: Lab, clients: dict[str, Client]) -> None:
@@ -169,7 +173,7 @@ def test_a_run_that_hangs_blocks_nobody(lab: Lab, clients: dict[str, Client]) ->
             way.heal()
         assert ends.listing(client) == before
 
-    ends.for_each(check)
+    ends.for_each(check, ("pipe", "agent"))
 
 
 def test_the_clients_borg_ends_with_the_server(lab: Lab, clients: dict[str, Client]) -> None:
@@ -179,7 +183,7 @@ def test_the_clients_borg_ends_with_the_server(lab: Lab, clients: dict[str, Clie
         run = ends.start(lab, method, *words, client.address, BIG)
         ends.await_text(run, "\nsaving ")
         wait_until(lambda: "borg --log-json" in ends.ours(client), run.output)
-        time.sleep(2)
+        time.sleep(1)  # in its midst
         run.kill()
         took = ends.await_none_of_ours(client, 10)
         return f"{method}: nothing runs {took:.1f} s after the sidecar"

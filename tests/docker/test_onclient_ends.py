@@ -18,14 +18,17 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 
-# What is hit, by which signal, and how often. `master` is the ssh that holds the connection, `ssh`
-# that of a command. The methods share the moments: eight for each signal to the container.
-EACH = 2
-HITS = [("container", "TERM")] * EACH + [("container", "KILL")] * EACH
-HITS += [("master", "KILL"), ("ssh", "KILL"), ("cli", "KILL")]
-# Of each two SIGKILLs the first: the next run finds what it has left, and is killed itself. What is
-# left after both, the run after that one sweeps.
-UNFOLLOWED = range(EACH, len(HITS) - 1, 2)
+# What is hit, and by which signal. The methods share the moments of the signals to the container.
+TERM, KILL = ("container", "TERM"), ("container", "KILL")
+CONTAINER = [TERM, KILL, KILL]
+# SIGKILL to a part, each by two methods: they end a run alike. `master` is the ssh that holds the
+# connection, `ssh` that of a command.
+PARTS = {
+    "pipe": ["ssh", "cli"],
+    "socat": ["master"],
+    "agent": ["ssh"],
+    "forward": ["master", "cli"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +40,18 @@ def clients(lab: Lab) -> dict[str, Client]:
 SEED = os.environ.get("BORGPULL_TEST_SEED", str(time.time_ns()))
 
 
-def moments(method: str) -> list[float]:
-    """One for each of HITS. Those of all methods together lie in all eighths of a run."""
-    source, parts = random.Random(f"{SEED}{method}"), EACH * len(ends.METHODS)
-    mine = [at * len(ends.METHODS) + ends.METHODS.index(method) for at in range(EACH)] * 2
-    more = len(HITS) - len(mine)
-    return [(at + source.random()) / parts for at in mine] + [source.random() for _ in range(more)]
+def hits(method: str) -> list[tuple[str, str, float]]:
+    """What is hit, by which signal and when, as a part of a run.
+
+    The moments of one signal to the container lie in all parts of a run, by all methods together.
+    """
+    source, found = random.Random(f"{SEED}{method}"), []
+    for kind in (TERM, KILL):
+        number = CONTAINER.count(kind)
+        for at in range(number):
+            place = at * len(ends.METHODS) + ends.METHODS.index(method) + source.random()
+            found.append((*kind, place / number / len(ends.METHODS)))
+    return found + [(part, "KILL", source.random()) for part in PARTS[method]]
 
 
 def hit(target: str, name: str, container: str) -> None:
@@ -66,8 +75,8 @@ def test_killed_at_any_moment(lab: Lab, clients: dict[str, Client]) -> None:
         repository = lab.repo / client.name
         before = ends.listing(client)
         first, usual = ends.first(lab, method, client)
-        for index, part in enumerate(moments(method)):
-            target, name = HITS[index]
+        planned = hits(method)
+        for number, (target, name, part) in enumerate(planned, 1):
             moment = part * usual
             run = ends.start(lab, method, "--lock-wait", "5", client.address, ends.TREE)
             time.sleep(moment)
@@ -81,8 +90,8 @@ def test_killed_at_any_moment(lab: Lab, clients: dict[str, Client]) -> None:
             if name == "TERM":  # leaves nothing for the next run to do
                 # 2 is runc's own, where it is still to start our program.
                 assert code in (0, 143) or (code, run.output()) == (2, ""), what
-            elif index in UNFOLLOWED:
-                continue
+            elif number < len(planned):
+                continue  # the next one finds what it has left, and the last run sweeps it all
             else:
                 words = (client.address, ends.TREE, "--archive", "next-{now:%H%M%S.%f}")
                 done = lab.plain(method, "--json", "--lock-wait", "5", *words)

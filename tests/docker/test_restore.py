@@ -214,7 +214,7 @@ def test_a_sparse_file_needs_room_for_its_data_only(
 
 def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: str) -> None:
     source = lab.client(SEED="0")
-    script = "for n in $(seq 24); do head -c 5000000 /dev/urandom >f$n; done"
+    script = "for n in $(seq 24); do head -c 2500000 /dev/urandom >f$n; done"
     source.exec("sh", "-c", f"mkdir {TREE}/big && cd {TREE}/big && {script}")
     lab.pull("pipe", source, TREE)
     words = ["restore", "--json", source.name, "latest", "--to", f"{target.address}:{INTO}"]

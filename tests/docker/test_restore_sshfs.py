@@ -187,7 +187,7 @@ def test_holes_and_times(lab: Lab, target: Client) -> None:
 def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: str) -> None:
     source = lab.client(SEED="0")
     script = (
-        "for n in $(seq 24); do head -c 5000000 /dev/urandom >f$n; touch -d @1500000000 f$n; done"
+        "for n in $(seq 24); do head -c 2500000 /dev/urandom >f$n; touch -d @1500000000 f$n; done"
     )
     source.exec("sh", "-c", f"cd {TREE} && {script} && touch -d @1500000000 .")
     done = lab.sidecar("pipe", "--init", source.address, TREE, rung="none")

@@ -143,7 +143,7 @@ def test_a_full_target_and_one_that_cannot_be_written(
 
 def test_a_link_that_dies_and_the_same_again(lab: Lab, rsync: str) -> None:
     source, target = lab.client(SEED="0"), lab.client(SEED="0")
-    script = "for n in $(seq 24); do head -c 5000000 /dev/urandom >f$n; done"
+    script = "for n in $(seq 24); do head -c 2500000 /dev/urandom >f$n; done"
     source.exec("sh", "-c", f"mkdir {TREE}/big && cd {TREE}/big && {script}")
     lab.pull("pipe", source, TREE)
     to = ("--how", "tar", "--to", f"{target.address}:{INTO}")

@@ -18,6 +18,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
+KEEP = True  # our programs on the client: what is left there is not looked at here
 
 # Where the client has the programs of our runtime, as if it had installed them.
 PROGRAMS = "/usr/local/lib/borg"

@@ -170,6 +170,7 @@ def seccomp_profile() -> str:
 
 # Commands that reach a machine, and those that need none.
 REACHING = (*METHODS, "restore")
+ON_CLIENT = frozenset(METHODS) - {"sshfs"}
 LOOKING = (
     *("list", "info", "find", "diff", "borg", "init", "acknowledge", "tidy"),
     *("prune", "check", "status"),
@@ -201,10 +202,14 @@ class Lab:
 
     passphrase = "correct horse battery staple"
 
-    def __init__(self, folder: Path, *, owner: int | None = None) -> None:
-        """`owner` gets repositories, state and key: for sidecars that are not root."""
+    def __init__(self, folder: Path, *, owner: int | None = None, keep: bool = False) -> None:
+        """`owner` gets repositories, state and key: for sidecars that are not root.
+
+        `keep` leaves our programs on the clients, where no test looks for what is left: to send and
+        unpack them takes a third of a backup's processor time.
+        """
         self.id = uuid.uuid4().hex[:8]
-        self.owner = owner
+        self.owner, self.keep = owner, keep
         self.folder = folder
         self.network = f"borgpull-test-{self.id}"
         self.label = f"borgpull.test={self.id}"
@@ -337,6 +342,8 @@ class Lab:
         into one of these flags that is there. Its start would take longer than most commands.
         """
         secret = self.passphrase if passphrase is UNSET else passphrase
+        if self.keep and args[:1] and args[0] in ON_CLIENT and "--keep-runtime" not in args:
+            args = (args[0], "--keep-runtime", *args[1:])
         name = f"s{uuid.uuid4().hex[:8]}-{self.id}"
         usual = tuple(options) in ((), PLAIN) and secret == self.passphrase
         if usual and args[:1] and args[0] in (*LOOKING, *REACHING):
