@@ -6,6 +6,7 @@ that podman's own options stand for them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from borgpull.errors import UsageError
@@ -18,6 +19,7 @@ from borgpull.renderers.plan import Plan, Source, sources
 SECURITY_KEYS = ("NoNewPrivileges=true", "SecurityLabelDisable=true")
 # Where quadlet looks: below /etc for root, below ~/.config for a user.
 FOLDER = "%E/containers/systemd"
+_UNQUOTED = re.compile(r"[\s:$\"'\\]")
 
 
 def render(plan: Plan) -> dict[str, str]:
@@ -78,8 +80,14 @@ def _image(name: str) -> str:
 
 
 def _volume(place: Source) -> str:
-    """Podman makes no folder that is not there. A colon ends a path of `podman run -v`."""
-    if ":" in place.source:
-        raise UsageError(f"podman takes no path with a colon: {place.source!r}")
-    source = place.source.replace("%", "%%").replace("$", "$$")
+    """Podman makes no folder that is not there.
+
+    A colon ends a path for it. It waits for a path's mounts in a line that it does not quote.
+    Raises UsageError.
+    """
+    if _UNQUOTED.search(place.source):
+        raise UsageError(
+            f"not a path for quadlet: {place.source!r}", hint="use none of blank : $ \" ' \\"
+        )
+    source = place.source.replace("%", "%%")
     return f"{source}:{place.target}{':ro' if place.read_only else ''}"

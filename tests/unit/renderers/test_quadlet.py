@@ -23,6 +23,7 @@ def test_podman_does_not_search_for_the_image(image: str, wanted: str) -> None:
     assert unit["Container.Image"] == [wanted]
 
 
-def test_a_path_that_podman_would_cut() -> None:
-    with pytest.raises(UsageError, match="colon"):
-        render(planned(COMMANDS["pipe"], where=Where(repo="/srv/a:b")))
+@pytest.mark.parametrize("path", ["/a:b", "/a b", "/a$b", '/a"b', "/a'b", "/a\\b", "/a\u00a0b"])
+def test_a_path_that_podman_does_not_quote(path: str) -> None:
+    with pytest.raises(UsageError, match="not a path for quadlet"):
+        render(planned(COMMANDS["pipe"], where=Where(repo=path)))
