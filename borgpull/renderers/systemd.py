@@ -31,6 +31,7 @@ def _service(plan: Plan) -> str:
     never started would hold the name, so that it is removed before.
     """
     name = units.container(plan)
+    prune = f"{DOCKER} container prune --force --filter label={LABEL}={plan.name}"
     wants = "docker.service network-online.target" if plan.needs.talks else "docker.service"
     mounts = " ".join(units.quoted(place.source) for place in sources(plan) if place.bound)
     return f"""\
@@ -44,7 +45,7 @@ After={wants}
 
 [Service]
 Type=oneshot
-ExecStartPre=-{DOCKER} container prune --force --filter label={LABEL}={plan.name}
+ExecStartPre=-/bin/sh -c 'exec {prune} >/dev/null'
 ExecStart={units.lines(_run(plan))}
 ExecStopPost=-/bin/sh -c '[ "$$EXIT_CODE" = exited ] || exec {DOCKER} stop {name}'
 KillMode=mixed

@@ -1,4 +1,4 @@
-"""`make demo` says what it did and leaves nothing; the quick start and compose's file work."""
+"""`make demo` says what it did and leaves nothing; the quick start works."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.support.documents import README, Block, blocks, section
-from tests.support.lab import IMAGE, ROOT, Lab, docker, seccomp_profile
+from tests.support.lab import IMAGE, ROOT, Lab, docker
 
 pytestmark = pytest.mark.docker
 DEMO = [sys.executable, str(ROOT / "scripts" / "demo.py")]
@@ -148,27 +147,3 @@ def masked(text: str) -> list[str]:
 
 def sorted_kinds(found: re.Match[str]) -> str:
     return ", ".join(sorted(found[0].split(", ")))
-
-
-def test_the_compose_example(lab: Lab, tmp_path: Path) -> None:
-    """It has no privilege, and it runs as it stands, but for client and network."""
-    file = ROOT / "compose" / "backup.yaml"
-    service = yaml.safe_load(file.read_text())["services"]["backup"]
-    assert "privileged" not in service
-    assert "cap_add" not in service
-
-    client = lab.client(MANY="5")
-    folder = tmp_path / "work"
-    (folder / "secrets").mkdir(parents=True)
-    shutil.copy(lab.key, folder / "secrets" / "ssh_key")
-    (folder / "secrets" / "passphrase").write_text(lab.passphrase + "\n")
-    shutil.copy(seccomp_profile(), folder / "borgpull-seccomp.json")
-    (folder / "repo").symlink_to(lab.repo)
-    (folder / "state").symlink_to(lab.state)
-    network = folder / "network.yaml"
-    network.write_text(f"networks: {{default: {{name: {lab.network}, external: true}}}}\n")
-    options = ["--project-directory", str(folder), "-f", str(file), "-f", str(network)]
-    command = ["sshfs", "--init", client.address, "/etc"]
-    output = docker("compose", *options, "run", "--rm", "-T", "backup", *command)
-    assert "is verified" in output
-    assert lab.borg(client.name, "list", "--short").startswith(client.name)
