@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from borgpull.cli.cluster import Cluster
 from borgpull.cli.groups import Only
-from borgpull.cli.options import Cluster, Launch, Through, Timing, Where
+from borgpull.cli.options import Launch, Through, Timing, Where
 from borgpull.cli.rendered import Name, Output, put
-from borgpull.cli.retention import seconds
 from borgpull.errors import UsageError
 from borgpull.renderers import Files, kube
 
@@ -55,7 +55,7 @@ def _one(
     from borgpull.cli.planned import plan
 
     found = plan(name, words, timing, Where(), Through(), launch)
-    return kube.render(found, settings(cluster))
+    return kube.render(found, cluster.settings())
 
 
 def _many(name: str, file: str, timing: Timing, cluster: Cluster, launch: Launch) -> Files:
@@ -64,21 +64,7 @@ def _many(name: str, file: str, timing: Timing, cluster: Cluster, launch: Launch
 
     found = plans(file, partial(kube.name_of, name), timing, launch)
     if cluster.shards is None:
-        return kube.fleet(name, found, settings(cluster))
-    return kube.shards(name, found, cluster.shards, partial(when, timing), settings(cluster))
-
-
-def settings(cluster: Cluster) -> kube.Settings:
-    """Raises UsageError."""
-    return kube.Settings(
-        secret=cluster.secret,
-        claim=cluster.claim,
-        storage_class=cluster.storage_class,
-        storage_size=cluster.storage_size,
-        memory_request=cluster.memory_request,
-        memory_limit=cluster.memory_limit,
-        time_limit=seconds(cluster.time_limit) or 0,
-        cidr=tuple(cluster.cidr or ()),
-        fuse_resource=cluster.fuse_resource,
-        parallelism=cluster.parallelism,
+        return kube.render_list(name, found, cluster.settings())
+    return kube.render_shards(
+        name, found, cluster.shards, partial(when, timing), cluster.settings()
     )

@@ -40,12 +40,12 @@ def rendered(
 
 def fleet(folder: Path, text: str, timing: Timing = TIMING, **settings: Any) -> Files:
     """One CronJob a line."""
-    return kube.fleet("fl", _plans(folder, text, timing), kube.Settings(**settings))
+    return kube.render_list("fl", _plans(folder, text, timing), kube.Settings(**settings))
 
 
 def shards(folder: Path, text: str, number: int, timing: Timing = TIMING, **settings: Any) -> Files:
     found = _plans(folder, text, timing)
-    return kube.shards("fl", found, number, partial(when, timing), kube.Settings(**settings))
+    return kube.render_shards("fl", found, number, partial(when, timing), kube.Settings(**settings))
 
 
 def _plans(folder: Path, text: str, timing: Timing) -> list[Any]:

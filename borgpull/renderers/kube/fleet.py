@@ -23,7 +23,7 @@ def name_of(fleet: str, job: Job) -> str:
     return dns_name(f"{fleet}-{job.verb}-{job.client}", CRON_JOB_LENGTH)
 
 
-def fleet(name: str, plans: Sequence[Plan], settings: Settings) -> dict[str, str]:
+def render_list(name: str, plans: Sequence[Plan], settings: Settings) -> dict[str, str]:
     """The base and, if one of the jobs mounts, its overlays. Raises UsageError.
 
     The jobs share the account, the Secret, and a policy for each set of ports.

@@ -31,7 +31,7 @@ MOST_WORDS, MOST_CLIENTS = 1_000_000, 250_000
 START = ("words", f"{pod.WORDS_FOLDER}/$(JOB_COMPLETION_INDEX)")
 
 
-def shards(
+def render_shards(
     name: str,
     plans: Sequence[Plan],
     number: int,

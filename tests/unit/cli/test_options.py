@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from borgpull.cli import options
+from borgpull.cli import cluster, options
 from borgpull.cli.app import app
 from borgpull.cli.groups import Group
 from tests.support.commands import commands
 from tests.support.documents import REFERENCE, section
 
-GROUPS = [item for item in vars(options).values() if item in Group.__subclasses__()]
+GROUPS = [
+    item
+    for module in (options, cluster)
+    for item in vars(module).values()
+    if item in Group.__subclasses__()
+]
 
 
 def shown(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -78,4 +83,5 @@ def test_help_has_a_panel_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
         "What prune keeps",
         "What status allows",
         "What runs when",
+        "What a cluster gives",
     ]

@@ -53,3 +53,21 @@ def test_what_is_no_line_of_cron(cron: str) -> None:
 def test_what_is_no_zone(zone: str) -> None:
     with pytest.raises(UsageError, match="zone"):
         Timetable.parse("0 3 * * *", zone, "web1")
+
+
+@pytest.mark.parametrize(
+    ("window", "hours"), [("01:00-05:00", {1, 2, 3, 4}), ("22:30-00:30", {22, 23, 0})]
+)
+def test_a_window_limits_the_time_of_day(window: str, hours: set[int]) -> None:
+    found = [Timetable.parse("@daily", "UTC", f"web{at}", window).cron for at in range(500)]
+    assert {int(cron.split()[1]) for cron in found} == hours
+
+
+@pytest.mark.parametrize(
+    ("cron", "window"),
+    [("@hourly", "01:00-05:00"), ("1 2 * * *", "01:00-05:00"), ("@daily", "1:00-5:00"),
+     ("@daily", "01:00"), ("@daily", "23:00-24:00"), ("@daily", "")],
+)  # fmt: skip
+def test_what_is_no_window(cron: str, window: str) -> None:
+    with pytest.raises(UsageError, match="window"):
+        Timetable.parse(cron, "UTC", "web1", window)
