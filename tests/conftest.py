@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections import defaultdict
 
 import pytest
 
-from tests.support import inputs
+from tests.support import inputs, weights
+from tests.support.weights import file_of
 
 # Set by `make record`: run what the inputs would let pass, too, and record what it passed with.
 RECORDING = bool(os.environ.get("BORGPULL_TEST_RECORD"))
 _passing: dict[str, str] = {}
+# Write how long each file took.
+WEIGHING = bool(os.environ.get("BORGPULL_TEST_WEIGHTS"))
+_seconds: defaultdict[str, float] = defaultdict(float)
 
 
 def docker_answers() -> bool:
@@ -22,20 +27,18 @@ def docker_answers() -> bool:
         return False
 
 
-def time_limit(item: pytest.Item) -> float:
-    """A file's own limit, which tells how long it may well take; unit tests come before all."""
-    if not item.get_closest_marker("docker"):
-        return float("inf")
-    marker = item.get_closest_marker("timeout")
-    return float(marker.args[0]) if marker else 0.0
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files go first: of several workers, none is to be left with one at the end.
+    """Unit tests go first, then long files: no worker is to be left with one at the end.
 
     Without Docker its tests are skipped, but not in CI: there they fail.
     """
-    items.sort(key=time_limit, reverse=True)
+    known = weights.recorded()
+
+    def place(item: pytest.Item) -> float:
+        docker = item.get_closest_marker("docker") is not None
+        return weights.key(file_of(item.nodeid), known, docker=docker)
+
+    items.sort(key=place)
     _leave_out_the_unchanged(items)
     if os.environ.get("CI") or docker_answers():
         return
@@ -44,17 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
 
 
-def _file(nodeid: str) -> str:
-    return nodeid.partition("::")[0]
-
-
 def _leave_out_the_unchanged(items: list[pytest.Item]) -> None:
     known = inputs.recorded()
     for item in items:
         marker = item.get_closest_marker("inputs")
         if marker is None:
             continue
-        file = _file(item.nodeid)
+        file = file_of(item.nodeid)
         now = _passing.get(file) or inputs.digest([*marker.args, file])
         if RECORDING:
             _passing[file] = now
@@ -67,17 +66,20 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
     """Of a file that is not run whole, nothing is recorded."""
     for item in items:
         if item.get_closest_marker("inputs"):
-            _passing.pop(_file(item.nodeid), None)
+            _passing.pop(file_of(item.nodeid), None)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _seconds[file_of(report.nodeid)] += report.duration
     if not report.passed:
-        _passing.pop(_file(report.nodeid), None)
+        _passing.pop(file_of(report.nodeid), None)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Whole files only, in one process, that have passed."""
     config = session.config
+    if WEIGHING and not hasattr(config, "workerinput"):
+        weights.record(_seconds)
     parts = hasattr(config, "workerinput") or any("::" in word for word in config.args)
     if RECORDING and exitstatus == 0 and not parts:
         inputs.record(_passing)
