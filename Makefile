@@ -67,6 +67,7 @@ lock: venv ## make the lock files anew
 	for name in build borg requirements; do $(LOCK) -o images/sidecar/$$name.lock images/sidecar/$$name.in; done
 
 clean: ## remove what make has made: images, environment, caches
-	-docker image rm --force borgpull borgpull-client borgpull-borg12-client borgpull-busybox-client
+	-docker image rm --force borgpull borgpull-client borgpull-borg12-client borgpull-busybox-client \
+	  borgpull-systemd
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache bench.json
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -15,13 +15,14 @@ from borgpull.cli.options import Where
 from borgpull.launchers.needs import STOP_SECONDS
 from borgpull.renderers import RENDERERS
 from tests.support.lab import HOST_CLI, IMAGE, TIMEOUT, Client, Lab, docker, pause
-from tests.support.machine import GENERATOR, QUADLETS, Machine, machine
+from tests.support.machine import QUADLETS, Machine, machine
 from tests.support.rendered import (
     COMMANDS,
     ODD,
     Given,
     assert_as_planned,
     at_rung,
+    command_line,
     keys,
     of_run,
     planned,
@@ -171,8 +172,9 @@ def test_one_at_a_time(lab: Lab, host: Machine, running: str) -> None:
     host.systemctl("start", "--no-block", f"{running}.service")
     unit = (lab.folder / "units" / f"{running}.service").read_text()
     (start,) = keys(unit)["Service.ExecStart"]
-    argv = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(start)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(
+        command_line(start), capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
     assert done.returncode == 125
     assert "already in use" in done.stderr
     # What runs is no leftover of a run before.
@@ -195,12 +197,9 @@ def test_podman_takes_the_units(lab: Lab, host: Machine) -> None:
             (lab.folder / "quadlet").mkdir(exist_ok=True)
             (lab.folder / "quadlet" / name).write_text(text)
     host.put({}, lab.folder / "quadlet", QUADLETS)
-    made = host.run(GENERATOR, "-dryrun")
-    assert made.returncode == 0, made.stderr
-    assert "unsupported" not in made.stderr
-    services = re.split(r"^---(.*)\.service---$", made.stdout, flags=re.MULTILINE)[1:]
-    assert set(services[::2]) == set(plans)
-    for name, text in zip(services[::2], services[1::2], strict=True):
+    services = host.generated()
+    assert set(services) == set(plans)
+    for name, text in services.items():
         assert_as_planned(of_podman(text), plans[name])
     host.systemctl("daemon-reload")
     paths = [f"/run/systemd/generator/{name}.service" for name in plans]
@@ -213,7 +212,6 @@ def of_podman(service: str) -> Given:
     unit = keys(service)
     assert unit["Service.Type"] == ["oneshot"]
     assert unit["Service.KillMode"] == ["mixed"]
-    (start,) = unit["Service.ExecStart"]
-    words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(start)]
-    assert words[:2] == ["/usr/bin/podman", "run"]
-    return of_run(words[2:])
+    program, run, *argv = command_line(*unit["Service.ExecStart"])
+    assert (program, run) == ("/usr/bin/podman", "run")
+    return of_run(argv)

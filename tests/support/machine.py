@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -38,6 +39,14 @@ class Machine:
         docker("exec", self.name, "mkdir", "-p", there)
         docker("cp", "-q", f"{folder}/.", f"{self.name}:{there}")
 
+    def generated(self) -> dict[str, str]:
+        """The services that podman makes of the quadlets there, by name."""
+        made = self.run(GENERATOR, "-dryrun")
+        assert made.returncode == 0, made.stderr
+        assert "unsupported" not in made.stderr
+        parts = re.split(r"^---(.*)\.service---$", made.stdout, flags=re.MULTILINE)[1:]
+        return dict(zip(parts[::2], parts[1::2], strict=True))
+
     def systemctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.run("systemctl", "--no-pager", *words)
 
@@ -51,8 +60,10 @@ class Machine:
 
 
 @contextmanager
-def machine(lab: Lab) -> Iterator[Machine]:
-    """It may do what systemd does, and gets docker's command and socket, and no network."""
+def machine(lab: Lab, *more: str) -> Iterator[Machine]:
+    """It may do what systemd does, and gets docker's command and socket; no network, but for `more`
+    options. The image stays, as that of a client does: another laboratory may use it.
+    """
     docker("build", "-q", "-t", IMAGE, str(ROOT / "images" / "systemd"))
     name = f"machine-{lab.id}"
     socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
@@ -61,11 +72,10 @@ def machine(lab: Lab) -> Iterator[Machine]:
     options = ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined"]
     options += ["--security-opt", "apparmor=unconfined", "--cgroupns", "private"]
     options += ["--tmpfs", "/run", "--tmpfs", "/tmp", "-e", "container=docker"]
+    options += more or ("--network", "none")
     options += ["-v", f"{socket}:/run/docker.sock", "-v", f"{command}:/usr/bin/docker:ro"]
     try:
-        docker(
-            "run", "-d", "--name", name, "--label", lab.label, "--network", "none", *options, IMAGE
-        )
+        docker("run", "-d", "--name", name, "--label", lab.label, *options, IMAGE)
         made = Machine(name)
         deadline = time.monotonic() + 60
         while made.systemctl("is-system-running").stdout.strip() not in ("running", "degraded"):
@@ -74,4 +84,3 @@ def machine(lab: Lab) -> Iterator[Machine]:
         yield made
     finally:
         docker("rm", "-f", "-v", name, check=False)
-        docker("rmi", "--force", IMAGE, check=False)
