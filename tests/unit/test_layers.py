@@ -51,8 +51,8 @@ TESTS = Path(__file__).parent
 WHOLE = {
     f"test_{name}"
     for name in (
-    for name in (
-        "completion faults fuzz inputs kube kubechecks layers links outputs readme sentences weights"
+        "completion faults fuzz inputs kube kubechecks layers links outputs readme sentences "
+        "weights"
     ).split()
 }
 
