@@ -79,6 +79,16 @@ def test_pods_at_the_same_time_need_a_volume_for_many(tmp_path: Path) -> None:
     assert all(one["kind"] != "PersistentVolumeClaim" for one in found)
 
 
+def test_one_template_has_what_each_client_of_the_shard_needs(tmp_path: Path) -> None:
+    text = "pipe root@web1\npipe --via root@jump:2200 root@web2\npipe root@web3:2222\n"
+    found = objects(shards(tmp_path, text, 1))
+    (secret,) = [one["secret"] for one in pod_of(named(found, "CronJob"))["volumes"]
+                 if "secret" in one]  # fmt: skip
+    assert "via_key" in {item["key"] for item in secret["items"]}
+    egress = named(found, "NetworkPolicy")["spec"]["egress"]
+    assert [port["port"] for port in egress[1]["ports"]] == [22, 2200, 2222]
+
+
 def test_kustomize_builds_shards_and_their_overlays(tmp_path: Path) -> None:
     files = shards(tmp_path, TEXT.replace("pipe", "sshfs"), 2)
     assert check(built(files, tmp_path / "base")) == []
