@@ -62,7 +62,7 @@ def require_all_ids() -> None:
         if Path(f"/proc/self/{kind}_map").read_text().split() != FULL_MAP.split():
             raise NoMountPrivilege(
                 f"this container does not see all {kind}s: every other owner would become 65534",
-                hint="run it on an engine that is not rootless",
+                hint="run it on an engine that is not rootless, in a pod without hostUsers: false",
             )
 
 
