@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from borgpull.cli import kube as kubernetes
 from borgpull.cli.arguments import Client
 from borgpull.cli.context import perform
 from borgpull.cli.groups import Only
@@ -72,12 +73,17 @@ def status(
         list[str] | None,
         typer.Argument(metavar="[CLIENT]...", help="Only these.", show_default="all"),
     ] = None,
+    kube: kubernetes.Kube = False,
+    namespace: kubernetes.Namespace = "",
+    all_namespaces: kubernetes.AllNamespaces = False,
+    context: kubernetes.Context = "",
     *,
     ages: Ages,
     where: Annotated[Where, Only("repo", "state")],
     launch: Plain,
 ) -> None:
     def job() -> Status:
+        kubernetes.require(kube, namespace, all_namespaces, context)
         return Status(
             clients=tuple(dict.fromkeys(client_name(name) for name in clients or ())),
             max_backup_age=seconds(ages.max_backup_age),
@@ -87,7 +93,8 @@ def status(
             places=replace(places(where), ssh_key="", known_hosts="", passphrase=""),
         )
 
-    perform(job, launch)
+    looking = kubernetes.looking(context, namespace, all_namespaces)
+    perform(job, launch, looking if kube else None)
 
 
 def seconds(text: str | None) -> int | None:

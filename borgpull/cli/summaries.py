@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from borgpull.cli.text import mark, safe, size, when
+from borgpull.cli import kubetable
+from borgpull.cli.text import age, mark, safe, size, table, when
 from borgpull.results import Result
 from borgpull.verbs import METHODS
 
@@ -133,6 +134,8 @@ def _repository_check(result: Result) -> list[str]:
 
 def _status(result: Result) -> list[str]:
     """A table in which a time that is too old has a `!`."""
+    if "jobs" in result.data:
+        return kubetable.lines(result.data["jobs"])
     rows = [["CLIENT", "BACKUP", "PRUNE", "CHECK", ""]]
     for item in result.data["clients"]:
         colour = "green" if item["ok"] else "red"
@@ -142,23 +145,14 @@ def _status(result: Result) -> list[str]:
         rows.append([safe(item["client"]), *goods, ", ".join([colour, *notes])])
     if len(rows) == 1:
         return ["no clients yet"]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
+    return table(rows)
 
 
 def _good(item: dict[str, Any]) -> str:
     if item["time"] is None:
         return "never" if item["ok"] else "never !"
-    text = f"{when(item['time'])} ({_age(item['age'])})"
+    text = f"{when(item['time'])} ({age(item['age'])})"
     return text if item["ok"] else f"{text} !"
-
-
-def _age(seconds: int) -> str:
-    """An age in the largest unit of which it has two or more."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if abs(seconds) >= 2 * length:
-            return f"{int(seconds / length)} {unit}"
-    return f"{seconds} s"
 
 
 def _tidy(result: Result) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,3 +49,17 @@ def mark(item: dict[str, Any]) -> str:
     """What is to be said of an archive's standing: of a verified one nothing."""
     standing = str(item["standing"])
     return "" if standing == "verified" else f"  {standing.replace('_', ' ').upper()}"
+
+
+def age(seconds: int) -> str:
+    """An age in the largest unit of which it has two or more."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if abs(seconds) >= 2 * length:
+            return f"{int(seconds / length)} {unit}"
+    return f"{seconds} s"
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines in which the columns stand below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]

@@ -109,6 +109,12 @@ class SidecarFailed(BorgpullError):
     hint = "run again with --verbose; `docker events` shows why a container was killed"
 
 
+class ClusterUnreadable(BorgpullError):
+    exit_code = 23
+    summary = "kubectl is not there, or cannot read the cluster (its own message is shown)"
+    hint = "`kubectl get cronjobs,jobs,pods` must work, with the same --context and --namespace"
+
+
 class NoFuseDevice(BorgpullError):
     exit_code = 50
     summary = "the container has no /dev/fuse"

@@ -1,10 +1,10 @@
-"""`data` and items of the verbs that look after a repository: prune, check, status."""
+"""`data` and items of the verbs that look after a repository: prune, check, status of folders."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
-from borgpull.outputs.lines import Nothing, Output
+from borgpull.outputs.lines import Output
 
 
 class PrunedArchive(TypedDict):
@@ -78,5 +78,4 @@ class Status(TypedDict):
 ROWS: dict[str, Output] = {
     "prune": Output(data=Pruned, item=PrunedArchive),
     "check": Output(data=Checked),
-    "status": Output(data=Status, failed=Status | Nothing),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from borgpull.outputs import archives, backups, hosts, restores, retention
+from borgpull.outputs import archives, backups, hosts, kube, restores, retention
 from borgpull.outputs.lines import Output
 
 OUTPUTS: dict[str, Output] = {
@@ -10,5 +10,6 @@ OUTPUTS: dict[str, Output] = {
     **restores.ROWS,
     **archives.ROWS,
     **retention.ROWS,
+    **kube.ROWS,
     **hosts.ROWS,
 }

@@ -31,6 +31,7 @@ FLOORS = (
     ("ops",),
     ("launchers",),
     ("renderers",),
+    ("kube",),
     ("cli",),
     ("__main__",),
 )
