@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -191,6 +191,7 @@ def test_what_is_told_of_an_archive() -> None:
 LONG = st.builds(str.__mul__, st.text(min_size=1, max_size=9), st.integers(0, 1200))
 
 
+@settings(deadline=None)
 @given(st.tuples(LONG, LONG, LONG, LONG))
 def test_it_always_fits(texts: tuple[str, str, str, str]) -> None:
     """And stays JSON that its schema allows, of texts that were not cut more than they must be."""
