@@ -13,15 +13,38 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 KEEP = True  # our programs on the client: what is left there is not looked at here
 
 ROOT = "/srv/faults"
-# A file of some length, of which one can see that it is being read; its time is long past.
+# A file whose time is long past, and of some length.
 _HOLD = "hold() { truncate -s LENGTH $1; touch -d '2020-01-01' $1; }\n"
-LENGTH = {"sshfs": "40M", "pipe": "100M"}  # which take a while each
-# sftp-server hides what it has open, and borg leaves no time of access: one of both tells.
-_WATCH = """
-until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q $PWD/hold ||
-  find . -name 'hold*' -newerat 2021-01-01 | grep -q .
-do sleep 0.02; done
-"""
+# borg on the client must still be reading when it is noticed.
+LENGTH = {"sshfs": "1M", "pipe": "100M"}
+# $1 is done as soon as somebody opens a `hold-*`. SFTP's server waits for it: each file has a lease
+# (fcntl(2)), and the kernel tells the one that holds it. borg would not wait, but shows what it has
+# open, which the server hides.
+_ONCE_OPENED = {
+    "sshfs": """
+exec perl -e '
+  $SIG{IO} = sub { $opened = 1 };
+  for (glob "hold-*") {
+    open my $file, "+<", $_ or die;
+    fcntl $file, 1024, 1 or die "$_: $!"; # F_SETLEASE, F_WRLCK
+    push @held, $file;
+  }
+  open my $ready, ">", "/run/ready" or die;
+  select undef, undef, undef, 0.02 until $opened;
+  system shift;
+' "$1"
+""",
+    "pipe": """
+exec perl -e '
+  ($folder, $command) = @ARGV;
+  open my $ready, ">", "/run/ready" or die;
+  until (grep { (readlink // "") =~ m{^$folder/hold} } glob "/proc/[0-9]*/fd/*") {
+    select undef, undef, undef, 0.005;
+  }
+  system $command;
+' "$PWD" "$1"
+""",
+}
 # By shell, in the fault's folder, which is empty. Order matters: borg goes by inodes.
 SETUP = {
     "cut": r"""
@@ -52,12 +75,13 @@ SETUP = {
     "changed": "hold hold",
     "clock": "echo x >old; touch -d '1901-12-14' old; echo x >new; touch -d '2100-01-01' new",
 }
-# What happens once a file named `hold` is being read.
-MEANWHILE = {
-    "vanished": "rm victim-*",
-    "symlink": "ln -sfn /etc/hostname victim",
-    "changed": "head -c 1000 /dev/urandom | dd of=hold bs=1000 conv=notrunc",
-}
+# What happens once the folder was listed, and the first file is about to be read.
+MEANWHILE = {"vanished": "rm victim-*", "symlink": "ln -sfn /etc/hostname victim"}
+_REWRITE = """
+while [ -e hold ]; do
+  head -c 1000 /dev/urandom | dd of=hold conv=notrunc,nocreat; sleep 0.01
+done
+"""
 GREEN = [name for name, fault in FAULTS.items() if fault.sshfs.code == fault.pipe.code == 0]
 
 
@@ -77,14 +101,23 @@ def run(lab: Lab, client: Client, method: str, *names: str) -> Completed:
     for name in names:
         script = f"mkdir -p {ROOT}/{name}; cd {ROOT}/{name}; rm -rf [!i]*\n{hold}{SETUP[name]}"
         client.exec("sh", "-c", script)
+        there = f"cd {ROOT}/{name}; "
         if name in MEANWHILE:
-            client.exec("sh", "-c", f"cd {ROOT}/{name}; {_WATCH}{MEANWHILE[name]}", detach=True)
+            client.exec("rm", "-f", "/run/ready")
+            client.exec(
+                "sh", "-c", there + _ONCE_OPENED[method], "sh", MEANWHILE[name], detach=True
+            )
+            client.exec("sh", "-c", "until [ -e /run/ready ]; do sleep 0.02; done")
+        elif name == "changed":
+            client.exec("sh", "-c", there + _REWRITE, detach=True)
     words = ("--json", "--init", "--name", f"{method}-faults")
     address = client.address.replace("root", FAULTS[names[0]].user)
     paths = [f"{ROOT}/{name}" for name in names]
-    return lab.sidecar(
+    done = lab.sidecar(
         method, *words, address, *paths, rung="userns" if method == "sshfs" else "none"
     )
+    client.exec("rm", "-f", f"{ROOT}/changed/hold")  # which ends what rewrites it
+    return done
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,7 @@ def test_killed_at_any_moment(lab: Lab, clients: dict[str, Client]) -> None:
                 done = lab.plain(method, "--json", "--lock-wait", "5", *words)
                 assert done.rc == 0, f"after {what}: {done.stdout[-2000:]}{done.stderr}"
                 assert done.result["data"]["items"] == first["items"], what
-            ends.await_none_of_ours(client, 10)
+            ends.await_none_of_ours(client, 20)
             assert not ends.borg_locks(repository), what
             assert ends.listing(client) == before, what
         names = ends.archive_names(lab, client.name)

@@ -82,7 +82,7 @@ def kill_inside(
     container: str, name: str, which: str = "last", signum: int = signal.SIGKILL
 ) -> None:
     argv = ["docker", "exec", container, "python3", "-c", _KILL, name, which, str(int(signum))]
-    subprocess.run(argv, capture_output=True, check=False, timeout=30)
+    subprocess.run(argv, capture_output=True, check=False, timeout=60)
 
 
 def start(lab: Lab, method: str, *words: str, options: Sequence[str] = ()) -> Run:
