@@ -1,0 +1,103 @@
+"""The client's files, as the helper of `stream` answers for them: what was read, or why not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Any
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.content import Reader
+from borgpull.borg.inside.engine import READY, Engine, Slot
+from borgpull.borg.inside.extras import extra
+from borgpull.borg.inside.wire import Answer, BadFrame, End, Row
+
+_OPS = ("", "open", "read")
+
+
+class Run(Engine):
+    """An engine that takes answers, too."""
+
+    def _take(self, kind: int, content: bytes) -> None:
+        if kind == wire.WHOLE:
+            self._whole(*wire.whole(content))
+        elif kind == wire.BEGIN:
+            self._large(wire.begin(content)[0])
+        elif kind == wire.AGAIN:
+            self._again(*wire.again(content))
+        else:
+            super()._take(kind, content)
+
+    def _answered(self, number: int) -> Slot:
+        """The slot of the next answer. Raises BadFrame."""
+        if not self._asked or self._asked[0].number != number:
+            raise BadFrame("an answer that was not asked for")
+        slot = self._asked.popleft()
+        self._asked_bytes -= slot.st.st_size
+        self._answers += 1
+        return slot
+
+    def _whole(self, answer: Answer, end: End, data: bytes) -> None:
+        slot = self._answered(answer.number)
+        if answer.stage:
+            self._failed(slot, _OPS[answer.stage], answer.errno)
+            return
+        self._opened(slot, answer)
+        assert self._saving is not None
+        self._finish(slot, self._saving[2].small(data), len(data), end)
+
+    def _large(self, answer: Answer) -> None:
+        slot = self._answered(answer.number)
+        self._opened(slot, answer)
+        assert self._saving is not None
+        reader = Reader(self._channel, slot.st.st_size)
+        self._ask()  # so that the helper knows what comes next
+        item = self.fields.item(slot.path, slot.st, slot.extra)
+        chunks, end = self._saving[2].large(item, reader)
+        if end.stage:
+            where = f"{os.strerror(end.errno)} after {reader.size} bytes"
+            self._failed(slot, _OPS[end.stage], end.errno, where)
+        else:
+            self._finish(slot, chunks, reader.size, end)
+
+    def _opened(self, slot: Slot, answer: Answer) -> None:
+        """Take over what the open file is: it may be another one than was listed."""
+        st = answer.st
+        if st is None or not stat.S_ISREG(st.st_mode):
+            raise BadFrame("an answer that is no file")
+        if (st.st_ino, st.st_dev) != slot.inode and self._first_names.get(slot.inode) == slot.path:
+            del self._first_names[slot.inode]
+        more = extra(answer.extra)
+        slot.st, slot.extra = st, more if more.fresh else slot.extra
+
+    def _finish(self, slot: Slot, chunks: list[Any], size: int, end: End) -> None:
+        assert self._saving is not None
+        archive, cache, own = self._saving
+        st = slot.st
+        changed = st.st_ctime_ns != end.ctime_ns or st.st_size != end.size
+        if not changed and size < st.st_size:
+            # No race: its end came too early. A disk does so, or a file system without errors.
+            own.drop(chunks)
+            self._failed(slot, "read", errno.EIO, f"{size} bytes of {st.st_size} could be read")
+            return
+        if changed or size != st.st_size:
+            slot.status = "C"
+            self._tell.changed(slot.path)
+        else:
+            cache.memorize_file(b"", slot.hash, st, [chunk.id for chunk in chunks])
+        archive.stats.nfiles += 1
+        self._made(slot, chunks)
+        self._advance()
+
+    def _again(self, number: int, row: Row) -> None:
+        """A file has become something else since it was listed: a symlink, say."""
+        slot = self._answered(number)
+        if stat.S_ISREG(row.st.st_mode) or stat.S_ISDIR(row.st.st_mode):
+            raise BadFrame("a file that has become a file")
+        if self._first_names.get(slot.inode) == slot.path:
+            del self._first_names[slot.inode]
+        slot.st, slot.extra, slot.state = row.st, extra(row.extra), READY
+        if not stat.S_ISSOCK(row.st.st_mode):  # borg saves none
+            self._special(slot)
+        self._advance()

@@ -1,0 +1,72 @@
+"""The two pipes to the helper of `stream`: frames come, requests go."""
+
+from __future__ import annotations
+
+import os
+import select
+
+from borgpull.borg.inside import wire
+
+PIECE = 1 << 20  # bytes of one read
+
+
+class Ended(Exception):
+    """The helper, or the connection to it, has ended too early."""
+
+
+class Channel:
+    """Frames and requests. Requests never block: the helper may wait for us to read."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self._read_fd, self._write_fd = read_fd, write_fd
+        os.set_blocking(write_fd, False)
+        self._buffer, self._at = b"", 0
+        self._unsent = bytearray()
+        self.received = 0  # bytes
+
+    def frame(self) -> tuple[int, bytes]:
+        """The next frame: its kind and content. Raises BadFrame, Ended."""
+        self._need(wire.HEAD.size)
+        kind, length = wire.head(self._buffer, self._at)
+        self._need(wire.HEAD.size + length)
+        begin = self._at + wire.HEAD.size
+        self._at = begin + length
+        return kind, self._buffer[begin : self._at]
+
+    def _need(self, size: int) -> None:
+        have = len(self._buffer) - self._at
+        if have >= size:
+            return
+        pieces = [self._buffer[self._at :]]
+        while have < size:
+            self._await_input()
+            piece = os.read(self._read_fd, PIECE)
+            if not piece:
+                raise Ended("the client's answer has ended too early")
+            pieces.append(piece)
+            have += len(piece)
+            self.received += len(piece)
+        self._buffer, self._at = b"".join(pieces), 0
+
+    def _await_input(self) -> None:
+        """Send what is unsent, until there is something to read."""
+        while self._unsent:
+            readable, writable, _ = select.select([self._read_fd], [self._write_fd], [])
+            if writable:
+                self.push()
+            if readable:
+                return
+
+    def ask(self, kind: int, number: int = 0) -> None:
+        """Note a request; `push` sends it."""
+        self._unsent += wire.REQUEST.pack(kind, number)
+
+    def push(self) -> None:
+        """Send what the pipe takes now. Raises Ended."""
+        try:
+            while self._unsent:
+                del self._unsent[: os.write(self._write_fd, self._unsent)]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            raise Ended("the client takes no requests any more") from None

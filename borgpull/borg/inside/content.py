@@ -1,0 +1,116 @@
+"""The content of the client's files, as it comes by the channel, cut into chunks by borg."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.wire import BadFrame, End
+
+# As in client/scripts/stream_read.py. The last block may go beyond it.
+GROWTH = (1 << 30) + wire.MAX_BLOCK
+
+
+class Reader:
+    """A large file for borg's chunker: `read` takes frames until the end of the file."""
+
+    def __init__(self, channel: Channel, size: int) -> None:
+        """`size` is what fstat(2) said at its beginning."""
+        self._channel, self._left = channel, b""
+        self._most = size + max(size, GROWTH) + wire.MAX_BLOCK
+        self.size = 0  # bytes so far
+        self.end: End | None = None
+
+    def read(self, count: int) -> bytes:
+        """Raises BadFrame, Ended."""
+        while not self._left and self.end is None:
+            self._take(*self._channel.frame())
+        found, self._left = self._left[:count], self._left[count:]
+        return found
+
+    def _take(self, kind: int, content: bytes) -> None:
+        if kind == wire.DATA:
+            self._left = content
+        elif kind == wire.ZEROS:
+            self._left = bytes(wire.zeros(content))
+        elif kind == wire.STOP:
+            self.end = wire.stop(content)
+        else:
+            raise BadFrame(f"a frame of kind {kind} within a file")
+        self.size += len(self._left)
+        if self.size > self._most:
+            raise BadFrame("a file without end")
+
+
+class Chunks:
+    """Puts content into the repository, and makes checkpoints in time, as `borg create` does."""
+
+    def __init__(self, archive: Any, key: Any, cache: Any, args: Any) -> None:
+        from borg.archive import ChunksProcessor  # type: ignore[import-not-found]
+        from borg.chunker import get_chunker  # type: ignore[import-not-found]
+        from borg.constants import CHUNK_MIN_EXP  # type: ignore[import-not-found]
+
+        assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
+        chunks = self
+
+        class Processor(ChunksProcessor):  # type: ignore[misc]
+            def write_part_file(self, *args: Any) -> Any:
+                """borg refers to the chunks of a file's finished part from a part's item."""
+                length, number = super().write_part_file(*args)
+                chunks._parted = length
+                return length, number
+
+        self._archive, self._key, self._cache = archive, key, cache
+        self._progress = args.progress
+        self._parted = 0  # chunks of the file at hand that a checkpoint has
+        self._processor = Processor(
+            cache=cache,
+            key=key,
+            add_item=archive.add_item,
+            write_checkpoint=archive.write_checkpoint,
+            checkpoint_interval=args.checkpoint_interval,
+            rechunkify=False,
+        )
+        self._chunker = get_chunker(*args.chunker_params, seed=key.chunk_seed, sparse=False)
+
+    def small(self, data: bytes) -> list[Any]:
+        if not data:
+            return []
+        entry = self._cache.add_chunk(
+            self._key.id_hash(data), data, self._archive.stats, wait=False
+        )
+        self._cache.repository.async_response(wait=False)
+        return [entry]
+
+    def large(self, item: Any, reader: Reader) -> tuple[list[Any], End]:
+        """All chunks of a file; none if it could not be read to its end. Raises BadFrame, Ended."""
+        self._parted = 0
+        self._processor.process_file_chunks(
+            item, self._cache, self._archive.stats, self._progress, self._chunker.chunkify(reader)
+        )
+        end = reader.end
+        assert end is not None
+        if end.stage:
+            self.drop(item.chunks[self._parted :])
+            return [], end
+        return list(item.chunks), end
+
+    def drop(self, chunks: list[Any]) -> None:
+        for chunk in chunks:
+            self._cache.chunk_decref(chunk.id, self._archive.stats, wait=False)
+
+    def known(self, ids: list[bytes]) -> list[Any] | None:
+        """The chunks of an unchanged file; None if one is lost."""
+        if not all(map(self._cache.seen_chunk, ids)):
+            return None
+        return [self._cache.chunk_incref(one, self._archive.stats) for one in ids]
+
+    def checkpoint(self) -> None:
+        """Make one if it is time. Each item so far must have been added."""
+        processor = self._processor
+        wait = processor.checkpoint_interval
+        if wait and time.monotonic() - processor.last_checkpoint > wait:
+            self._archive.write_checkpoint()
+            processor.last_checkpoint = time.monotonic()

@@ -1,0 +1,289 @@
+"""What comes from the helper of `stream`, made into the items of an archive, in borg's order.
+
+An entry whose file is in borg's files cache becomes an item at once. Any other file is asked for.
+Answers come in the order of the questions, and items leave a queue in the order of the listing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter, deque
+from typing import Any
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.extras import Extra, extra
+from borgpull.borg.inside.fields import Fields
+from borgpull.borg.inside.places import Places
+from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.tell import Teller
+from borgpull.borg.inside.wire import BadFrame, Row, Stat
+
+# Files, and their bytes, that are asked for before the first one has come.
+MAX_ASKED, MAX_ASKED_BYTES = 4096, 32 << 20
+# The helper learns after so many entries how far this side is.
+DONE_EVERY = 1024
+# States of an entry: known to the files cache; asked for; another name of a file; finished.
+KNOWN, ASKED, LATER, READY = range(4)
+LETTERS = {
+    stat.S_IFDIR: "d",
+    stat.S_IFLNK: "s",
+    stat.S_IFIFO: "f",
+    stat.S_IFBLK: "b",
+    stat.S_IFCHR: "c",
+}
+
+
+class Slot:
+    """An entry that waits for its turn."""
+
+    __slots__ = ("extra", "hash", "ids", "item", "number", "path", "st", "state", "status")
+
+    def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
+        self.number, self.path, self.st, self.extra, self.state = number, path, st, more, state
+        self.item: Any = None  # of a finished one; None if it has failed
+        self.ids: list[bytes] = []  # chunks of a known one
+        self.hash = b""  # of its path, for the files cache
+        self.status = ""  # borg's letter
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        return self.st.st_ino, self.st.st_dev
+
+
+class Engine:
+    """One run."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        places: Places,
+        promise: Promise,
+        teller: Teller,
+        saving: tuple[Any, Any, Chunks] | None,
+    ) -> None:
+        """`saving` has borg's archive and cache, and our chunks; None for a dry run."""
+        self._channel, self._places, self._promise = channel, places, promise
+        self._tell, self._saving = teller, saving
+        self.fields = Fields()
+        self._queue: deque[Slot] = deque()
+        self._unsent: deque[Slot] = deque()
+        self._asked: deque[Slot] = deque()  # in the order of their answers
+        self._asked_bytes = 0
+        self._first_names: dict[tuple[int, int], str] = {}  # of hard links, by inode and device
+        self._count = self._answers = self._done = 0
+        self._total: int | None = None  # entries, once the listing is at its end
+        self.items: Counter[str] = Counter()  # by borg's type letters
+
+    def run(self) -> None:
+        """Take all that comes, to the helper's last word. Raises BadFrame, Ended."""
+        while self._total is None or self._queue:
+            self._take(*self._channel.frame())
+            self._ask()
+        self._channel.ask(wire.FINISH)
+        self._channel.push()
+        kind, content = self._channel.frame()
+        if kind != wire.BYE or wire.bye(content) != (self._count, self._answers):
+            raise BadFrame("the last word is missing, or its counts are wrong")
+
+    def _take(self, kind: int, content: bytes) -> None:
+        if kind == wire.LIST:
+            for row in wire.rows(content):
+                self._row(row)
+        elif kind == wire.NAME:
+            group, number, name = wire.name(content)
+            self.fields.names[group][number] = name
+        elif kind == wire.TROUBLE:
+            self._trouble(wire.trouble(content))
+        elif kind == wire.LISTED:
+            self._total = wire.listed(content)
+            if self._total != self._count:
+                raise BadFrame(f"{self._count} entries, and {self._total} by the helper's count")
+        else:
+            raise BadFrame(f"a frame of kind {kind} out of turn")
+
+    # --- the listing ------------------------------------------------------------------------------
+
+    def _row(self, row: Row) -> None:
+        if self._total is not None:
+            raise BadFrame("an entry after the end of the listing")
+        number, self._count = self._count, self._count + 1
+        path = self._places.path(row.depth, row.name)
+        kind = stat.S_IFMT(row.st.st_mode)
+        saved = path is not None and self._places.saves(path)
+        if kind == stat.S_IFDIR and not self._places.enter(path) and path is not None:
+            self._channel.ask(wire.PRUNE, number)
+        if path is None:
+            return
+        if not saved:
+            self._tell.status("x", path)
+        elif self._saving is None:
+            self._tell.status("-", path)
+            self.items["-"] += 1
+        elif kind == stat.S_IFREG:
+            self._file(number, path, row.st, extra(row.extra))
+        else:
+            self._add(self._special(Slot(number, path, row.st, extra(row.extra), READY)))
+
+    def _special(self, slot: Slot) -> Slot:
+        """Fill in a slot of anything but a regular file."""
+        kind = stat.S_IFMT(slot.st.st_mode)
+        if kind not in LETTERS:
+            self._tell.unknown_type(slot.path)
+            return slot
+        if self._unlisted(slot):
+            return slot
+        item = self.fields.item(slot.path, slot.st, slot.extra)
+        slot.status = LETTERS[kind]
+        if kind == stat.S_IFLNK:
+            item.source = os.fsdecode(slot.extra.target)
+        elif kind != stat.S_IFDIR:
+            if kind != stat.S_IFIFO:
+                item.rdev = slot.st.st_rdev
+            first = self._first_names.get(slot.inode) if slot.st.st_nlink > 1 else None
+            if first is not None:
+                item.source, slot.status = first, "h"
+            else:
+                item.hardlink_master = slot.st.st_nlink > 1
+                if item.hardlink_master:
+                    self._first_names[slot.inode] = slot.path
+        slot.item = item
+        return slot
+
+    def _unlisted(self, slot: Slot) -> bool:
+        """Could its attributes not even be listed? borg does not save such an entry."""
+        found = [errno for key, errno in slot.extra.failed if not key]
+        if found:
+            self._tell.failed(slot.path, "extended stat (xattrs)", found[0])
+        return bool(found)
+
+    def _file(self, number: int, path: str, st: Stat, more: Extra) -> None:
+        slot = Slot(number, path, st, more, LATER)
+        if st.st_nlink > 1 and slot.inode in self._first_names:
+            self._add(slot)
+            return
+        if st.st_nlink > 1:
+            self._first_names[slot.inode] = path
+        self._choose(slot)
+        self._add(slot)
+
+    def _choose(self, slot: Slot, *, first: bool = False) -> None:
+        """Is the content known, or asked for?"""
+        assert self._saving is not None
+        archive, cache, _ = self._saving
+        name = os.fsencode(f"/{slot.path}")
+        slot.hash = archive.key.id_hash(name)
+        known, ids = (False, None)
+        if not slot.extra.closed:
+            known, ids = cache.file_known_and_unchanged(name, slot.hash, slot.st)
+        if ids is not None:
+            slot.state, slot.ids, slot.status = KNOWN, ids, "U"
+        else:
+            self._want(slot, "M" if known else "A", first=first)
+
+    def _want(self, slot: Slot, status: str, *, first: bool = False) -> None:
+        slot.state, slot.status = ASKED, status
+        if first:  # all that is behind it waits for it
+            self._unsent.appendleft(slot)
+        else:
+            self._unsent.append(slot)
+
+    def _trouble(self, trouble: wire.Trouble) -> None:
+        path = self._places.path(trouble.depth, trouble.name)
+        if path is not None and self._places.saves(path):
+            self._tell.failed(path, trouble.op, trouble.errno)
+
+    def _ask(self) -> None:
+        """Ask for files, as many as may be on their way; and tell how far we are."""
+        while (
+            self._unsent
+            and len(self._asked) < MAX_ASKED
+            and (not self._asked or self._asked_bytes < MAX_ASKED_BYTES)
+        ):
+            slot = self._unsent.popleft()
+            self._asked.append(slot)
+            self._asked_bytes += slot.st.st_size
+            self._channel.ask(wire.READ, slot.number)
+        done = self._queue[0].number if self._queue else self._count
+        if done - self._done >= DONE_EVERY:
+            self._done = done
+            self._channel.ask(wire.DONE, done)
+        self._channel.push()
+
+    # --- the queue --------------------------------------------------------------------------------
+
+    def _add(self, slot: Slot) -> None:
+        self._queue.append(slot)
+        if self._queue[0] is slot:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Make items of what is at the head of the queue, as far as it is known."""
+        while self._queue:
+            slot = self._queue[0]
+            if slot.state == KNOWN:
+                self._unchanged(slot)
+            elif slot.state == LATER:
+                self._another_name(slot)
+            if slot.state != READY:
+                return
+            self._queue.popleft()
+            if slot.item is not None:
+                self._save(slot)
+
+    def _save(self, slot: Slot) -> None:
+        assert self._saving is not None
+        archive, _, chunks = self._saving
+        kind = stat.filemode(slot.st.st_mode)[0]
+        self._tell.attributes(slot.path, slot.extra.failed)
+        self._tell.status(slot.status, slot.path)
+        archive.add_item(slot.item)
+        self.items[kind] += 1
+        self._promise.see(slot.path, kind)
+        chunks.checkpoint()
+
+    def _unchanged(self, slot: Slot) -> None:
+        assert self._saving is not None
+        archive, _, chunks = self._saving
+        found = chunks.known(slot.ids)
+        if found is None:  # the repository has lost a chunk
+            self._want(slot, "M", first=True)
+            return
+        archive.stats.nfiles += 1
+        self._made(slot, found)
+
+    def _another_name(self, slot: Slot) -> None:
+        """A further name of a file. Its first name may have failed: then this one is the first."""
+        first = self._first_names.get(slot.inode)
+        if first is None:
+            self._first_names[slot.inode] = slot.path
+            self._choose(slot, first=True)
+            if slot.state == KNOWN:
+                self._unchanged(slot)
+            return
+        slot.item = self.fields.item(slot.path, slot.st, slot.extra)
+        slot.item.source = first
+        slot.item.get_size(memorize=True)
+        slot.state, slot.status = READY, "h"
+
+    def _made(self, slot: Slot, chunks: list[Any]) -> None:
+        """All is known of a file, but for the rest of the queue."""
+        slot.state = READY
+        if self._unlisted(slot):
+            return
+        slot.item = self.fields.item(slot.path, slot.st, slot.extra)
+        slot.item.chunks = chunks
+        linked = slot.st.st_nlink > 1
+        slot.item.hardlink_master = (
+            linked and self._first_names.setdefault(slot.inode, slot.path) == slot.path
+        )
+        slot.item.get_size(memorize=True)
+
+    def _failed(self, slot: Slot, op: str, errno: int, text: str = "") -> None:
+        self._tell.failed(slot.path, op, errno, text)
+        if self._first_names.get(slot.inode) == slot.path:
+            del self._first_names[slot.inode]
+        slot.state = READY
+        self._advance()

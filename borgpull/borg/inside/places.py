@@ -1,0 +1,56 @@
+"""Where the entries of a listing are: their paths, as borg has them, or that they are left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.wire import BadFrame
+
+# Is a path saved, and if not: may something in it be?
+Wanted = Callable[[str], tuple[bool, bool]]
+
+
+class Places:
+    """Follows a listing, which goes depth first."""
+
+    def __init__(self, roots: Sequence[str], wanted: Wanted | None) -> None:
+        """`roots` are named paths without the first slash, `.` for all, in the listing's order."""
+        self._roots, self._wanted = list(roots), wanted
+        # What is before the names in the folders that are open, by depth. None: nothing is saved.
+        self._before: list[str | None] = [""]
+
+    def path(self, depth: int, name: bytes) -> str | None:
+        """The path of an entry; None if it is left out. Raises BadFrame."""
+        text = os.fsdecode(name)
+        if depth == 0:
+            if text not in self._roots:
+                raise BadFrame(f"a path that was not asked for: {name[:99]!r}")
+            del self._roots[: self._roots.index(text) + 1]
+            self._before = [""]
+        if depth >= len(self._before):
+            raise BadFrame(f"an entry at depth {depth}, in no folder")
+        del self._before[depth + 1 :]
+        before = self._before[depth]
+        if before is None:
+            return None
+        path = before + text
+        if len(path) > wire.MAX_PATH:
+            raise BadFrame(f"a path of {len(path)} characters")
+        return path
+
+    def saves(self, path: str) -> bool:
+        """Is it saved? To be called for each entry that has a path."""
+        self._inside = True
+        if self._wanted is None:
+            return True
+        saved, self._inside = self._wanted(path)
+        return saved or False
+
+    def enter(self, path: str | None) -> bool:
+        """The entry is a folder. Will anything in it be saved?"""
+        inside = path is not None and self._inside
+        before = "" if path == "." else f"{path}/"
+        self._before.append(before if inside else None)
+        return inside

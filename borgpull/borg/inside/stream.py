@@ -1,0 +1,179 @@
+"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD`: `borg create` of a tree that a helper
+on the client reads (`client/scripts/stream_list.py`).
+
+It loads borg's code, and waits for its orders: a line of JSON on standard input, with the command
+line of a `borg create`, the roots of the listing, and the named paths. All but the reading is stock
+borg: its options, locks, cache, keys, messages, exit codes. When all has come, it says so by a line
+`borgpull_read` on standard error. Then the archive waits for its name: a line of JSON. Without one,
+nothing is saved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from borgpull.borg.inside.answers import Run
+from borgpull.borg.inside.channel import Channel, Ended
+from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.places import Places, Wanted
+from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.tell import Teller
+from borgpull.borg.inside.wire import BadFrame
+
+# The borg whose insides this program knows. Another one must be tried first.
+BORG = "1.4.5"
+# Exit codes that borg does not have.
+HOSTILE, CUT, OTHER_BORG = 200, 201, 202
+READ_LINE = "borgpull_read"
+
+
+def main() -> None:
+    """Does not return."""
+    import borg
+    from borg import archiver  # type: ignore[import-not-found]
+    from borg.helpers import Error  # type: ignore[import-not-found]
+
+    class HostileClient(Error):  # type: ignore[misc]
+        """{}"""
+
+        exit_mcode = HOSTILE
+
+    class StreamCut(Error):  # type: ignore[misc]
+        """{}"""
+
+        exit_mcode = CUT
+
+    class OtherBorg(Error):  # type: ignore[misc]
+        """stream knows borg {}, and this is borg {}"""
+
+        exit_mcode = OTHER_BORG
+
+    channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
+    text = sys.stdin.readline()
+    if not text:
+        return
+    orders = json.loads(text)
+
+    def do_create(self: Any, args: Any, repository: Any, **parts: Any) -> None:
+        if borg.__version__ != BORG:
+            raise OtherBorg(BORG, borg.__version__)
+        try:
+            create(self, args, repository, channel, orders, **parts)
+        except BadFrame as error:
+            raise HostileClient(str(error)) from None
+        except Ended as error:
+            raise StreamCut(str(error)) from None
+
+    operation = (archiver.Manifest.Operation.WRITE,)
+    archiver.Archiver.do_create = archiver.with_repository(
+        fake="dry_run", exclusive=True, compatibility=operation
+    )(do_create)
+    os.chdir("/")  # paths are relative to it, as in archives of the other methods
+    sys.argv = orders["argv"]
+    archiver.main()
+
+
+def create(
+    archiver: Any,
+    args: Any,
+    repository: Any,
+    channel: Channel,
+    orders: dict[str, Any],
+    manifest: Any = None,
+    key: Any = None,
+) -> None:
+    """As borg's do_create (borg 1.4.5, archiver.py). Raises BadFrame, Ended, borg's errors."""
+    from borg.archive import Archive  # type: ignore[import-not-found]
+    from borg.cache import Cache  # type: ignore[import-not-found]
+    from borg.helpers import utcnow  # type: ignore[import-not-found]
+
+    archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
+    teller, promise = Teller(archiver), Promise(orders["named"])
+    places = Places(orders["roots"], wanted(args.patterns))
+    if args.dry_run:
+        Run(channel, places, promise, teller, None).run()
+        return
+    start, monotonic = utcnow(), time.monotonic()
+    with Cache(
+        repository,
+        key,
+        manifest,
+        progress=args.progress,
+        lock_wait=archiver.lock_wait,
+        cache_mode=args.files_cache_mode,
+        iec=args.iec,
+    ) as cache:
+        archive = Archive(
+            repository,
+            key,
+            manifest,
+            args.location.archive,
+            cache=cache,
+            create=True,
+            checkpoint_interval=args.checkpoint_interval,
+            progress=args.progress,
+            chunker_params=args.chunker_params,
+            start=start,
+            start_monotonic=monotonic,
+            log_json=args.log_json,
+        )
+        run = Run(
+            channel, places, promise, teller, (archive, cache, Chunks(archive, key, cache, args))
+        )
+        run.run()
+        if args.progress:
+            archive.stats.show_progress(final=True)
+        teller.line(report(archive, run, promise, channel))
+        save(archiver, args, archive, manifest, cache)
+
+
+def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[str, Any]:
+    """What this run has read."""
+    from borg.helpers import get_ec  # type: ignore[import-not-found]
+
+    return {
+        "type": READ_LINE,
+        "name": archive.name,
+        "code": get_ec(),
+        "items": dict(run.items),
+        "bytes": archive.stats.osize,
+        "times": run.fields.times,
+        "named": {name: [kind, name in promise.content] for name, kind in promise.kinds.items()},
+        "received": channel.received,
+    }
+
+
+def save(archiver: Any, args: Any, archive: Any, manifest: Any, cache: Any) -> None:
+    """Wait for the archive's name, and save it. Raises Ended if none comes; borg's errors."""
+    text = sys.stdin.readline()
+    if not text:
+        raise Ended("nobody wants the archive")
+    archive.name = json.loads(text)["name"]
+    archive.save(comment=args.comment, timestamp=args.timestamp)
+    archiver.print_archive_stats(manifest, cache, archive, output_json=args.json, quick_stats=False)
+
+
+def wanted(patterns: Any) -> Wanted | None:
+    """borg's own matcher; None if there are no patterns."""
+    from borg.patterns import PatternMatcher  # type: ignore[import-not-found]
+
+    if not patterns:
+        return None
+    matcher = PatternMatcher(fallback=True)
+    matcher.add_inclexcl(patterns)
+    match: Callable[[str], Any] = matcher.match
+
+    def found(path: str) -> tuple[bool, bool]:
+        saved = bool(match(path))
+        return saved, saved or bool(matcher.recurse_dir)
+
+    return found
+
+
+if __name__ == "__main__":
+    main()

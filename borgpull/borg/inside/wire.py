@@ -1,0 +1,250 @@
+"""What the helper of `stream` sends, taken apart: nothing in it is believed.
+
+The stream is frames: a kind (1 byte), a length (4 bytes), and the content; numbers are
+little-endian. Every field has a bound. What is beyond one raises BadFrame, and nothing else. The
+helper (`client/scripts/stream_list.py`) has a writer of its own, because it is sent as source.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# Kinds of frames.
+HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
+# Requests to the helper: read a file; entries below a number are done; leave a folder; the end.
+READ, DONE, PRUNE, FINISH = range(4)
+REQUEST = struct.Struct("<BI")
+
+HEAD = struct.Struct("<BI")
+_ENTRY, _STAT = struct.Struct("<HHI"), struct.Struct("<IIIIQQQqqQ")
+_FILE, _END, _NAME = struct.Struct("<IBi"), struct.Struct("<BiqQ"), struct.Struct("<BI")
+_TROUBLE, _LISTED, _BYE, _NUMBER = (struct.Struct(text) for text in ("<BiH", "<Q", "<QQ", "<I"))
+
+# Bounds, in bytes or numbers.
+SMALL = 512 << 10  # of a file in one frame: borg makes one chunk of it, whatever its chunker
+MAX_EXTRA = 4 << 20  # all extended attributes of one entry
+MAX_BLOCK = 1 << 20
+MAX_ROWS = 8 << 20  # of a listing's frame, unpacked
+MAX_NAME, MAX_ROOT, MAX_PATH = 1024, 4096, 20 << 10
+MAX_DEPTH = 1000
+MAX_OWNER = 256  # the name of a user or group
+MAX_SIZE = (1 << 63) - 1
+LIMITS = {
+    HELLO: 32 << 20,
+    LIST: 4 << 20,
+    NAME: _NAME.size + MAX_OWNER,
+    WHOLE: _FILE.size + _STAT.size + 4 + MAX_EXTRA + _END.size + SMALL,
+    BEGIN: _FILE.size + _STAT.size + 4 + MAX_EXTRA,
+    DATA: MAX_BLOCK,
+    ZEROS: _NUMBER.size,
+    STOP: _END.size,
+    TROUBLE: _TROUBLE.size + MAX_ROOT,
+    LISTED: _LISTED.size,
+    BYE: _BYE.size,
+    AGAIN: _NUMBER.size + _ENTRY.size + _STAT.size + MAX_ROOT + MAX_EXTRA,
+}
+
+
+class BadFrame(Exception):
+    """The other side sends what no helper of ours sends."""
+
+
+class Stat(NamedTuple):
+    """What stat(2) tells, by the names that borg's functions read."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_nlink: int
+    st_dev: int
+    st_ino: int
+    st_size: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+    st_rdev: int
+
+
+class Row(NamedTuple):
+    """An entry of the listing."""
+
+    depth: int  # 0 for a named path
+    name: bytes  # a path without the first slash, if the depth is 0
+    st: Stat
+    extra: bytes
+
+
+class Answer(NamedTuple):
+    """The beginning of a file, or why there is none."""
+
+    number: int  # of its entry
+    stage: int  # what has failed: 0 nothing, 1 opening, 2 reading
+    errno: int
+    st: Stat | None = None  # of the open file
+    extra: bytes = b""
+
+
+class End(NamedTuple):
+    """How the reading of a file ended, and what fstat(2) told then."""
+
+    stage: int
+    errno: int
+    ctime_ns: int
+    size: int
+
+
+class Trouble(NamedTuple):
+    """An entry that could not be listed."""
+
+    op: str
+    errno: int
+    depth: int
+    name: bytes
+
+
+_OPS = ("open", "scandir")
+
+
+def head(block: bytes | memoryview, at: int = 0) -> tuple[int, int]:
+    """Kind and length of a frame."""
+    kind, length = HEAD.unpack_from(block, at)
+    if length > LIMITS.get(kind, -1):
+        raise BadFrame(f"a frame of kind {kind} with {length} bytes")
+    return kind, length
+
+
+def rows(content: bytes) -> Iterator[Row]:
+    """The entries of a LIST frame."""
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(content, MAX_ROWS)
+    except zlib.error as error:
+        raise BadFrame(f"a listing that is not packed: {error}") from None
+    if not unpacker.eof or unpacker.unconsumed_tail or unpacker.unused_data:
+        raise BadFrame("a listing that is cut, or too long")
+    at = 0
+    while at < len(text):
+        row, at = _row(text, at)
+        yield row
+
+
+def _row(text: bytes, at: int) -> tuple[Row, int]:
+    """An entry, and where the next one begins."""
+    body = at + _ENTRY.size + _STAT.size
+    if body > len(text):
+        raise BadFrame("an entry that is cut")
+    depth, length, more = _ENTRY.unpack_from(text, at)
+    end = body + length + more
+    if end > len(text) or more > MAX_EXTRA:
+        raise BadFrame("an entry that is cut, or too long")
+    name = text[body : body + length]
+    check_name(depth, name)
+    st = _stat(text, at + _ENTRY.size)
+    return Row(depth, name, st, text[body + length : end]), end
+
+
+def check_name(depth: int, name: bytes) -> None:
+    if depth > MAX_DEPTH:
+        raise BadFrame(f"a folder at depth {depth}")
+    if not name or b"\0" in name or len(name) > (MAX_NAME if depth else MAX_ROOT):
+        raise BadFrame(f"the name {name[:99]!r}")
+    if depth and (b"/" in name or name in (b".", b"..")):
+        raise BadFrame(f"the name {name[:99]!r}")
+
+
+def _stat(text: bytes, at: int) -> Stat:
+    st = Stat._make(_STAT.unpack_from(text, at))
+    if st.st_size > MAX_SIZE or st.st_mode >> 16:
+        raise BadFrame(f"mode {st.st_mode:o}, size {st.st_size}")
+    return st
+
+
+def again(content: bytes) -> tuple[int, Row]:
+    """An AGAIN frame: the number of an entry, and what it has become."""
+    require(len(content) >= _NUMBER.size)
+    row, end = _row(content, _NUMBER.size)
+    require(end == len(content))
+    return _NUMBER.unpack_from(content)[0], row
+
+
+def begin(content: bytes) -> tuple[Answer, int]:
+    """The beginning of a WHOLE or BEGIN frame, and where it ends."""
+    require(len(content) >= _FILE.size)
+    number, stage, errno = _FILE.unpack_from(content)
+    if stage:
+        require(stage in (1, 2) and len(content) == _FILE.size)
+        return Answer(number, stage, errno), len(content)
+    at = _FILE.size + _STAT.size + _NUMBER.size
+    require(len(content) >= at)
+    more = _NUMBER.unpack_from(content, at - _NUMBER.size)[0]
+    require(more <= MAX_EXTRA and len(content) >= at + more)
+    st = _stat(content, _FILE.size)
+    return Answer(number, 0, 0, st, content[at : at + more]), at + more
+
+
+def whole(content: bytes) -> tuple[Answer, End, bytes]:
+    """A small file: its beginning, its end, and its content."""
+    answer, at = begin(content)
+    if answer.stage:
+        return answer, End(answer.stage, answer.errno, 0, 0), b""
+    require(len(content) >= at + _END.size)
+    data = content[at + _END.size :]
+    require(len(data) <= SMALL)
+    return answer, stop(content[at : at + _END.size]), data
+
+
+def stop(content: bytes) -> End:
+    require(len(content) == _END.size)
+    end = End._make(_END.unpack(content))
+    require(end.stage in (0, 2) and end.size <= MAX_SIZE)
+    return end
+
+
+def zeros(content: bytes) -> int:
+    """How many."""
+    count = number(content)
+    require(0 < count <= MAX_BLOCK)
+    return count
+
+
+def number(content: bytes) -> int:
+    require(len(content) == _NUMBER.size)
+    return int(_NUMBER.unpack(content)[0])
+
+
+def name(content: bytes) -> tuple[int, int, str | None]:
+    """0 for a user or 1 for a group, its number, and its name; None if it has none."""
+    require(len(content) >= _NAME.size)
+    kind, number = _NAME.unpack_from(content)
+    text = content[_NAME.size :]
+    require(kind in (0, 1) and b"\0" not in text and b"\n" not in text and b":" not in text)
+    return kind, number, text.decode(errors="surrogateescape") or None
+
+
+def trouble(content: bytes) -> Trouble:
+    require(len(content) >= _TROUBLE.size)
+    op, errno, depth = _TROUBLE.unpack_from(content)
+    name = content[_TROUBLE.size :]
+    check_name(depth, name)
+    require(op < len(_OPS))
+    return Trouble(_OPS[op], errno, depth, name)
+
+
+def listed(content: bytes) -> int:
+    """How many entries there were."""
+    require(len(content) == _LISTED.size)
+    return int(_LISTED.unpack(content)[0])
+
+
+def bye(content: bytes) -> tuple[int, int]:
+    """How many entries and answers there were."""
+    require(len(content) == _BYE.size)
+    entries, answers = _BYE.unpack(content)
+    return entries, answers
+
+
+def require(good: bool) -> None:
+    if not good:
+        raise BadFrame("a frame whose parts do not fit")

@@ -1,0 +1,284 @@
+"""The helper of `borgpull stream`, second part: the content of files, and what is asked.
+
+The first line of the input is a question, and the answer a frame. With named paths in it, a plan
+follows in the second line. From then on, the input is requests (`borg/inside/channel.py`).
+"""
+
+import errno
+import json
+import os
+import resource
+import select
+import stat
+import struct
+import sys
+import time
+
+from borgpull.client.scripts.stream_list import (
+    AGAIN,
+    BEGIN,
+    BYE,
+    DATA,
+    FOLDER,
+    HELLO,
+    MOVED,
+    PLAIN,
+    STOP,
+    WHOLE,
+    ZEROS,
+    Node,
+    Walk,
+    entry,
+    extra,
+    files,
+    flags,
+    look,
+    opened,
+    out,
+    packed,
+    xattrs,
+)
+
+FILE, END = struct.Struct("<IBi"), struct.Struct("<BiqQ")
+READ, DONE, PRUNE, FINISH = range(4)
+# A file of at most SMALL bytes is one frame. Larger ones come in blocks.
+SMALL, BLOCK = 512 << 10, 256 << 10
+# A file is read for so many bytes beyond its size, or for as many as it had: it may never end.
+GROWTH = 1 << 30
+AHEAD = 16384  # entries that are listed before the other side is done with them
+MARK = b"\nborgpull-stream 1 \n"  # a profile's greeting may come before
+
+# --- content --------------------------------------------------------------------------------------
+
+way = []  # type: list[tuple[Node, int]]
+
+
+def reach(node: Node) -> int:
+    """A descriptor of a folder, opened name by name from its root. Raises OSError."""
+    if way and way[-1][0] is node:
+        return way[-1][1]
+    wanted = []
+    at = node  # type: Node | None
+    while at is not None:
+        wanted.append(at)
+        at = at.above
+    wanted.reverse()
+    same = 0
+    while same < min(len(way), len(wanted)) and way[same][0] is wanted[same]:
+        same += 1
+    while len(way) > same:
+        left, handle = way.pop()
+        if left.above is not None:
+            os.close(handle)
+    for item in wanted[same:]:
+        handle = item.handle if item.above is None else opened(item.name, FOLDER, way[-1][1])
+        way.append((item, handle))
+    return way[-1][1]
+
+
+class Moved(Exception):
+    """A file has become something else since it was listed."""
+
+
+def send(number: int) -> None:
+    """Answer one request for a file."""
+    node, name, ctime, depth = files.pop(number)
+    try:
+        folder = reach(node)
+        try:
+            handle = opened(name, PLAIN, folder)
+        except OSError as error:
+            if error.errno in MOVED:
+                raise Moved from None
+            raise
+        try:
+            content(number, handle, ctime)
+        finally:
+            os.close(handle)
+    except Moved:
+        send_again(number, node, name, depth)
+    except OSError as error:
+        fail(number, OPENING, error)
+
+
+def send_again(number: int, node: Node, name: bytes, depth: int) -> None:
+    """Tell what a file has become: a symlink, say."""
+    here = os.open(b".", FOLDER)
+    try:
+        os.fchdir(reach(node))
+        st, more, handle = look(name)
+        if handle is not None:
+            os.close(handle)
+        if stat.S_ISREG(st.st_mode) or stat.S_ISDIR(st.st_mode):
+            raise OSError(errno.ESTALE, "replaced")
+        out.add(AGAIN, struct.pack("<I", number), entry(depth, name, st, more))
+    except OSError as error:
+        fail(number, OPENING, error)
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+OPENING, READING = 1, 2  # what has failed
+
+
+def fail(number: int, stage: int, error: OSError) -> None:
+    out.add(WHOLE, FILE.pack(number, stage, error.errno or errno.EIO))
+
+
+def content(number: int, handle: int, ctime: int) -> None:
+    """Send an open file, with what fstat(2) says before and after. Raises OSError, Moved."""
+    st = os.fstat(handle)
+    if not stat.S_ISREG(st.st_mode):
+        raise Moved
+    more = b""
+    if st.st_ctime_ns != ctime:  # its attributes may be new, too
+        more = extra(b"n", b"", b"") + xattrs(handle) + flags(handle)
+    head = FILE.pack(number, 0, 0) + packed(st) + struct.pack("<I", len(more)) + more
+    blocks = []  # type: list[bytes]
+    size = 0
+    while size <= SMALL >= st.st_size:
+        try:
+            block = os.read(handle, SMALL + 1 - size if size else st.st_size + 1)
+        except OSError as error:
+            return fail(number, READING, error)
+        if not block:
+            after = os.fstat(handle)
+            end = END.pack(0, 0, after.st_ctime_ns, after.st_size)
+            return out.add(WHOLE, head, end, *blocks)
+        blocks.append(block)
+        size += len(block)
+    out.add(BEGIN, head)
+    for block in blocks:
+        out.add(DATA, block)
+    return rest(handle, size, st.st_size)
+
+
+def rest(handle: int, size: int, expected: int) -> None:
+    """Send what is left of a large file."""
+    zero = bytes(BLOCK)
+    try:
+        while size <= expected + max(expected, GROWTH):
+            block = os.read(handle, BLOCK)
+            if not block:
+                break
+            size += len(block)
+            if block == zero:
+                out.add(ZEROS, struct.pack("<I", BLOCK))
+            else:
+                out.add(DATA, block)
+        after = os.fstat(handle)
+        out.add(STOP, END.pack(0, 0, after.st_ctime_ns, after.st_size))
+    except OSError as error:
+        out.add(STOP, END.pack(READING, error.errno or errno.EIO, 0, 0))
+
+
+# --- what is asked --------------------------------------------------------------------------------
+
+
+def holds(path: bytes) -> str:
+    """Does a folder hold anything that is saved? "" if it is empty; sockets are not saved."""
+    found = ""
+    for name in os.listdir(path):
+        if not stat.S_ISSOCK(os.lstat(os.path.join(path, name)).st_mode):
+            return "something"
+        found = "sockets"
+    return found
+
+
+def about(path: bytes) -> "dict[str, object]":
+    """What a path is. `errno` if it is not there."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError as error:
+        return {"errno": error.errno}
+    if stat.S_ISLNK(mode):
+        return {"link": os.path.realpath(path).hex()}
+    if not stat.S_ISDIR(mode):
+        return {"plain": True}
+    try:
+        return {"holds": holds(path)}
+    except OSError:  # the listing will tell
+        return {"holds": "something"}
+
+
+def text(name: str, limit: int) -> bytes:
+    """A file of /proc, or nothing."""
+    try:
+        with open(name, "rb") as file:
+            return file.read(limit)
+    except OSError:
+        return b""
+
+
+def hello(paths: "list[bytes]") -> None:
+    """Answer the question: what this machine is, and each path."""
+    uname = os.uname()
+    out.parts.append(MARK)
+    answer = {
+        "python": list(sys.version_info[:3]),
+        "machine": uname.sysname + " " + uname.machine,
+        "uid": os.geteuid(),
+        "time": int(time.time()),
+        "mounts": text("/proc/self/mountinfo", 8 << 20).hex(),
+        "cpu": text("/proc/cpuinfo", 16 << 10).decode("ascii", "replace"),
+        "paths": [about(path) for path in paths],
+    }
+    out.add(HELLO, json.dumps(answer).encode())
+    out.flush()
+
+
+def requests(walk: Walk) -> None:
+    """Answer requests, and list on while there is none. Returns once the other side says so."""
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    wanted = []  # type: list[int]
+    received, done, more, answered = b"", 0, True, 0
+    while True:
+        may_list = more and walk.listed - done < AHEAD
+        if not wanted and not may_list:
+            out.flush()
+        if poll.poll(0 if wanted or may_list else None):
+            block = os.read(0, 65536)
+            if not block:
+                raise SystemExit(3)  # the other side is gone
+            received += block
+            whole = len(received) // 5 * 5
+            for kind, number in struct.iter_unpack("<BI", received[:whole]):
+                if kind == READ:
+                    wanted.append(number)
+                elif kind == DONE:
+                    for old in range(done, number):
+                        files.pop(old, None)
+                    done = number
+                elif kind == PRUNE:
+                    walk.prune(number)
+                elif kind == FINISH:
+                    out.add(BYE, struct.pack("<QQ", walk.listed, answered))
+                    return out.flush()
+            received = received[whole:]
+        if wanted:
+            for number in wanted[:64]:
+                send(number)
+            answered += len(wanted[:64])
+            del wanted[:64]
+        elif may_list:
+            more = walk.step()
+            out.flush()
+
+
+def main() -> None:
+    lines = sys.stdin.buffer
+    question = json.loads(lines.readline().decode())
+    hello([bytes.fromhex(path) for path in question["paths"]])
+    plan = lines.readline()
+    if not plan:
+        return  # nothing more is wanted
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # one for each folder on the way
+    requests(Walk(json.loads(plan.decode())))
+
+
+if __name__ == "__main__":
+    main()
