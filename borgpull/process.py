@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Literal
+from typing import IO, Literal, Protocol
 
 from borgpull import signals
 from borgpull.secrets import Secret
@@ -163,6 +163,16 @@ def passthrough(
         return child.wait()
     finally:
         Running(child, args[0]).stop()
+
+
+class Saying(Protocol):
+    """What says lines, and ends: a child, or a part of its life."""
+
+    def lines(self) -> Iterator[tuple[Stream, bytes] | None]:
+        """As `Running.lines`."""
+
+    def wait(self, timeout: float) -> int:
+        """The exit code, within `timeout` seconds. Raises CommandError."""
 
 
 class Running:

@@ -91,6 +91,13 @@ _VERBS = (
         *_ON_CLIENT,
     ),
     _method(
+        "stream",
+        "Back a client up by our own reader there: borg, its key and its cache stay here.",
+        "restrict",
+        "sudo",
+        "checkpoint_interval",
+    ),
+    _method(
         "socat",
         "Back a client up by borg there, through a unix socket that ssh forwards.",
         f'{_FORWARDS}"none:1"',

@@ -19,7 +19,7 @@ from borgpull.borg.messages import FileWarning
 from borgpull.borg.named import Named
 from borgpull.errors import ConnectionLost
 from borgpull.events import Emit, Event
-from borgpull.process import Running
+from borgpull.process import Saying
 from borgpull.ssh.session import lost
 
 # Lines of plain text kept for an error message; borg's progress lines are not among them.
@@ -146,7 +146,7 @@ def create(
 
 
 def watch(
-    child: Running,
+    child: Saying,
     client: str,
     order: Order,
     *,

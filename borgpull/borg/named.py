@@ -7,7 +7,7 @@ listed only for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from borgpull.borg.command import Borg, location
@@ -31,6 +31,7 @@ class Named:
     links: set[str] = field(default_factory=set)
     # The paths of which not everything is known yet.
     open: set[str] = field(default_factory=set)
+    settled: bool = False  # is no more to be learnt of them?
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> Named:
@@ -56,6 +57,14 @@ class Named:
                 self.content.add(name)
             if name in self.item and (name in self.content or name not in self.folders):
                 self.open.discard(name)
+
+    def settle(self, found: Mapping[str, tuple[str, bool]]) -> None:
+        """Note all that there is: by path, the kind as for `add`, and if anything is in it."""
+        for path, (kind, content) in found.items():
+            if content:
+                self.content.add(path)
+            self.add(kind, path)
+        self.settled = True
 
     def lacks(self, empty: Iterable[str]) -> list[str]:
         """The paths (absolute) that are missing or bare; `empty` are folders that may be bare."""

@@ -17,18 +17,19 @@ class Places:
 
     def __init__(self, roots: Sequence[str], wanted: Wanted | None) -> None:
         """`roots` are named paths without the first slash, `.` for all, in the listing's order."""
-        self._roots, self._wanted = list(roots), wanted
+        self._roots, self._root, self._wanted = list(roots), "", wanted
+        self._inside = True
         # What is before the names in the folders that are open, by depth. None: nothing is saved.
         self._before: list[str | None] = [""]
 
     def path(self, depth: int, name: bytes) -> str | None:
         """The path of an entry; None if it is left out. Raises BadFrame."""
         text = os.fsdecode(name)
-        if depth == 0:
+        if depth == 0 and text != self._root:
             if text not in self._roots:
                 raise BadFrame(f"a path that was not asked for: {name[:99]!r}")
             del self._roots[: self._roots.index(text) + 1]
-            self._before = [""]
+            self._root = text
         if depth >= len(self._before):
             raise BadFrame(f"an entry at depth {depth}, in no folder")
         del self._before[depth + 1 :]
@@ -42,11 +43,8 @@ class Places:
 
     def saves(self, path: str) -> bool:
         """Is it saved? To be called for each entry that has a path."""
-        self._inside = True
-        if self._wanted is None:
-            return True
-        saved, self._inside = self._wanted(path)
-        return saved or False
+        saved, self._inside = self._wanted(path) if self._wanted else (True, True)
+        return saved
 
     def enter(self, path: str | None) -> bool:
         """The entry is a folder. Will anything in it be saved?"""

@@ -34,8 +34,8 @@ READ_LINE = "borgpull_read"
 
 def main() -> None:
     """Does not return."""
-    import borg
-    from borg import archiver  # type: ignore[import-not-found]
+    import borg  # type: ignore[import-not-found]
+    from borg import archiver
     from borg.helpers import Error  # type: ignore[import-not-found]
 
     class HostileClient(Error):  # type: ignore[misc]
@@ -90,7 +90,7 @@ def create(
     """As borg's do_create (borg 1.4.5, archiver.py). Raises BadFrame, Ended, borg's errors."""
     from borg.archive import Archive  # type: ignore[import-not-found]
     from borg.cache import Cache  # type: ignore[import-not-found]
-    from borg.helpers import utcnow  # type: ignore[import-not-found]
+    from borg.helpers import utcnow
 
     archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
     teller, promise = Teller(archiver), Promise(orders["named"])
@@ -134,7 +134,7 @@ def create(
 
 def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[str, Any]:
     """What this run has read."""
-    from borg.helpers import get_ec  # type: ignore[import-not-found]
+    from borg.helpers import get_ec
 
     return {
         "type": READ_LINE,

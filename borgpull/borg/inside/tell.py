@@ -36,7 +36,7 @@ class Teller:
         self.status("E", path)
 
     def changed(self, path: str) -> None:
-        from borg.helpers import FileChangedWarning  # type: ignore[import-not-found]
+        from borg.helpers import FileChangedWarning
 
         self._archiver.print_warning_instance(FileChangedWarning(path))
 

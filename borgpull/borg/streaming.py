@@ -1,0 +1,125 @@
+"""The engine of `stream` (`inside/stream.py`) as a child: started early, told what to do, and held
+until the archive has its name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from borgpull.borg import messages
+from borgpull.borg.command import Borg
+from borgpull.borg.create import Created, Order, watch
+from borgpull.borg.inside.stream import CUT, HOSTILE, READ_LINE
+from borgpull.errors import BorgFailed, HostileClient
+from borgpull.events import Emit
+from borgpull.process import Running, Stream, pipe, running
+from borgpull.secrets import as_fd
+
+PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
+_READ = json.dumps({"type": READ_LINE})[:-1].encode()  # how its line begins
+
+
+@dataclass
+class Report:
+    """What the engine has read, by its own word; `inside/stream.py` fills it in."""
+
+    name: str
+    code: int
+    items: dict[str, int]
+    bytes: int
+    times: int
+    named: dict[str, tuple[str, bool]]
+    received: int
+
+
+class Cut(BorgFailed):
+    """The stream from the client has ended too early. Internal: the caller knows why it has."""
+
+
+class Engine:
+    """An engine that waits for its orders. Its lines end where the archive waits for its name."""
+
+    def __init__(
+        self, child: Running, client: str, answers: IO[bytes], requests: IO[bytes]
+    ) -> None:
+        """`answers` and `requests` are our ends of the pipes that the child has, too."""
+        self.child, self._client = child, client
+        self.answers, self.requests = answers, requests
+        self._lines = child.lines()
+        self.report: Report | None = None
+
+    def lines(self) -> Iterator[tuple[Stream, bytes] | None]:
+        for item in self._lines:
+            if item is not None and item[0] == "stderr" and item[1].startswith(_READ):
+                found = json.loads(item[1])
+                del found["type"]
+                self.report = Report(**found)
+                return
+            yield item
+
+    def wait(self, timeout: float) -> int:
+        return self.report.code if self.report is not None else self.child.wait(timeout)
+
+    def order(self, argv: Sequence[str], roots: Sequence[str], named: Sequence[str]) -> None:
+        """Let it begin. From here on, only the child has the pipes to the client."""
+        self.answers.close()
+        self.requests.close()
+        self._tell({"argv": list(argv), "roots": list(roots), "named": list(named)})
+
+    def why(self, error: BorgFailed) -> BorgFailed | HostileClient:
+        """The error of a failed engine: borg does not know some of them."""
+        code = self.child.popen.returncode
+        said = [messages.parse(line.encode()) for line in self.child.tail]
+        last = next(
+            (str(line["message"]) for line in reversed(said) if line and "message" in line), ""
+        )
+        if code == HOSTILE:
+            return HostileClient(f"{self._client} sends what no helper of ours sends: {last[:300]}")
+        return Cut(last) if code == CUT else error
+
+    def save(self, name: str, emit: Emit) -> Created:
+        """Give the archive its name, and save it. Raises borg's errors."""
+        assert self.report is not None
+        self.report = None
+        self._tell({"name": name})
+        return watch(self, self._client, Order(archive=name), alive=lambda: True, emit=emit)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        assert self.child.popen.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and its code says why
+            self.child.popen.stdin.write(json.dumps(message).encode() + b"\n")
+            self.child.popen.stdin.flush()
+
+
+@contextlib.contextmanager
+def started(borg: Borg) -> Iterator[tuple[Engine, IO[bytes], IO[bytes]]]:
+    """An engine, and the client's ends of its pipes: where requests come from, and answers go.
+
+    It loads its code meanwhile. It ends with this block, in any case.
+    """
+    with (
+        pipe() as (answers, for_answers),
+        pipe() as (from_requests, requests),
+        as_fd(borg.passphrase) as secret,
+    ):
+        fds = (answers.fileno(), requests.fileno())
+        argv = [*PROGRAM, *map(str, fds)]
+        own = () if secret is None else (secret,)
+        with running(
+            argv,
+            name="borg create",
+            env=borg.env(secret),
+            pass_fds=(*fds, *own),
+            stdin=subprocess.PIPE,
+        ) as child:
+            try:
+                yield Engine(child, borg.client, answers, requests), from_requests, for_answers
+            finally:
+                assert child.popen.stdin is not None
+                with contextlib.suppress(BrokenPipeError):
+                    child.popen.stdin.close()

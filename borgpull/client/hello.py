@@ -1,0 +1,103 @@
+"""What the helper of `stream` says of its machine, taken apart; and what it is not to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from errno import ENOENT, ENOTDIR
+from typing import Any
+
+from borgpull.client.facts import Facts, clock_skew
+from borgpull.client.mounts import FALLBACK, Mounts
+from borgpull.errors import HostileClient
+from borgpull.ssh.config import has_aes
+from borgpull.trees.folders import above, lies_in
+
+GONE = (ENOENT, ENOTDIR)
+
+
+def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]:
+    """Facts of the client, and which of FALLBACK are hollow. Raises HostileClient.
+
+    It was asked for `count` paths and then for FALLBACK, at the time `asked`.
+    """
+    try:
+        said = json.loads(text)
+        paths = [_Path(item) for item in said["paths"]]
+        if len(paths) != count + len(FALLBACK):
+            raise ValueError("another number of paths")
+        named = dict(enumerate(paths[:count], 1))
+        cpu = str(said["cpu"])
+        facts = Facts(
+            user=str(int(said["uid"])),
+            machine=str(said["machine"])[:100],
+            missing={n: os.strerror(path.errno) for n, path in named.items() if path.errno},
+            links={n: path.link for n, path in named.items() if path.link},
+            plain={n: "" for n, path in named.items() if path.plain},
+            empty={n: path.holds for n, path in named.items() if path.holds in ("", "sockets")},
+            mounts=bytes.fromhex(said["mounts"]),
+            aes=has_aes(cpu) if cpu else None,
+            time=int(said["time"]),
+            skew=clock_skew(int(said["time"]), asked, time.time()),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise HostileClient(f"the client's first word makes no sense: {error!r:.100}") from None
+    usual = zip(FALLBACK, paths[count:], strict=True)
+    return facts, tuple(name for name, path in usual if path.errno or path.holds == "")
+
+
+def there(text: bytes, count: int) -> list[bool]:
+    """Which of `count` paths are there, or may be; all if the answer makes no sense."""
+    try:
+        found = [_Path(item).errno not in GONE for item in json.loads(text)["paths"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        found = []
+    return found if len(found) == count else [True] * count
+
+
+class _Path:
+    """What the helper says of a path. Raises ValueError, TypeError, KeyError."""
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        self.errno = int(said.get("errno", 0)) if isinstance(said, dict) else int("")
+        self.link = os.fsdecode(bytes.fromhex(said.get("link", "")))
+        self.plain = bool(said.get("plain"))
+        self.holds = str(said.get("holds", "something"))
+
+
+def bars(mounts: Mounts) -> dict[str, list[str | None]]:
+    """What the helper leaves out in a folder: names; or, after a None, all but these names.
+
+    A mount that is left out is an empty folder in the archive, or is missing. If disks below it are
+    saved, the folders between are.
+    """
+    found: dict[str, list[str | None]] = {}
+    missing = []
+    for item in mounts.left_out:
+        below = [disk for disk in mounts.disks if lies_in(disk, item.path)]
+        for path, name in _steps(item.path, below):
+            names = found.setdefault(path, [None])
+            if name not in names:
+                names.append(name)
+        if not below and item.keep_folder:
+            found[item.path] = [None]
+        elif not below:
+            missing.append(item.path)
+    for path in missing:
+        folder, _, name = path.rpartition("/")
+        names = found.setdefault(folder or "/", [])
+        if None not in names:
+            names.append(name)
+    return found
+
+
+def _steps(mount: str, disks: list[str]) -> Iterator[tuple[str, str]]:
+    """The folders from a mount down to disks below it, each with the next name on the way."""
+    for disk in disks:
+        for path in (disk, *above(disk)):
+            if path == mount:
+                break
+            folder, _, name = path.rpartition("/")
+            yield folder, name

@@ -1,0 +1,177 @@
+"""The helper of `stream` on a client: how it is started, and what it says of the client.
+
+Its text goes by standard input to a Python there, which runs it from memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import time
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from borgpull.borg.inside import wire
+from borgpull.client import shell
+from borgpull.client.facts import FORCED, Facts
+from borgpull.client.hello import read, there
+from borgpull.client.mounts import FALLBACK
+from borgpull.client.sudo import as_root, no_answer
+from borgpull.errors import BorgpullError, ClientUnsuitable, ConnectionLost, HostileClient
+from borgpull.process import CommandError, Completed, Running, running
+from borgpull.ssh.session import Session
+
+# The texts that make up the helper, in their order. An import of one by the other is left out.
+PARTS = ("stream_list.py", "stream_read.py")
+_IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
+# It reads its own text, and then lines, by the one buffer.
+_BOOT = (
+    "import sys\n"
+    "if sys.version_info < (3, 6): sys.exit('borgpull-python')\n"
+    "I = sys.stdin.buffer\n"
+    "exec(compile(I.read(int(I.read(8))), 'borgpull', 'exec'))\n"
+)
+_START = "command -v python3 >/dev/null || { echo borgpull-python >&2; exit 1; }\n"
+_START += 'exec python3 -I -S -c "$1"\n'
+MARK = b"\nborgpull-stream 1 \n"
+MAX_GREETING = 64 << 10
+ANSWER_SECONDS, END_SECONDS = 60.0, 30.0
+
+
+def source() -> bytes:
+    texts = (shell.script("stream_list.py"), shell.script("stream_read.py"))
+    return "".join(_IMPORT.sub("", text) for text in texts).encode()
+
+
+def question(paths: Sequence[str]) -> bytes:
+    """The input with which a helper begins: it is asked for these paths (absolute)."""
+    asked = json.dumps({"paths": [os.fsencode(path).hex() for path in paths]}).encode()
+    text = source()
+    return shell.line(_START, _BOOT) + b"%8d" % len(text) + text + asked + b"\n"
+
+
+class Helper:
+    """A helper under way; it has answered the question."""
+
+    def __init__(self, child: Running, session: Session, requests: IO[bytes]) -> None:
+        self._child, self._session, self._requests = child, session, requests
+
+    def go(self, roots: Sequence[str], bars: dict[str, list[str | None]]) -> None:
+        """Let it list the roots (absolute). `bars` is as `hello.bars` makes it."""
+        plan = {
+            "roots": [_hex(path) for path in roots],
+            "bars": {
+                _hex(path): [None if name is None else _hex(name) for name in names]
+                for path, names in bars.items()
+            },
+        }
+        with contextlib.suppress(BrokenPipeError):  # its end will be noticed
+            self._requests.write(json.dumps(plan).encode() + b"\n")
+
+    def require_ended_well(self) -> None:
+        """Raises ConnectionLost if it has not ended with the exit code 0."""
+        if error := self.lost():
+            raise error
+
+    def lost(self) -> ConnectionLost | None:
+        """The error if it did not end well."""
+        target = self._session.config.target
+        try:
+            code = self._child.wait(END_SECONDS)
+        except CommandError:
+            return ConnectionLost(f"the helper on {target} does not end")
+        if code == 0:
+            return None
+        said = (self._child.stderr().strip().splitlines() or ["no message"])[-1]
+        return ConnectionLost(f"the helper on {target} ended with {code}: {said[:300]}")
+
+
+@contextlib.contextmanager
+def started(
+    session: Session,
+    paths: Sequence[str],
+    answers: IO[bytes],
+    requests: IO[bytes],
+    theirs: tuple[IO[bytes], IO[bytes]],
+    *,
+    sudo: bool,
+) -> Iterator[tuple[Helper, Facts, tuple[str, ...]]]:
+    """Start a helper; yields it, what it says of the client, and which of FALLBACK are hollow.
+
+    `theirs` are its ends of the pipes, which are closed here. Raises ClientUnsuitable, SudoRefused,
+    HostileClient, ConnectionLost.
+    """
+    argv = session.command(*as_root(sudo), *shell.WORDS)
+    with running(argv, name="helper", stdin=theirs[0], stdout=theirs[1], grace=5) as child:
+        for end in theirs:
+            end.close()
+        asked = time.time()
+        with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
+            requests.write(question([*paths, *FALLBACK]))
+        greeting, hello = _answer(answers.fileno())
+        if hello is None:
+            raise _no_helper(session, child, greeting, sudo=sudo)
+        facts, hollow = read(hello, len(paths), asked)
+        yield Helper(child, session, requests), facts, hollow
+
+
+def _answer(fd: int) -> tuple[bytes, bytes | None]:
+    """What comes before the answer, and the answer. Raises HostileClient, ConnectionLost."""
+    text, deadline = b"", time.monotonic() + ANSWER_SECONDS
+    while True:
+        greeting, mark, rest = text.partition(MARK)
+        if mark and len(rest) >= wire.HEAD.size:
+            try:
+                kind, length = wire.head(rest)
+            except wire.BadFrame as error:
+                raise HostileClient(f"the client's first word: {error}") from None
+            have = len(rest) - wire.HEAD.size
+            if kind != wire.HELLO or have > length:
+                raise HostileClient("the client's first word is no answer")
+            if have == length:
+                return greeting, rest[wire.HEAD.size :]
+        elif len(text) > MAX_GREETING:
+            raise HostileClient("the client's login shell says too much before our helper starts")
+        if not select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
+            raise ConnectionLost(f"the client does not answer within {ANSWER_SECONDS:g} s")
+        piece = os.read(fd, 1 << 16)
+        if not piece:
+            return text, None
+        text += piece
+
+
+def _no_helper(session: Session, child: Running, greeting: bytes, *, sudo: bool) -> BorgpullError:
+    target = session.config.target
+    if FORCED.encode() in greeting:
+        return ClientUnsuitable(
+            f"the key for {target} is limited to a command of its own",
+            hint=f"only pipe works with it: borgpull pipe {target}",
+        )
+    try:
+        code = child.wait(END_SECONDS)
+    except CommandError:
+        return ConnectionLost(f"{target} has closed its output, and does not end")
+    said = child.stderr()
+    if "borgpull-python" in said:
+        return ClientUnsuitable(
+            f"{target} has no python3 of version 3.6 or newer",
+            hint=f"use pipe, which needs none: borgpull pipe {target}",
+        )
+    if not session.alive():
+        return ConnectionLost(f"the connection to {target} broke during the run")
+    done = Completed(code, greeting, said)
+    return no_answer(session, done, sudo=sudo, instead="use sshfs")
+
+
+def look(session: Session, paths: Sequence[str], *, sudo: bool) -> list[bool]:
+    """Are the paths (absolute) on the client, or may they be? Raises ConnectionLost."""
+    done = session.run(*as_root(sudo), *shell.WORDS, stdin=question(paths))
+    _, _, rest = done.stdout.partition(MARK)
+    return there(rest[wire.HEAD.size :], len(paths))
+
+
+def _hex(path: str) -> str:
+    return os.fsencode(path).hex()
