@@ -70,13 +70,20 @@ class Fields:
             made.acl_default = self.acl_text(extra.default)
 
     def acl_text(self, value: bytes) -> bytes:
-        """An ACL as borg stores it: acl_to_text(3), with the numbers of users and groups."""
+        """An ACL as borg stores it: acl_to_text(3), with the numbers of users and groups.
+
+        Where a mask takes permissions away, acl_to_text adds a tab and a comment. borg cuts the
+        comment off, and leaves the tab.
+        """
+        entries = list(_ACL_ENTRY.iter_unpack(value[4:]))
+        mask = next((may for tag, may, _ in entries if tag == MASK), 7)
         lines = []
-        for tag, permissions, number in _ACL_ENTRY.iter_unpack(value[4:]):
+        for tag, permissions, number in entries:
             may = "".join(
-                letter if permissions & bit else "-"
-                for letter, bit in (("r", 4), ("w", 2), ("x", 1))
+                x if permissions & bit else "-" for x, bit in (("r", 4), ("w", 2), ("x", 1))
             )
+            if tag in (USER, GROUP, GROUP_OBJ) and permissions & ~mask & 7:
+                may += "\t"
             if tag in (USER, GROUP):
                 word = "user" if tag == USER else "group"
                 name = self.names[tag == GROUP].get(number) or str(number)
