@@ -13,10 +13,15 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 KEEP = True  # our programs on the client: what is left there is not looked at here
 
 ROOT = "/srv/faults"
+IMAGE = "borgpull-borg12-client"  # stream needs a Python there
 # A file whose time is long past, and of some length.
-_HOLD = "hold() { truncate -s LENGTH $1; touch -d '2020-01-01' $1; }\n"
-# borg on the client must still be reading when it is noticed.
-LENGTH = {"sshfs": "1M", "pipe": "100M"}
+_HOLD = "hold() { FILL; touch -d '2020-01-01' $1; }\n"
+# What reads on the client must still be reading when it is noticed. `stream` sends no holes.
+FILL = {
+    "sshfs": "truncate -s 1M $1",
+    "pipe": "truncate -s 100M $1",
+    "stream": "yes | head -c 60M >$1",
+}
 # $1 is done as soon as somebody opens a `hold-*`. SFTP's server waits for it: each file has a lease
 # (fcntl(2)), and the kernel tells the one that holds it. borg would not wait, but shows what it has
 # open, which the server hides.
@@ -34,7 +39,7 @@ exec perl -e '
   system shift;
 ' "$1"
 """,
-    "pipe": """
+    "client": """
 exec perl -e '
   ($folder, $command) = @ARGV;
   open my $ready, ">", "/run/ready" or die;
@@ -90,23 +95,22 @@ def client(lab: Lab) -> Client:
     mounts = ("--tmpfs", ROOT, "--tmpfs", f"{ROOT}/mount/inside")
     may = ("--cap-add", "SYS_ADMIN", "--device", "/dev/fuse")
     options = (*mounts, *may, "--security-opt", "apparmor=unconfined")
-    made = lab.client(SEED="0", SFTP_WRAPPER="eio", PRELOAD_SCOPE="all", options=options)
+    made = lab.client(IMAGE, SEED="0", SFTP_WRAPPER="eio", PRELOAD_SCOPE="all", options=options)
     made.exec("chmod", "755", ROOT)
     return made
 
 
 def run(lab: Lab, client: Client, method: str, *names: str) -> Completed:
     client.exec("rm", "-f", "/srv/control/eio", "/usr/local/bin/find")
-    hold = _HOLD.replace("LENGTH", LENGTH[method])
+    hold = _HOLD.replace("FILL", FILL[method])
     for name in names:
         script = f"mkdir -p {ROOT}/{name}; cd {ROOT}/{name}; rm -rf [!i]*\n{hold}{SETUP[name]}"
         client.exec("sh", "-c", script)
         there = f"cd {ROOT}/{name}; "
         if name in MEANWHILE:
+            watch = _ONCE_OPENED["sshfs" if method == "sshfs" else "client"]
             client.exec("rm", "-f", "/run/ready")
-            client.exec(
-                "sh", "-c", there + _ONCE_OPENED[method], "sh", MEANWHILE[name], detach=True
-            )
+            client.exec("sh", "-c", there + watch, "sh", MEANWHILE[name], detach=True)
             client.exec("sh", "-c", "until [ -e /run/ready ]; do sleep 0.02; done")
         elif name == "changed":
             client.exec("sh", "-c", there + _REWRITE, detach=True)

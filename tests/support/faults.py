@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-METHODS = ("sshfs", "pipe")
+METHODS = ("sshfs", "pipe", "stream")
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ class Fault:
     what: str
     sshfs: Outcome
     pipe: Outcome
+    stream: Outcome
     file: str = ""  # which file is told, below the fault's folder
     user: str = "root"
     note: str = ""
 
     def outcome(self, method: str) -> Outcome:
-        return self.sshfs if method == "sshfs" else self.pipe
+        found: Outcome = getattr(self, method)
+        return found
 
 
 SAVED = Outcome(0)
@@ -45,16 +47,19 @@ FAULTS = {
         "a file whose disk fails in its middle, with a name that is no UTF-8 and a time to come",
         Outcome(62, "message"),
         Outcome(60, "message"),
+        Outcome(60, "message"),
         file="eio-cut",
     ),
     "eio": Fault(
         "a file that cannot be read at all (EIO)",
         Outcome(62, "message"),
         Outcome(60, "message"),
+        Outcome(60, "message"),
         file="eio-all",
     ),
     "vanished": Fault(
         "files that are deleted after their folder was listed",
+        Outcome(0, "vanished"),
         Outcome(0, "vanished"),
         Outcome(0, "vanished"),
         file="victim",
@@ -63,11 +68,13 @@ FAULTS = {
         "a file that is replaced by a symlink after its folder was listed",
         Outcome(0, "changed"),
         SAVED,
+        SAVED,
         file="victim",
         note="SFTP's server follows the link; borg on the client saves it as a link",
     ),
     "permission": Fault(
         "a file that the user on the client may not read",
+        Outcome(61, "message"),
         Outcome(61, "message"),
         Outcome(61, "message"),
         file="secret",
@@ -77,12 +84,14 @@ FAULTS = {
         "a folder that the user on the client may not list",
         Outcome(61, "message"),
         Outcome(61, "message"),
+        Outcome(61, "message"),
         file="secret",
         user="alice",
     ),
     "blind": Fault(
         "a folder that the user may list, but not look into",
         Outcome(60, "message"),
+        Outcome(61, "message"),
         Outcome(61, "message"),
         file="list-only",
         user="alice",
@@ -91,18 +100,21 @@ FAULTS = {
         "a `find` of the client that breaks off",
         Outcome(64, "message"),
         SAVED,
+        SAVED,
         note="only sshfs needs it",
     ),
-    "name": Fault("a name that is no UTF-8", SAVED, SAVED),
+    "name": Fault("a name that is no UTF-8", SAVED, SAVED, SAVED),
     "long": Fault(
         "paths of 4,096 bytes and more",
         Outcome(60, "message"),
+        SAVED,
         SAVED,
         file=200 * "0",  # the name that its folders have
         note="SFTP cannot name them",
     ),
     "mount": Fault(
         "a mount of memory (tmpfs) below a named path",
+        Outcome(0, "left_out"),
         Outcome(0, "left_out"),
         Outcome(0, "left_out"),
         file="inside",
@@ -112,11 +124,13 @@ FAULTS = {
         "a dead mount of a kind that is saved (its daemon has ended: mergerfs, bindfs …)",
         Outcome(60, "message"),
         Outcome(60, "message"),
+        Outcome(60, "message"),
         file="dead",
     ),
     "hard-link": Fault(
         "two names of one file",
         Outcome(0, "losses.hard_links"),
+        SAVED,
         SAVED,
         note="by SFTP each is saved as a file of its own",
     ),
@@ -124,10 +138,12 @@ FAULTS = {
         "a file that is rewritten in place while it is read",
         Outcome(0, "changed"),
         Outcome(0, "changed"),
+        Outcome(0, "changed"),
         file="hold",
     ),
     "clock": Fault(
         "times of 1901 and 2100",
+        Outcome(0, "losses.times"),
         Outcome(0, "losses.times"),
         Outcome(0, "losses.times"),
         note="borg 1.x stores times from 1970-01-01 to 2038-01-17",
@@ -148,8 +164,8 @@ of the run. Keys of the result tell the rest:
 Any other code leaves an archive that keeps its `.unverified` name and is no backup. `pipe` stands
 for all methods with borg on the client.
 
-| fault | sshfs | pipe |
-| --- | --- | --- |
+| fault | sshfs | pipe | stream |
+| --- | --- | --- | --- |
 """
 _TAIL = """
 SFTP does not show what it cannot name, nor that a folder's listing broke off. So `sshfs` asks the
@@ -172,7 +188,8 @@ def page() -> str:
     lines = []
     for fault in FAULTS.values():
         what = f"{fault.what} ({fault.note})" if fault.note else fault.what
-        lines.append(f"| {what} | {fault.sshfs.text()} | {fault.pipe.text()} |\n")
+        told = " | ".join(fault.outcome(method).text() for method in METHODS)
+        lines.append(f"| {what} | {told} |\n")
     return _HEAD + "".join(lines) + _TAIL
 
 

@@ -16,7 +16,7 @@ import zlib
 try:
     import grp
     import pwd
-except ImportError:  # a Python without them
+except ImportError:
     grp = pwd = None  # type: ignore[assignment]
 
 HEAD, ENTRY = struct.Struct("<BI"), struct.Struct("<HHI")
@@ -25,6 +25,7 @@ HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN 
 OPEN_OP, SCAN_OP = 0, 1  # what has failed, in a frame of TROUBLE
 BATCH = 256  # entries of one frame
 MAX_DEPTH, MAX_PATH = 400, 16 << 10
+MOST = (1 << 63) - 1
 NOATIME = getattr(os, "O_NOATIME", 0)
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 FOLDER = PLAIN | os.O_DIRECTORY
@@ -67,8 +68,6 @@ def opened(name: bytes, flags: int, folder: "int | None" = None) -> int:
         return os.open(name, flags, dir_fd=folder)
 
 
-# --- what an entry is -----------------------------------------------------------------------------
-
 told = set()  # type: set[tuple[int, int]]
 
 
@@ -77,7 +76,7 @@ def tell_name(kind: int, number: int) -> None:
     if (kind, number) in told:
         return
     told.add((kind, number))
-    try:
+    try:  # AttributeError: a Python without these modules
         name = pwd.getpwuid(number)[0] if kind == 0 else grp.getgrgid(number)[0]
     except (KeyError, AttributeError, OverflowError):
         name = ""
@@ -124,8 +123,7 @@ def flags(handle: int) -> bytes:
 def packed(st: os.stat_result) -> bytes:
     tell_name(0, st.st_uid)
     tell_name(1, st.st_gid)
-    limit = (1 << 63) - 1
-    times = [max(-limit, min(limit, ns)) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
+    times = [max(-MOST, min(MOST, ns)) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
     ids = (st.st_mode, st.st_uid, st.st_gid, min(st.st_nlink, 0xFFFFFFFF), st.st_dev, st.st_ino)
     return STAT.pack(*ids, st.st_size, *times, st.st_rdev)
 
@@ -166,9 +164,6 @@ def look(name: bytes) -> "tuple[os.stat_result, bytes, int | None]":
             if error.errno not in MOVED or not again:
                 raise
     raise OSError(errno.ESTALE, "replaced again and again")
-
-
-# --- the listing ----------------------------------------------------------------------------------
 
 
 class Node:
@@ -230,8 +225,8 @@ class Walk:
 
     def enter(self, node: Node, handle: int, number: int) -> None:
         depth = len(self.levels)
-        os.fchdir(handle)
         try:
+            os.fchdir(handle)  # the user may be allowed to list it, but not to look into it
             if depth >= MAX_DEPTH or len(node.path) > MAX_PATH:
                 raise OSError(errno.ENAMETOOLONG, "too deep")
             names = self.names(node, handle)
@@ -246,7 +241,12 @@ class Walk:
         if level.node.above is not None:
             os.close(level.handle)
         if self.levels:
-            os.fchdir(self.levels[-1].handle)
+            above = self.levels[-1]
+            try:
+                os.fchdir(above.handle)
+            except OSError as error:
+                self.trouble(SCAN_OP, len(self.levels) - 1, above.node.name, error)
+                above.names.clear()
 
     def one(self, above: "Node | None", name: bytes, label: bytes, path: bytes) -> None:
         """List a name of the current folder; `label` is what the other side is told."""
