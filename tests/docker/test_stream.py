@@ -1,13 +1,19 @@
-"""stream: what it makes is what borg on the client makes, item by item and field by field."""
+"""stream: what it makes is what borg on the client makes, item by item and field by field; and how
+it ends, whatever happens to it, or whoever is at the other end."""
 
 from __future__ import annotations
 
 import json
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.lab import Client, Lab
+from tests.support import ends, evil_helper
+from tests.support.lab import Client, Completed, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
@@ -15,11 +21,43 @@ OWNER = 1000  # of the laboratory: the sidecars are not root
 TREE, HAND = "/srv/data", "hand"
 # A client with a Python (3.11).
 IMAGE = "borgpull-borg12-client"
+ATIMES = ("find", TREE, "!", "-type", "l", "-printf", "%p %A@\\n")
+# What no test client has by itself: a mask that takes away, flags, an empty attribute, odd ids.
+MORE = """
+cd /srv/data; mkdir more; cd more
+echo x >masked; setfacl -m u:alice:rwx,g:crew:rwx,m::r masked; setfattr -n user.empty masked
+echo x >nodump; chattr +d nodump || :; mkdir append; chattr +d append || :
+echo x >odd; chown 70001:70002 odd; setfacl -m u:70003:r odd
+mkfifo pipe; ln pipe pipe-2; ln -s no/where "$(printf 'l\\351')"; echo x >"$(printf 'n\\nl')"
+head -c 3000000 /dev/urandom >large; truncate -s 5M hole; : >none; touch -d 2100-01-01 future
+"""
+# borg stores no time before 1970, and none after 2038-01-17.
+_OUT = "! -newermt '1969-12-31 23:59:59 UTC' -o -newermt '2038-01-17 03:14:07 UTC'"
+OUT_OF_RANGE = f"find {TREE} ! -type s '(' {_OUT} ')' -printf x | wc -c"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A client after its first run."""
+
+    client: Client
+    archive: str
+    items: list[dict[str, Any]]  # as borg on the client makes them
 
 
 @pytest.fixture(scope="module")
-def client(lab: Lab) -> Client:
-    return lab.client(IMAGE, MANY="300")
+def saved(lab: Lab) -> Saved:
+    client = lab.client(IMAGE, MANY="300")
+    client.exec("sh", "-c", MORE)
+    before, times = client.tree(TREE), client.exec(*ATIMES)
+    data = lab.pull("stream", client, TREE)["data"]
+    assert client.tree(TREE) == before
+    assert client.exec(*ATIMES) == times
+    assert ends.ours(client) == ""
+    assert (data["listings"], data["files_unchanged"]) == ("checked", 0)
+    assert data["losses"] == {"times": int(client.exec("sh", "-c", OUT_OF_RANGE))}
+    lab.by_hand(client, HAND, TREE)
+    return Saved(client, data["archive"], items(lab, client, HAND))
 
 
 def items(lab: Lab, client: Client, archive: str) -> list[dict[str, Any]]:
@@ -31,9 +69,134 @@ def items(lab: Lab, client: Client, archive: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_field_of_every_item_is_that_of_borg_on_the_client(lab: Lab, client: Client) -> None:
-    done = lab.plain("stream", "--json", "--init", client.address, TREE)
-    assert done.rc == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    lab.by_hand(client, HAND, TREE)
-    expected = items(lab, client, HAND)
-    assert items(lab, client, done.result["data"]["archive"]) == expected
+def test_every_field_of_every_item_is_that_of_borg_on_the_client(lab: Lab, saved: Saved) -> None:
+    assert len(saved.items) > 300
+    fields = {name for item in saved.items for name in item}
+    assert {"acl_access", "acl_default", "xattrs", "hardlink_master", "rdev", "source"} <= fields
+    assert items(lab, saved.client, saved.archive) == saved.items
+
+
+def test_what_is_left_out_is_what_borg_leaves_out(lab: Lab, saved: Saved) -> None:
+    """The same patterns, by borg's own matcher."""
+    words = ("--exclude", "srv/data/more", "--exclude", "*/f0*", "--exclude", "re:inherited$")
+    data = lab.pull("stream", saved.client, "--archive", "some", *words, TREE)["data"]
+    lab.by_hand(saved.client, "hand-some", *words, TREE)
+    found = items(lab, saved.client, data["archive"])
+    assert found == items(lab, saved.client, "hand-some")
+    assert 10 < len(found) < len(saved.items)
+
+
+def test_unchanged_files_are_not_read_again_whoever_was_there_meanwhile(
+    lab: Lab, saved: Saved
+) -> None:
+    """borg itself forgets the newest file, because it may still be changing."""
+    client = saved.client
+    client.exec("sh", "-c", f"sleep 0.1; echo x >{TREE}/newest")
+    assert "more" not in lab.pull("stream", client, TREE)["data"]["read_paths"]
+    by_pipe = lab.pull("pipe", client, TREE)["data"]["archive"]
+    data = lab.pull("stream", client, TREE)["data"]
+    assert data["read_paths"] == [f"{TREE}/newest"]
+    assert data["new_bytes"] < 100_000
+    assert lab.borg(client.name, "diff", f"::{by_pipe}", data["archive"]) == ""
+    client.exec("sh", "-c", f"echo y >>{TREE}/more/odd")
+    changed = lab.pull("stream", client, TREE)["data"]
+    assert f"{TREE}/more/odd" in changed["read_paths"]
+    assert changed["files_read"] <= 2
+    lab.borg(client.name, "extract", "--dry-run", f"::{changed['archive']}")
+
+
+def test_as_a_plain_user_and_by_sudo(lab: Lab, saved: Saved) -> None:
+    client = saved.client
+    client.exec("sh", "-c", f"mkdir -p {TREE}/closed; echo x >{TREE}/closed/file")
+    client.exec("chmod", "-R", "go=", f"{TREE}/closed")
+    alice = client.address.replace("root", "alice")
+    words = ("stream", "--json", "--init", "--name", "alice", alice, f"{TREE}/closed")
+    done = lab.plain(*words)
+    assert done.rc == 61, done.stderr
+    assert f"{TREE}/closed" in done.result["failure"]["message"]
+    names = ends.archive_names(lab, "alice")
+    assert len(names) == 1
+    assert ".unverified-" in names[0]
+    rule = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
+    client.exec("sh", "-c", f"echo '{rule}' >/etc/sudoers.d/borgpull")
+    by_sudo = lab.plain(*words, "--sudo")
+    assert by_sudo.rc == 0, by_sudo.stdout
+    assert by_sudo.result["data"]["items"] == {"d": 1, "-": 1}
+    assert ends.archive_names(lab, "alice") == [by_sudo.result["data"]["archive"]]
+
+
+def test_a_dry_run_counts_and_writes_nothing(lab: Lab, saved: Saved) -> None:
+    before = ends.archive_names(lab, saved.client.name)
+    done = lab.plain("stream", "--json", "--dry-run", saved.client.address, TREE)
+    assert done.rc == 0, done.stdout
+    number = int(saved.client.exec("sh", "-c", f"find {TREE} ! -type s -printf x | wc -c"))
+    assert done.result["data"]["items"] == number
+    assert ends.archive_names(lab, saved.client.name) == before
+
+
+def test_named_paths(lab: Lab, saved: Saved) -> None:
+    """Each is in the archive, or the run fails; / is all, without what the kernel shows."""
+    address = saved.client.address
+    client = saved.client
+    client.exec("sh", "-c", f"mkdir -p {TREE}/bare; ln -sfn more {TREE}/link")
+
+    def run(*words: str) -> Completed:
+        return lab.plain("stream", "--json", "--init", "--name", "named", address, *words)
+
+    assert run(f"{TREE}/no-such").rc == 36
+    assert run(f"{TREE}/link").rc == 36
+    assert run(f"{TREE}/bare", f"{TREE}/more/odd", f"{TREE}/more/masked").rc == 0
+    lost = run("--exclude", "srv/data/more/*", f"{TREE}/more")
+    assert lost.rc == 63, lost.stdout
+    all_of_it = run("--archive", "all", "--exclude", "usr", "/")
+    assert all_of_it.rc == 0, all_of_it.stdout[-2000:]
+    found = lab.borg("named", "list", "--short", "::all").splitlines()
+    assert {"etc/passwd", "proc", "srv/data/more/odd"} <= set(found)
+    assert not [name for name in found if name.startswith(("proc/", "sys/", "usr"))]
+
+
+def test_a_client_without_python_is_told_what_works(lab: Lab) -> None:
+    client = lab.client("borgpull-busybox-client", SSHD="openssh")
+    done = lab.plain("stream", "--json", "--init", client.address, "/etc")
+    assert done.rc == 38, done.stdout
+    assert "borgpull pipe" in done.result["failure"]["hint"]
+
+
+def test_whatever_is_killed_nothing_stays_and_the_next_run_is_good(lab: Lab, saved: Saved) -> None:
+    client = saved.client
+    client.exec("sh", "-c", f"head -c 60000000 /dev/urandom >{TREE}/random")
+    dice = random.Random(18)
+    for what in ("helper", "ssh", "engine", "container"):
+        client.exec("touch", f"{TREE}/random")
+        run = ends.start(lab, "stream", "--compression", "none", client.address, TREE)
+        ends.await_text(run, "\nsaving ")
+        time.sleep(dice.uniform(0, 0.5))
+        if what == "helper":
+            client.exec("sh", "-c", "kill -9 $(pgrep -f borgpull-[p]ython)")
+        elif what == "container":
+            docker("kill", run.name, check=False)
+        else:
+            name = {"ssh": "ssh", "engine": "borgpull.borg.inside.stream"}[what]
+            ends.kill_inside(run.name, name, "first")
+        assert run.wait(timeout=60) != 0, run.output()
+        ends.await_none_of_ours(client, 15)
+        assert all(name.count("unverified") for name in ends.archive_names(lab, client.name)[-1:])
+    assert lab.pull("stream", client, TREE)["data"]["items"]["-"] > 300
+    lab.borg(client.name, "check", "--verify-data")
+    assert not [name for name in ends.archive_names(lab, client.name) if "unverified" in name]
+    assert not ends.borg_locks(lab.repo / client.name)
+
+
+def test_a_client_that_lies_is_told_apart_and_nothing_is_archived(lab: Lab) -> None:
+    client = lab.client(IMAGE, SEED="0")
+    source = Path(evil_helper.__file__).read_text()
+    client.exec("sh", "-c", 'printf %s "$1" >/usr/local/bin/python3', "sh", source)
+    client.exec("sh", "-c", "chmod 755 /usr/local/bin/python3; echo x >/srv/data/x")
+    expected = {"nothing": 0, "short": 60, "ends": 34, "fails": 34}
+    for lie in evil_helper.LIES:
+        client.exec("sh", "-c", f"printf {lie} >/srv/control/lie")
+        words = ("--init", "--archive", lie, client.address, TREE)
+        done = lab.plain("stream", "--json", *words)
+        assert done.rc == expected.get(lie, 37), f"{lie}: {done.stdout[-1500:]}"
+    names = ends.archive_names(lab, client.name)
+    assert [name.partition("-")[0] for name in names] == ["nothing", "short.unverified"]

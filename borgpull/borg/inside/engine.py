@@ -76,6 +76,7 @@ class Engine:
         self._count = self._answers = self._done = 0
         self._total: int | None = None  # entries, once the listing is at its end
         self.items: Counter[str] = Counter()  # by borg's type letters
+        self.times = 0  # items whose mtime borg cannot store
 
     def run(self) -> None:
         """Take all that comes, to the helper's last word. Raises BadFrame, Ended."""
@@ -241,6 +242,7 @@ class Engine:
         self._tell.status(slot.status, slot.path)
         archive.add_item(slot.item)
         self.items[kind] += 1
+        self.times += slot.item.mtime != slot.st.st_mtime_ns
         self._promise.see(slot.path, kind)
         chunks.checkpoint()
 

@@ -32,12 +32,9 @@ class Fields:
         self._item, self._safe_ns, self._stable = Item, safe_ns, StableDict
         self._flags = BSD_TO_LINUX_FLAGS
         self.names: tuple[dict[int, str | None], dict[int, str | None]] = ({}, {})
-        self.times = 0  # items whose mtime borg cannot store
 
     def item(self, path: str, st: Stat, extra: Extra) -> Any:
         """An item without content."""
-        mtime = self._safe_ns(st.st_mtime_ns)
-        self.times += mtime != st.st_mtime_ns
         made = self._item(path=path)
         users, groups = self.names
         made.update(
@@ -45,7 +42,7 @@ class Fields:
                 "mode": st.st_mode,
                 "uid": st.st_uid,
                 "gid": st.st_gid,
-                "mtime": mtime,
+                "mtime": self._safe_ns(st.st_mtime_ns),
                 "ctime": self._safe_ns(st.st_ctime_ns),
                 "user": users.get(st.st_uid),
                 "group": groups.get(st.st_gid),

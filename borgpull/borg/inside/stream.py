@@ -142,7 +142,7 @@ def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[s
         "code": get_ec(),
         "items": dict(run.items),
         "bytes": archive.stats.osize,
-        "times": run.fields.times,
+        "times": run.times,
         "named": {name: [kind, name in promise.content] for name, kind in promise.kinds.items()},
         "received": channel.received,
     }
