@@ -158,7 +158,10 @@ class Streamed(Source):
         """Save the archive by its name. Raises borg's errors."""
         self._waits = False
         saved = self._engine.save(name, self._emit)
-        verdict.done.name, verdict.done.stats = saved.name, saved.stats
+        done = verdict.done
+        done.name, done.stats = saved.name, saved.stats
+        with contextlib.suppress(KeyError):  # borg here counts a file with its first name only
+            done.stats["archive"]["stats"]["nfiles"] += done.statuses["h"]
 
     def keep(self) -> None:
         """After a bad judgement: save the archive by its unverified name, for what it has."""

@@ -108,6 +108,9 @@ def create(
         cache_mode=args.files_cache_mode,
         iec=args.iec,
     ) as cache:
+        # Had the cache to be synchronized, the greatest number stands there. borg would then keep
+        # the newest file of this run in its files cache, though it may still be changing.
+        cache._newest_cmtime = None
         archive = Archive(
             repository,
             key,
