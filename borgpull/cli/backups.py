@@ -72,8 +72,9 @@ def require_fit(verb: str, target: Target, fresh: Fresh, on_client: OnClient) ->
     """Raises UsageError if the method, the login and the options do not go together."""
     if on_client.sudo and target.user == "root":
         raise UsageError("--sudo is for a user who is not root", hint="USER@HOST --sudo")
-    if fresh.init and not METHODS[verb].fuse and fresh.encryption.startswith("keyfile"):
+    key_goes = "client_borg" in METHODS[verb].options
+    if fresh.init and key_goes and fresh.encryption.startswith("keyfile"):
         raise UsageError(
             f"borg on the client has no {fresh.encryption}: that key stays on this server",
-            hint="--encryption repokey-blake2, or the sshfs method",
+            hint="--encryption repokey-blake2, or the methods stream and sshfs",
         )

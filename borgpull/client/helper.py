@@ -111,14 +111,14 @@ def started(
         asked = time.time()
         with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
             requests.write(question([*paths, *FALLBACK]))
-        greeting, hello = _answer(answers.fileno())
+        greeting, hello = answer_of(answers.fileno())
         if hello is None:
             raise _no_helper(session, child, greeting, sudo=sudo)
         facts, hollow = read(hello, len(paths), asked)
         yield Helper(child, session, requests), facts, hollow
 
 
-def _answer(fd: int) -> tuple[bytes, bytes | None]:
+def answer_of(fd: int) -> tuple[bytes, bytes | None]:
     """What comes before the answer, and the answer. Raises HostileClient, ConnectionLost."""
     text, deadline = b"", time.monotonic() + ANSWER_SECONDS
     while True:

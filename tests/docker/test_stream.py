@@ -35,7 +35,7 @@ KILL_ENGINE = """
 import os
 for pid in filter(str.isdigit, os.listdir('/proc')):
     with open(f'/proc/{pid}/cmdline', 'rb') as file:
-        if b'borgpull.borg.inside.stream' in file.read().split(b'\0'):
+        if b'borgpull.borg.inside.stream' in file.read().split(bytes(1)):
             os.kill(int(pid), 9)
 """
 # borg stores no time before 1970, and none after 2038-01-17.

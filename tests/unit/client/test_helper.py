@@ -1,0 +1,168 @@
+"""The helper itself, on this machine: what it sends is what is there, and it follows no symlink."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.wire import Answer, End, Row
+from borgpull.client import hello, helper, shell
+from borgpull.client.mounts import FALLBACK
+
+NO_BARS: dict[str, list[str | None]] = {}
+
+
+class Talk:
+    """With a helper under way."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.rows: list[Row] = []
+        self.trouble: list[wire.Trouble] = []
+
+    def listed(self) -> dict[str, int]:
+        """The numbers of all entries, by name."""
+        while (frame := self.channel.frame())[0] != wire.LISTED:
+            if frame[0] == wire.LIST:
+                self.rows += wire.rows(frame[1])
+            elif frame[0] == wire.TROUBLE:
+                self.trouble.append(wire.trouble(frame[1]))
+        assert wire.listed(frame[1]) == len(self.rows)
+        return {os.fsdecode(row.name): number for number, row in enumerate(self.rows)}
+
+    def ask(self, number: int) -> Any:
+        self.channel.ask(wire.READ, number)
+        self.channel.push()
+        kind, content = self.channel.frame()
+        while kind == wire.NAME:
+            kind, content = self.channel.frame()
+        return self.answer(kind, content)
+
+    def answer(self, kind: int, content: bytes) -> tuple[Answer | Row, End | None, bytes]:
+        if kind == wire.AGAIN:
+            return wire.again(content)[1], None, b""
+        if kind == wire.WHOLE:
+            return wire.whole(content)
+        data = b""
+        while (frame := self.channel.frame())[0] != wire.STOP:
+            data += frame[1] if frame[0] == wire.DATA else bytes(wire.zeros(frame[1]))
+        return wire.begin(content)[0], wire.stop(frame[1]), data
+
+
+@contextmanager
+def talking(*roots: Path, bars: dict[str, list[str | None]] = NO_BARS) -> Iterator[Talk]:
+    """The very command and input that a client gets."""
+    named = list(map(str, roots))
+    argv = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(helper.question([*named, *FALLBACK]))
+        greeting, text = helper.answer_of(child.stdout.fileno())
+        assert text is not None and greeting == b""
+        hello.read(text, len(named), 0)
+        there = helper.Helper(None, None, child.stdin)  # type: ignore[arg-type]
+        there.go(named, bars)
+        channel = Channel(child.stdout.fileno(), child.stdin.fileno())
+        talk = Talk(channel)
+        yield talk
+        channel.ask(wire.FINISH)
+        channel.push()
+        assert channel.frame()[0] == wire.BYE
+    assert child.returncode == 0
+
+
+def test_the_words_for_ssh_and_for_this_test_are_one() -> None:
+    assert shell.WORDS[2].strip("'") == 'IFS= read -r line; eval "$line"'
+    assert b"borgpull." not in helper.source()
+
+
+def test_names_stats_and_contents_are_those_of_the_tree(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9\nx")
+    (tmp_path / odd).write_bytes(b"small")
+    (tmp_path / "empty").touch()
+    large = os.urandom(wire.SMALL + 1)
+    (tmp_path / "large").write_bytes(large)
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(3 << 20)
+    (tmp_path / "link").symlink_to("/no/where")
+    os.mkfifo(tmp_path / "fifo")
+    with talking(tmp_path) as talk:
+        numbers = talk.listed()
+        assert set(numbers) == {str(tmp_path)[1:], odd, "empty", "large", "hole", "link", "fifo"}
+        for name, content in {
+            odd: b"small",
+            "empty": b"",
+            "large": large,
+            "hole": bytes(3 << 20),
+        }.items():
+            st, (answer, end, data) = (tmp_path / name).stat(), talk.ask(numbers[name])
+            assert data == content
+            assert (answer.st.st_ino, answer.st.st_mtime_ns) == (st.st_ino, st.st_mtime_ns)
+            assert (end.stage, end.size, end.ctime_ns) == (0, len(content), st.st_ctime_ns)
+    assert talk.trouble == []
+    inodes = [row.st.st_ino for row in talk.rows[1:]]
+    assert inodes == sorted(inodes)  # borg's order
+
+
+def test_what_happens_between_listing_and_reading_is_told(tmp_path: Path) -> None:
+    for name in ("gone", "link", "other", "folder", "inner"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"in-{name}").write_bytes(b"listed")
+    with talking(tmp_path) as talk:
+        numbers = talk.listed()
+        (tmp_path / "gone/in-gone").unlink()
+        (tmp_path / "link/in-link").unlink()
+        (tmp_path / "link/in-link").symlink_to("/etc/passwd")
+        (tmp_path / "other/new").write_bytes(b"another")
+        (tmp_path / "other/new").replace(tmp_path / "other/in-other")
+        (tmp_path / "folder/in-folder").unlink()
+        (tmp_path / "folder/in-folder").mkdir()
+        # The way to a file leads elsewhere now: its content must not be taken for the file's.
+        (tmp_path / "inner").rename(tmp_path / "moved")
+        (tmp_path / "inner").symlink_to(tmp_path / "moved")
+        assert talk.ask(numbers["in-gone"])[0][1:3] == (1, 2)
+        assert talk.ask(numbers["in-link"])[0].extra.endswith(b"/etc/passwd")
+        assert talk.ask(numbers["in-other"])[2] == b"another"
+        assert talk.ask(numbers["in-folder"])[0].stage == 1
+        answer = talk.ask(numbers["in-inner"])[0]
+        assert isinstance(answer, Answer) and answer.stage == 1
+
+
+def test_bars_are_neither_entered_nor_looked_at(tmp_path: Path) -> None:
+    for name in ("shut/in", "way/disk/in", "way/not/in", "some/gone", "some/kept"):
+        (tmp_path / name).mkdir(parents=True)
+    bars: dict[str, list[str | None]] = {
+        f"{tmp_path}/shut": [None],
+        f"{tmp_path}/way": [None, "disk"],
+        f"{tmp_path}/some": ["gone"],
+    }
+    with talking(tmp_path, bars=bars) as talk:
+        names = list(talk.listed())[1:]
+    assert sorted(names) == ["disk", "in", "kept", "shut", "some", "way"]
+
+
+def test_a_python_that_is_too_old_says_so(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    real = (
+        f'exec {sys.executable} -c "import sys; sys.version_info = (3, 5); exec(sys.argv[1])" "$4"'
+    )
+    old.write_text(f"#!/bin/sh\n{real}\n")
+    old.chmod(0o755)
+    argv = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
+    done = subprocess.run(
+        argv,
+        input=helper.question([]),
+        capture_output=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"borgpull-python" in done.stderr
