@@ -67,6 +67,8 @@ PLANS = (
         {0: 1, 20: 1},
         (("pipe", "by hand"), ("socat", "by hand")),
     ),
+    Plan("few", 4 * FILES, 0, {0: 2, 20: 1}, (("stream", "by hand"), ("pipe", "by hand"))),
+    Plan("many", MANY // 4, 1024, {0: 1, 20: 1}, (("stream", "by hand"), ("pipe", "by hand"))),
     Plan("restore", MANY // 4, 0, {0: 1, 20: 1}, (("native", "extract"),), restores=True),
 )
 
@@ -167,7 +169,8 @@ class Bench:
         lowest = [*self.fuse, "--security-opt", f"seccomp={folder}/seccomp.json"]
         plain = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]
         plain += ["--tmpfs", "/tmp", "--user", "1000:1000"]
-        self.options = {"sshfs": lowest, "pipe": plain, "socat": plain, "native": plain}
+        plainly = dict.fromkeys(("pipe", "stream", "socat", "native"), plain)
+        self.options = {"sshfs": lowest, **plainly}
 
     def start(self, name: str, *options: str, command: list[str]) -> None:
         """A container `name` on the bench's network."""
@@ -187,7 +190,7 @@ class Bench:
             return self.timed("client", _BY_HAND, archive)
         if name in ("native", "extract"):
             return self.restore(name, archive)
-        keep = [] if name == "sshfs" else ["--keep-runtime"]
+        keep = ["--keep-runtime"] if name in ("pipe", "socat") else []
         return self.ours(
             *(name, "--json", "--archive", archive, *keep),
             *("--name", name, "root@proxy:2201", "/srv/data"),

@@ -88,9 +88,7 @@ def create(
     key: Any = None,
 ) -> None:
     """As borg's do_create (borg 1.4.5, archiver.py). Raises BadFrame, Ended, borg's errors."""
-    from borg.archive import Archive  # type: ignore[import-not-found]
     from borg.cache import Cache  # type: ignore[import-not-found]
-    from borg.helpers import utcnow
 
     archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
     teller, promise = Teller(archiver), Promise(orders["named"])
@@ -98,11 +96,8 @@ def create(
     if args.dry_run:
         Run(channel, places, promise, teller, None).run()
         return
-    start, monotonic = utcnow(), time.monotonic()
     with Cache(
-        repository,
-        key,
-        manifest,
+        *(repository, key, manifest),
         progress=args.progress,
         lock_wait=archiver.lock_wait,
         cache_mode=args.files_cache_mode,
@@ -111,28 +106,34 @@ def create(
         # Had the cache to be synchronized, the greatest number stands there. borg would then keep
         # the newest file of this run in its files cache, though it may still be changing.
         cache._newest_cmtime = None
-        archive = Archive(
-            repository,
-            key,
-            manifest,
-            args.location.archive,
-            cache=cache,
-            create=True,
-            checkpoint_interval=args.checkpoint_interval,
-            progress=args.progress,
-            chunker_params=args.chunker_params,
-            start=start,
-            start_monotonic=monotonic,
-            log_json=args.log_json,
-        )
-        run = Run(
-            channel, places, promise, teller, (archive, cache, Chunks(archive, key, cache, args))
-        )
+        archive = new_archive(args, repository, key, manifest, cache)
+        saving = (archive, cache, Chunks(archive, key, cache, args))
+        run = Run(channel, places, promise, teller, saving)
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
         teller.line(report(archive, run, promise, channel))
-        save(archiver, args, archive, manifest, cache)
+        archive.name = name_of_archive()
+        archive.save(comment=args.comment, timestamp=args.timestamp)
+        archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
+
+
+def new_archive(args: Any, repository: Any, key: Any, manifest: Any, cache: Any) -> Any:
+    """As borg's do_create makes it. Raises borg's errors."""
+    from borg.archive import Archive  # type: ignore[import-not-found]
+    from borg.helpers import utcnow
+
+    return Archive(
+        *(repository, key, manifest, args.location.archive),
+        cache=cache,
+        create=True,
+        checkpoint_interval=args.checkpoint_interval,
+        progress=args.progress,
+        chunker_params=args.chunker_params,
+        start=utcnow(),
+        start_monotonic=time.monotonic(),
+        log_json=args.log_json,
+    )
 
 
 def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[str, Any]:
@@ -151,14 +152,12 @@ def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[s
     }
 
 
-def save(archiver: Any, args: Any, archive: Any, manifest: Any, cache: Any) -> None:
-    """Wait for the archive's name, and save it. Raises Ended if none comes; borg's errors."""
+def name_of_archive() -> str:
+    """Wait for it. Raises Ended if none comes."""
     text = sys.stdin.readline()
     if not text:
         raise Ended("nobody wants the archive")
-    archive.name = json.loads(text)["name"]
-    archive.save(comment=args.comment, timestamp=args.timestamp)
-    archiver.print_archive_stats(manifest, cache, archive, output_json=args.json, quick_stats=False)
+    return str(json.loads(text)["name"])
 
 
 def wanted(patterns: Any) -> Wanted | None:
