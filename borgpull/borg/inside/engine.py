@@ -25,6 +25,9 @@ from borgpull.borg.inside.wire import BadFrame, Row, Stat
 MAX_ASKED, MAX_ASKED_BYTES = 4096, 32 << 20
 # The helper learns after so many entries how far this side is.
 DONE_EVERY = 1024
+# The helper lists some 17,000 entries ahead at most.
+MAX_QUEUE = 20_000
+MAX_NAMES = 1_000_000  # of users, and of groups
 # States of an entry: known to the files cache; asked for; another name of a file; finished.
 KNOWN, ASKED, LATER, READY = range(4)
 LETTERS = {
@@ -96,6 +99,8 @@ class Engine:
         elif kind == wire.NAME:
             group, number, name = wire.name(content)
             self.fields.names[group][number] = name
+            if len(self.fields.names[group]) > MAX_NAMES:
+                raise BadFrame("names of users without end")
         elif kind == wire.TROUBLE:
             self._trouble(wire.trouble(content))
         elif kind == wire.LISTED:
@@ -217,6 +222,8 @@ class Engine:
 
     def _add(self, slot: Slot) -> None:
         self._queue.append(slot)
+        if len(self._queue) > MAX_QUEUE:
+            raise BadFrame("a listing that does not wait for us")
         if self._queue[0] is slot:
             self._advance()
 
@@ -277,10 +284,10 @@ class Engine:
             return
         slot.item = self.fields.item(slot.path, slot.st, slot.extra)
         slot.item.chunks = chunks
-        linked = slot.st.st_nlink > 1
-        slot.item.hardlink_master = (
-            linked and self._first_names.setdefault(slot.inode, slot.path) == slot.path
-        )
+        if slot.st.st_nlink > 1:
+            self._first_names.setdefault(slot.inode, slot.path)
+        # It may have lost its other names since they were listed; they refer to it all the same.
+        slot.item.hardlink_master = self._first_names.get(slot.inode) == slot.path
         slot.item.get_size(memorize=True)
 
     def _failed(self, slot: Slot, op: str, errno: int, text: str = "") -> None:

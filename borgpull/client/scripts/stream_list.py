@@ -17,7 +17,7 @@ try:
     import grp
     import pwd
 except ImportError:
-    grp = pwd = None  # type: ignore[assignment]
+    pass
 
 HEAD, ENTRY = struct.Struct("<BI"), struct.Struct("<HHI")
 STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
@@ -25,11 +25,11 @@ HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN 
 OPEN_OP, SCAN_OP = 0, 1  # what has failed, in a frame of TROUBLE
 BATCH = 256  # entries of one frame
 MAX_DEPTH, MAX_PATH = 400, 16 << 10
-MOST = (1 << 63) - 1
 NOATIME = getattr(os, "O_NOATIME", 0)
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 FOLDER = PLAIN | os.O_DIRECTORY
 GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16  # _IOR('f', 1, long), linux/fs.h
+KEPT_FLAGS = 0x70  # those of chattr(1) that borg stores: immutable, append, nodump
 NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.ENOSYS)
 ACLS = {"system.posix_acl_access": b"A", "system.posix_acl_default": b"D"}
 MOVED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
@@ -76,9 +76,9 @@ def tell_name(kind: int, number: int) -> None:
     if (kind, number) in told:
         return
     told.add((kind, number))
-    try:  # AttributeError: a Python without these modules
+    try:  # NameError: a Python without these modules
         name = pwd.getpwuid(number)[0] if kind == 0 else grp.getgrgid(number)[0]
-    except (KeyError, AttributeError, OverflowError):
+    except (KeyError, NameError, OverflowError):
         name = ""
     out.add(NAME, struct.pack("<BI", kind, number), os.fsencode(name))
 
@@ -116,14 +116,14 @@ def flags(handle: int) -> bytes:
         answer = fcntl.ioctl(handle, GET_FLAGS, bytes(struct.calcsize("l")))
     except OSError:
         return b""
-    number = int.from_bytes(answer[:4], sys.byteorder)
+    number = int.from_bytes(answer[:4], sys.byteorder) & KEPT_FLAGS
     return extra(b"f", b"", b"%d" % number) if number else b""
 
 
 def packed(st: os.stat_result) -> bytes:
     tell_name(0, st.st_uid)
     tell_name(1, st.st_gid)
-    times = [max(-MOST, min(MOST, ns)) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
+    times = [min(ns, (1 << 63) - 1) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
     ids = (st.st_mode, st.st_uid, st.st_gid, min(st.st_nlink, 0xFFFFFFFF), st.st_dev, st.st_ino)
     return STAT.pack(*ids, st.st_size, *times, st.st_rdev)
 
