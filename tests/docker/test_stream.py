@@ -196,6 +196,33 @@ def test_whatever_is_killed_nothing_stays_and_the_next_run_is_good(lab: Lab, sav
     assert not ends.borg_locks(lab.repo / client.name)
 
 
+def test_a_run_that_was_cut_reads_little_again(lab: Lab, saved: Saved) -> None:
+    """What a checkpoint has is known to the next run, and is an archive that does not count."""
+    client, many = saved.client, 24
+    client.exec(
+        *("sh", "-c"),
+        f"mkdir {TREE}/big; cd {TREE}/big; "
+        f"for i in $(seq {many}); do head -c 2M /dev/urandom >$i; done",
+    )
+    slow = ends.proxy(lab, f"slow-{client.name}", 8_000_000, f"22:{client.name}:22")
+    lab.pin(slow, client.ip())
+    words = ("--init", "--name", "cut", "--compression", "none", "--checkpoint-interval", "1")
+    run = ends.start(lab, "stream", *words, f"root@{slow}", f"{TREE}/big")
+    ends.await_text(run, "\nsaving ")
+    deadline = time.monotonic() + 60
+    while not (found := ends.archive_names(lab, "cut")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    run.kill()
+    docker("rm", "-f", slow)
+    assert found[0].endswith(".checkpoint")
+    assert run.poll() != 0
+    done = lab.plain("stream", "--json", "--name", "cut", client.address, f"{TREE}/big")
+    assert done.rc == 0, done.stdout
+    assert done.result["data"]["files_read"] < many
+    assert ends.archive_names(lab, "cut") == [done.result["data"]["archive"]]
+    lab.borg("cut", "check", "--verify-data")
+
+
 def test_a_client_that_lies_is_told_apart_and_nothing_is_archived(lab: Lab) -> None:
     client = lab.client(IMAGE, SEED="0")
     source = Path(evil_helper.__file__).read_text()

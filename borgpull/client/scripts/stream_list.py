@@ -19,7 +19,7 @@ try:
 except ImportError:
     pass
 
-HEAD, ENTRY = struct.Struct("<BI"), struct.Struct("<HHI")
+HEAD, ENTRY, MOST = struct.Struct("<BI"), struct.Struct("<HHI"), (1 << 63) - 1
 STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
 OPEN_OP, SCAN_OP = 0, 1  # what has failed, in a frame of TROUBLE
@@ -123,7 +123,7 @@ def flags(handle: int) -> bytes:
 def packed(st: os.stat_result) -> bytes:
     tell_name(0, st.st_uid)
     tell_name(1, st.st_gid)
-    times = [min(ns, (1 << 63) - 1) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
+    times = [max(-MOST, min(MOST, ns)) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
     ids = (st.st_mode, st.st_uid, st.st_gid, min(st.st_nlink, 0xFFFFFFFF), st.st_dev, st.st_ino)
     return STAT.pack(*ids, st.st_size, *times, st.st_rdev)
 
