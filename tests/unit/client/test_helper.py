@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel
@@ -76,6 +79,12 @@ def talking(*roots: Path, bars: dict[str, list[str | None]] = NO_BARS) -> Iterat
         channel.push()
         assert channel.frame()[0] == wire.BYE
     assert child.returncode == 0
+
+
+def test_it_is_written_for_python_3_6() -> None:
+    ast.parse(helper.source(), feature_version=(3, 6))
+    with pytest.raises(SyntaxError):
+        ast.parse("(x := 1)", feature_version=(3, 6))
 
 
 def test_the_words_for_ssh_and_for_this_test_are_one() -> None:
