@@ -18,6 +18,7 @@ from borgpull.renderers.plan import Plan, sources
 # A command line for each verb that runs unattended; and what changes the needs of some.
 COMMANDS = {
     "sshfs": ["sshfs", "root@web1", "/etc"],
+    "stream": ["stream", "root@web1", "/etc"],
     "pipe": ["pipe", "root@web1", "/etc"],
     "socat": ["socat", "root@web1", "/etc"],
     "agent": ["agent", "root@web1", "/etc"],
