@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.channel import Channel, Ended
@@ -54,7 +54,8 @@ def main() -> None:
         exit_mcode = OTHER_BORG
 
     channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
-    text = sys.stdin.readline()
+    control = taken_input()
+    text = control.readline()
     if not text:
         return
     orders = json.loads(text)
@@ -63,7 +64,7 @@ def main() -> None:
         if borg.__version__ != BORG:
             raise OtherBorg(BORG, borg.__version__)
         try:
-            create(self, args, repository, channel, orders, **parts)
+            create(self, args, repository, channel, orders, control, **parts)
         except BadFrame as error:
             raise HostileClient(str(error)) from None
         except Ended as error:
@@ -78,12 +79,22 @@ def main() -> None:
     archiver.main()
 
 
+def taken_input() -> TextIO:
+    """The standard input. borg finds nothing there from now on: it may have questions."""
+    control = open(os.dup(0), encoding="utf-8")  # noqa: SIM115 - as long as this process
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return control
+
+
 def create(
     archiver: Any,
     args: Any,
     repository: Any,
     channel: Channel,
     orders: dict[str, Any],
+    control: TextIO,
     manifest: Any = None,
     key: Any = None,
 ) -> None:
@@ -113,7 +124,7 @@ def create(
         if args.progress:
             archive.stats.show_progress(final=True)
         teller.line(report(archive, run, promise, channel))
-        archive.name = name_of_archive()
+        archive.name = name_of_archive(control)
         archive.save(comment=args.comment, timestamp=args.timestamp)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
 
@@ -152,9 +163,9 @@ def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[s
     }
 
 
-def name_of_archive() -> str:
+def name_of_archive(control: TextIO) -> str:
     """Wait for it. Raises Ended if none comes."""
-    text = sys.stdin.readline()
+    text = control.readline()
     if not text:
         raise Ended("nobody wants the archive")
     return str(json.loads(text)["name"])
