@@ -14,11 +14,13 @@ from tests.support.restores import rsync_image
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One for each file of tests. OWNER there is whose repositories, state and key are.
 
-    KEEP there says that no test looks for our programs on a client.
+    KEEP says that no test looks for our programs on a client, INSTALLED that clients have borg.
     """
     folder = tmp_path_factory.mktemp(request.module.__name__.rpartition("_")[2])
-    owner, keep = (getattr(request.module, name, None) for name in ("OWNER", "KEEP"))
-    with Lab(folder / "lab", owner=owner, keep=bool(keep)) as made:
+    owner, keep, installed = (
+        getattr(request.module, name, None) for name in ("OWNER", "KEEP", "INSTALLED")
+    )
+    with Lab(folder / "lab", owner=owner, keep=bool(keep), installed=bool(installed)) as made:
         yield made
 
 

@@ -55,7 +55,7 @@ for name in odd old; do /usr/sbin/sshd -f /run/$name -E /run/$name.log; done
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("access") / "lab", owner=UID) as made:
+    with Lab(tmp_path_factory.mktemp("access") / "lab", owner=UID, installed=True) as made:
         yield made
 
 

@@ -8,6 +8,7 @@ from tests.support.lab import Client, Completed, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
+INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
 
 TREE, SMALL = "/srv/data/big", "/srv/small"
 INTO = f"{SMALL}/new"

@@ -28,6 +28,7 @@ from tests.support.restores import (
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
+INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
 
 BUSYBOX = "borgpull-busybox-client"
 # Where a target without a seed is free: a volume in both images.

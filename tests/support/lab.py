@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from borgpull.addresses import Target
+from borgpull.ops.workspace import PRIVATE_PREFIX
 from borgpull.outputs.verbs import OUTPUTS
 from borgpull.ssh import hostkeys
 from borgpull.ssh.config import PINNED
@@ -30,6 +32,7 @@ from tests.support.waiting import ssh_answers, wait_until
 ROOT = Path(__file__).resolve().parents[2]
 HOST_CLI = ROOT / ".venv" / "bin" / "borgpull"
 IMAGE = os.environ.get("BORGPULL_TEST_IMAGE", "borgpull")
+RUNTIME = "/usr/local/share/borgpull/runtime.tar.gz"
 TIMEOUT = 240.0
 Rung = Literal["userns", "sys-admin", "none"]
 UNSET: Any = object()
@@ -168,6 +171,22 @@ def seccomp_profile() -> str:
     return str(file)
 
 
+@functools.cache
+def installed_borg() -> Path:
+    """A folder with the runtime's programs, and beside it a `borg` that calls it there."""
+    folder = Path(tempfile.mkdtemp(prefix="borgpull-test-borg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    programs = folder / "programs"
+    programs.mkdir()
+    for path in (folder, programs):
+        path.chmod(0o755)
+    unpack = ["-v", f"{programs}:/to", "--entrypoint", "tar", IMAGE, "-C", "/to", "-xzf", RUNTIME]
+    docker("run", "--rm", *unpack)
+    (folder / "borg").write_text('#!/bin/sh\nexec /usr/local/lib/borg/borg "$@"\n')
+    (folder / "borg").chmod(0o755)
+    return programs
+
+
 # Commands that reach a machine, and those that need none.
 REACHING = (*METHODS, "restore")
 ON_CLIENT = frozenset(METHODS) - {"sshfs"}
@@ -202,14 +221,22 @@ class Lab:
 
     passphrase = "correct horse battery staple"
 
-    def __init__(self, folder: Path, *, owner: int | None = None, keep: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        owner: int | None = None,
+        keep: bool = False,
+        installed: bool = False,
+    ) -> None:
         """`owner` gets repositories, state and key: for sidecars that are not root.
 
-        `keep` leaves our programs on the clients, where no test looks for what is left: to send and
-        unpack them takes a third of a backup's processor time.
+        To send and unpack our programs takes a third of a backup's processor time. `keep` leaves
+        them on the clients, where no test looks for what is left. With `installed`, clients of the
+        usual image have borg: the runtime's, as if they had installed it.
         """
         self.id = uuid.uuid4().hex[:8]
-        self.owner, self.keep = owner, keep
+        self.owner, self.keep, self.installed = owner, keep, installed
         self.folder = folder
         self.network = f"borgpull-test-{self.id}"
         self.label = f"borgpull.test={self.id}"
@@ -249,7 +276,7 @@ class Lab:
         Not what goes by itself: a removed container may still be listed for a moment, and what lies
         on the host may be another laboratory's, whose tests run beside these.
         """
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (found := self._found()) and time.monotonic() < deadline:
             time.sleep(0.2)
         return found
@@ -262,7 +289,7 @@ class Lab:
         return [
             *(f"container {name}" for name in names - known),
             *(f"mount {line}" for line in mounts if "fuse.sshfs" in line),
-            *map(str, Path("/dev/shm").glob("borgpull-*")),
+            *map(str, Path("/dev/shm").glob(f"{PRIVATE_PREFIX}*")),
         ]
 
     def client(
@@ -271,18 +298,22 @@ class Lab:
         *,
         name: str = "",
         trust: bool = True,
+        installed: bool | None = None,
         options: Sequence[str] = (),
         **env: str,
     ) -> Client:
         """Start a client, wait until its sshd answers, and pin its host key.
 
-        `options` are docker's; variables of the image go by name.
+        `installed` as of the laboratory. `options` are docker's; variables of the image go by name.
         """
         self._count += 1
         client = Client(name or f"c{self._count}-{self.id}")
         variables = [word for key, value in env.items() for word in ("-e", f"{key}={value}")]
         key = f"{self.key}.pub:/authorized_keys:ro"
         common = ["--name", client.name, "--network", self.network, "--label", self.label]
+        if (self.installed if installed is None else installed) and image == "borgpull-client":
+            common += ["-v", f"{installed_borg()}:/usr/local/lib/borg:ro"]
+            common += ["-v", f"{installed_borg().parent}/borg:/usr/local/bin/borg:ro"]
         docker("run", "-d", *common, "-v", key, *variables, *options, image)
         self._clients.append(client)
         port = int(env.get("PORT", "22"))
