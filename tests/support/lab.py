@@ -189,7 +189,7 @@ def installed_borg() -> Path:
 
 # Commands that reach a machine, and those that need none.
 REACHING = (*METHODS, "restore")
-ON_CLIENT = frozenset(METHODS) - {"sshfs"}
+ON_CLIENT = {name for name, row in METHODS.items() if "keep_runtime" in row.options}
 LOOKING = (
     *("list", "info", "find", "diff", "borg", "init", "acknowledge", "tidy"),
     *("prune", "check", "status"),
