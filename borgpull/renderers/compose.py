@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from borgpull.launchers import seccomp
 from borgpull.launchers.security import security
 from borgpull.renderers.plan import Plan, Source, sources
+from borgpull.renderers.yamltext import dump
 
 # Networks that the engine has without a name of ours.
 _OF_THE_ENGINE = re.compile(r"bridge|host|none|container:.*")
@@ -18,9 +17,8 @@ _OF_THE_ENGINE = re.compile(r"bridge|host|none|container:.*")
 
 def render(plan: Plan) -> dict[str, str]:
     """The compose file and, where the job has a seccomp profile of its own, that profile."""
-    body = yaml.safe_dump(_project(plan), sort_keys=False, width=100)
     head = "".join(f"# {line}\n" for line in _head(plan))
-    files = {_file(plan): head + body}
+    files = {_file(plan): head + dump(_project(plan))}
     if plan.needs.own_profile:
         files[_profile(plan)] = seccomp.render()
     return files

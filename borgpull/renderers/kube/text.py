@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
+from borgpull.renderers.yamltext import dump
 
 Object = dict[str, Any]  # of the cluster's API
 Documents = list[tuple[Object, list[str]]]  # each with its comment
 BASE = "base"
 
 
-class _Dumper(yaml.CSafeDumper):
-    """Writes an object out wherever it stands: a reader knows no anchors."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        return True
-
-
 def document(found: Object, comment: Iterable[str] = ()) -> str:
     """An object as a document, below lines of comment."""
-    body = yaml.dump(found, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=False)
-    return "".join(f"# {line}\n" for line in comment) + body
+    return "".join(f"# {line}\n" for line in comment) + dump(found)
 
 
 def stream(files: Mapping[str, str]) -> str:
