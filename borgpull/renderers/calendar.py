@@ -40,18 +40,17 @@ def _numbers(chosen: Collection[int], every: range) -> str:
     if len(chosen) == len(every):
         return "*"
     return ",".join(
-        _span(f"{first:02}", f"{last:02}", last - first) for first, last in _runs(chosen)
+        _span(f"{first:02}", f"{last:02}", last - first) for first, last in runs(chosen)
     )
 
 
 def _weekdays(chosen: Collection[int]) -> str:
     return ",".join(
-        _span(WEEKDAYS[first - 1], WEEKDAYS[last - 1], last - first)
-        for first, last in _runs(chosen)
+        _span(WEEKDAYS[first - 1], WEEKDAYS[last - 1], last - first) for first, last in runs(chosen)
     )
 
 
-def _runs(chosen: Collection[int]) -> Iterator[tuple[int, int]]:
+def runs(chosen: Collection[int]) -> Iterator[tuple[int, int]]:
     """The first and the last number of each run; a run that is too short is taken apart."""
     numbers = sorted(chosen)
     while numbers:

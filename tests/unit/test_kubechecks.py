@@ -36,6 +36,7 @@ ONE = {
     "six fields": Mistake("CronJob", f"{SPEC}.schedule", "0 30 2 * * *"),
     "minute 61": Mistake("CronJob", f"{SPEC}.schedule", "61 2 * * *"),
     "a day that never comes": Mistake("CronJob", f"{SPEC}.schedule", "0 0 30 2 *"),
+    "a Sunday of cron alone": Mistake("CronJob", f"{SPEC}.schedule", "30 2 * * 7"),
     "a zone in the schedule": Mistake("CronJob", f"{SPEC}.schedule", "TZ=UTC 30 2 * * *"),
     "no such zone": Mistake("CronJob", f"{SPEC}.timeZone", "Europe/Berln"),
     "no zone": Mistake("CronJob", f"{SPEC}.timeZone", GONE),

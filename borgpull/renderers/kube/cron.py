@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from borgpull.renderers.kube.failure import RETRIES, policy
 from borgpull.renderers.kube.labels import meta
+from borgpull.renderers.kube.schedule import schedule
 from borgpull.renderers.kube.text import Object
 from borgpull.renderers.timetable import Timetable
 
@@ -56,7 +57,7 @@ def cron_job(
         "kind": "CronJob",
         "metadata": meta(name, tags, notes),
         "spec": {
-            "schedule": when.cron,
+            "schedule": schedule(when),
             "timeZone": when.zone,
             "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": LATE_SECONDS,

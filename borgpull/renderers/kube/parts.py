@@ -85,7 +85,7 @@ def policy_comment(wanted: Needs, settings: Settings) -> list[str]:
 def _clients(wanted: Needs, settings: Settings) -> Object:
     found: Object = {"ports": [_port(port) for port in wanted.connects_to]}
     if settings.cidr:
-        found["to"] = [{"ipBlock": {"cidr": text}} for text in settings.cidr]
+        found["to"] = [{"ipBlock": {"cidr": text}} for text in settings.networks]
     return found
 
 

@@ -10,8 +10,12 @@ from borgpull.errors import UsageError
 from borgpull.renderers.kube.names import dns_name
 
 # A part of what Kubernetes takes for a quantity, without exponents and thousandths.
-_QUANTITY = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?")
-_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_QUANTITY = re.compile(r"([1-9][0-9]{0,17})(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P|)")
+_UNITS = {"": 1} | {unit: 1000**at for at, unit in enumerate("kMGTP", 1)}
+_UNITS |= {f"{unit}i": 1024**at for at, unit in enumerate("KMGTP", 1)}
+_OBJECT = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+)
 _RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61})")
 
 
@@ -40,13 +44,17 @@ class Settings:
         _require(_RESOURCE, self.fuse_resource, "resource", "for instance squat.ai/fuse")
         if self.time_limit <= 0:
             raise UsageError("a job needs some time", hint="for instance --time-limit 24h")
-        for text in self.cidr:
-            try:
-                ipaddress.ip_network(text)
-            except ValueError as error:
-                raise UsageError(
-                    f"not a network: {text!r}: {error}", hint="for instance 192.0.2.0/24"
-                ) from None
+        if _bytes(self.memory_request) > _bytes(self.memory_limit):
+            raise UsageError(
+                f"a job cannot need {self.memory_request} and get {self.memory_limit}",
+                hint="name --memory-request, --memory-limit, or both",
+            )
+        _ = self.networks  # are they right?
+
+    @property
+    def networks(self) -> list[str]:
+        """Those of `cidr` as a cluster takes them: an address is a network of one."""
+        return [_network(text) for text in self.cidr]
 
     def secret_of(self, name: str) -> str:
         return self.secret or dns_name(f"borgpull-{name}")
@@ -55,3 +63,20 @@ class Settings:
 def _require(form: re.Pattern[str], text: str, what: str, hint: str) -> None:
     if not form.fullmatch(text):
         raise UsageError(f"not a {what}: {text!r}", hint=hint)
+
+
+def _bytes(quantity: str) -> int:
+    found = _QUANTITY.fullmatch(quantity)
+    assert found is not None, "it was checked"
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _network(text: str) -> str:
+    try:
+        if "%" in text:
+            raise ValueError("a cluster knows no interfaces")
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise UsageError(
+            f"not a network: {text!r}: {error}", hint="for instance 192.0.2.0/24"
+        ) from None

@@ -10,6 +10,7 @@ from typing import Any
 from cronsim import CronSim, CronSimError
 
 from tests.support.kubechecks.forms import Found
+from tests.support.kubecron import matches
 
 POLICIES = {"Allow", "Forbid", "Replace"}
 ACTIONS = {"FailJob", "FailIndex", "Ignore", "Count"}
@@ -37,7 +38,8 @@ def schedule(document: dict[str, Any]) -> Found:
         if len(spec["schedule"].split()) != 5 or "TZ=" in spec["schedule"]:
             raise CronSimError("five fields are needed, the zone has its own")
         next(CronSim(spec["schedule"], datetime(2027, 1, 1, tzinfo=UTC)))
-    except (CronSimError, StopIteration) as error:
+        matches(spec["schedule"], datetime(2027, 1, 1))
+    except (CronSimError, StopIteration, ValueError) as error:
         yield f"no schedule: {spec['schedule']!r}: {error}"
     zone = spec.get("timeZone", "")
     if zone not in _zones():
