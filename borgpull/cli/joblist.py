@@ -41,7 +41,7 @@ def jobs(name: str) -> Iterator[tuple[list[str], Job]]:
     Raises ConfigError, and what `read` raises, with the number of the line.
     """
     try:
-        lines = Path(name).read_text().splitlines()
+        lines = Path(name).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {name}: {error}") from None
     for number, line in enumerate(lines, 1):

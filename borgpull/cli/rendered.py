@@ -20,6 +20,8 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", metavar="FOLDER", help="Write the files there; else print them."),
 ]
+# What each file says that is for one folder alone; but a seccomp profile has no room for it.
+OURS, SILENT = b"borgpull", "-seccomp.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +44,40 @@ class Certificates(Group):
 
 
 def put(files: Mapping[str, str], folder: Path | None) -> None:
-    """Print the files one after another, or write them into a folder. Raises ConfigError."""
+    """Print the files one after another, or write them into a folder: in UTF-8, on any machine.
+
+    Raises ConfigError, before anything is written if a file there is of somebody else.
+    """
     if folder is None:
         for name, text in files.items():
-            typer.echo(text if len(files) == 1 else f"# {name}\n{text}", nl=False)
+            found = text if len(files) == 1 else f"# {name}\n{text}"
+            typer.echo(found.encode(), nl=False)
         return
+    for name in files:
+        _require_ours(folder, name)
     for name, text in files.items():
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror}") from None
         typer.echo(str(path))
+
+
+def _require_ours(folder: Path, name: str) -> None:
+    """A `--name` such as `docker` or `compose` may be that of a file of the user's own.
+
+    Files in folders are those of `render kube`, which a user may have changed.
+    """
+    if "/" in name or name.endswith(SILENT):
+        return
+    try:
+        there = (folder / name).read_bytes()
+    except OSError:  # there is none, or writing tells what is wrong
+        return
+    if there and OURS not in there:
+        raise ConfigError(
+            f"{folder / name} is there, and no command of borgpull has made it",
+            hint="take another --name, or remove that file first",
+        )

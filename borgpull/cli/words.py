@@ -34,7 +34,7 @@ def words(file: Path) -> NoReturn:
 def read(file: Path) -> list[str]:
     """The words of a job. Raises ConfigError."""
     try:
-        found = json.loads(file.read_text())
+        found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except ValueError:

@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"\*(/[0-9]+)?")
 
 
 def schedule(timetable: Timetable) -> str:
-    """The fields, as numbers where the two could differ. Raises UsageError for two days with "and"."""
+    """The fields, as numbers where both could differ. Raises UsageError for two days by "and"."""
     line = CronSim(timetable.cron, datetime(2000, 1, 1))
     minute, hour, _, month, _ = timetable.cron.split()
     weekdays = {int(str(day)) % 7 for day in line.weekdays}

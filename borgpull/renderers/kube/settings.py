@@ -11,7 +11,7 @@ from borgpull.renderers.kube.names import dns_name
 
 # A part of what Kubernetes takes for a quantity, without exponents and thousandths.
 _QUANTITY = re.compile(r"([1-9][0-9]{0,17})(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P|)")
-_UNITS = {"": 1} | {unit: 1000**at for at, unit in enumerate("kMGTP", 1)}
+_UNITS: dict[str, int] = {"": 1} | {unit: 1000**at for at, unit in enumerate("kMGTP", 1)}
 _UNITS |= {f"{unit}i": 1024**at for at, unit in enumerate("KMGTP", 1)}
 _OBJECT = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
