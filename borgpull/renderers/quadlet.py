@@ -20,6 +20,11 @@ SECURITY_KEYS = ("NoNewPrivileges=true", "SecurityLabelDisable=true")
 # Where quadlet looks: below /etc for root, below ~/.config for a user.
 FOLDER = "%E/containers/systemd"
 _UNQUOTED = re.compile(r"[\s:$\"'\\]")
+# Its generator reads these as systemd does, and writes them without the quotes: the first ends the
+# command line there, the second one starts another.
+_LOST = {"", ";"}
+# What ends like this is, for quadlet, another unit of its own.
+_UNITS = re.compile(r".*\.(volume|network|container|image|build|pod)")
 
 
 def render(plan: Plan) -> dict[str, str]:
@@ -53,7 +58,7 @@ def _container(plan: Plan) -> Iterator[str]:
     wanted = plan.needs
     yield f"Image={_image(plan.image)}"
     yield f"ContainerName={units.container(plan)}"
-    yield f"Exec={' '.join(units.word(text) for text in plan.words)}"
+    yield f"Exec={' '.join(_word(text) for text in plan.words)}"
     if wanted.confined:
         yield from ("DropCapability=all", "ReadOnly=true", "PodmanArgs=--tmpfs /tmp")
     yield from (f"AddCapability={name}" for name in wanted.capabilities)
@@ -67,7 +72,7 @@ def _container(plan: Plan) -> Iterator[str]:
             yield f"PodmanArgs=--security-opt {option}"
     network = plan.network or ("" if wanted.talks else "none")
     if network:
-        yield f"Network={network}"
+        yield f"Network={_no_unit(network)}"
     if wanted.listens_on is not None:
         yield f"PublishPort={wanted.listens_on}:{wanted.listens_on}"
     yield from (f"Volume={_volume(place)}" for place in sources(plan))
@@ -76,7 +81,19 @@ def _container(plan: Plan) -> Iterator[str]:
 
 def _image(name: str) -> str:
     """For podman, a name without a registry is a question. An image made here is in `localhost`."""
-    return name if "/" in name else f"localhost/{name}"
+    return _no_unit(name if "/" in name else f"localhost/{name}")
+
+
+def _word(text: str) -> str:
+    if text in _LOST:
+        raise UsageError(f"podman would not pass on the word {text!r}", hint="leave it out")
+    return units.word(text)
+
+
+def _no_unit(name: str) -> str:
+    if _UNITS.fullmatch(name):
+        raise UsageError(f"for quadlet, {name!r} is a unit of its own", hint="use another name")
+    return name
 
 
 def _volume(place: Source) -> str:
@@ -89,5 +106,5 @@ def _volume(place: Source) -> str:
         raise UsageError(
             f"not a path for quadlet: {place.source!r}", hint="use none of blank : $ \" ' \\"
         )
-    source = place.source.replace("%", "%%")
+    source = (place.source if place.bound else _no_unit(place.source)).replace("%", "%%")
     return f"{source}:{place.target}{':ro' if place.read_only else ''}"
