@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,11 @@ from borgpull.cli.planned import USUAL, read, when
 from borgpull.errors import BorgpullError, ConfigError, UsageError
 from borgpull.jobs import Job
 from borgpull.renderers.plan import Plan
+
+# Blanks, and words of quoted parts and characters. A `#` is one of these if a word goes on with it.
+# A quote that does not end takes the rest of the line: shlex tells of it.
+_PART = r"""'[^']*(?:'|$)|"(?:\\.|[^"\\])*(?:"|\\?$)|\\(?:.|$)|[^ \t\r\n'"\\#]"""
+_BEFORE_COMMENT = re.compile(rf"(?:[ \t\r\n]+|(?:{_PART})(?:{_PART}|#)*)*", re.DOTALL)
 
 
 def plans(file: str, name_of: Callable[[Job], str], timing: Timing, launch: Launch) -> list[Plan]:
@@ -41,12 +47,12 @@ def jobs(name: str) -> Iterator[tuple[list[str], Job]]:
     Raises ConfigError, and what `read` raises, with the number of the line.
     """
     try:
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
+        lines = Path(name).read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {name}: {error}") from None
     for number, line in enumerate(lines, 1):
         try:
-            words = _words(line)
+            words = split(line)
             if words:
                 yield words, read(words)
         except BorgpullError as error:
@@ -55,9 +61,13 @@ def jobs(name: str) -> Iterator[tuple[list[str], Job]]:
             raise _at(usage_error(error), f"{name}:{number}") from None
 
 
-def _words(line: str) -> list[str]:
+def split(line: str) -> list[str]:
+    """The words of a line, as a shell splits it. Raises UsageError.
+
+    A comment begins where a word could. For Python, a `#` within a word begins one, too.
+    """
     try:
-        return shlex.split(line, comments=True)
+        return shlex.split(line[: _before_comment(line)])
     except ValueError as error:
         raise UsageError(f"not a command line: {error}") from None
 
@@ -65,3 +75,8 @@ def _words(line: str) -> list[str]:
 def _at(error: BorgpullError, place: str) -> BorgpullError:
     error.message = f"{place}: {error.message}"
     return error
+
+
+def _before_comment(line: str) -> int:
+    found = _BEFORE_COMMENT.match(line)
+    return found.end() if found else 0

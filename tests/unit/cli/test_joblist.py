@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
-from borgpull.cli.joblist import jobs
-from borgpull.errors import BorgpullError, ConfigError
+from borgpull.cli.joblist import jobs, split
+from borgpull.errors import BorgpullError, ConfigError, UsageError
 from borgpull.jobs import Backup
 
 
@@ -20,6 +23,36 @@ def test_lines_are_split_as_a_shell_does(tmp_path: Path) -> None:
     assert words == ["pipe", "root@web1", "/a b", "/c d"]
     assert isinstance(job, Backup) and job.paths == ("/a b", "/c d")
     assert prune.verb == "prune"
+
+
+@pytest.mark.parametrize("end", ["", "  # end", "#end", " # it's", ' # "', "\r"])
+def test_a_comment_begins_where_a_word_does(tmp_path: Path, end: str) -> None:
+    """Otherwise a path would be cut short, and those behind it lost, without a word."""
+    path = tmp_path / "jobs"
+    path.write_text(f"pipe root@web1 /srv/C#more /a\\#b '/c #d'#e /home{end}\n#\n")
+    ((words, job),) = jobs(str(path))
+    last = "/home#end" if end == "#end" else "/home"
+    assert words == ["pipe", "root@web1", "/srv/C#more", "/a#b", "/c #d#e", last]
+    assert isinstance(job, Backup) and job.paths == tuple(words[2:])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text("ab\u00a0 #'\"\\\t/-=", max_size=14))
+@example("a#b c")
+@example("'a'#b \\# #c")
+def test_a_line_is_split_as_by_a_shell(line: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"set -- {line}\nfor word; do printf '%s\\0' \"$word\"; done"],
+        capture_output=True,
+        check=False,
+    )
+    assume(not done.stderr and not line.endswith("\\"))  # that line would go on
+    try:
+        found = split(line)
+    except UsageError as error:
+        assert "No closing quotation" in error.message
+    else:
+        assert "".join(f"{word}\0" for word in found) == done.stdout.decode()
 
 
 @pytest.mark.parametrize(
