@@ -274,6 +274,7 @@ VERBS = {verb.name: verb for verb in _VERBS}
 METHODS = {verb.name: verb for verb in _VERBS if verb.method}
 
 _WAYS = (
+    Way(name="stream", options=("sudo", "via")),
     Way(name="native", options=("client_borg", "sudo", "via")),
     Way(name="chroot", fuse=True, options=("via",)),
     Way(name="numeric", fuse=True, options=("via",)),

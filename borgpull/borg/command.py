@@ -97,7 +97,11 @@ class Borg:
 
     @contextlib.contextmanager
     def running(
-        self, command: str, *args: str, stdout: int | IO[bytes] = subprocess.PIPE
+        self,
+        command: str,
+        *args: str,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.PIPE,
     ) -> Iterator[Running]:
         """A running borg command, which is stopped on the way out. Raises CommandError."""
         argv = self.argv(command, *args)
@@ -105,7 +109,9 @@ class Borg:
         with as_fd(self.passphrase) as fd:
             fds, env = () if fd is None else (fd,), {**self.env(fd), **quick}
             name = f"borg {command}"
-            with running(argv, name=name, env=env, pass_fds=fds, stdout=stdout) as child:
+            with running(
+                argv, name=name, env=env, pass_fds=fds, stdin=stdin, stdout=stdout
+            ) as child:
                 yield child
 
     def json_lines(self, command: str, *args: str) -> Iterator[dict[str, Any]]:

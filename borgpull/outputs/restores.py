@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from borgpull.outputs.lines import Nothing, Output
 
-How = Literal["native", "chroot", "numeric", "tar", "local"]
+How = Literal["stream", "native", "chroot", "numeric", "tar", "local"]
 # What the user at the target may not restore, and what a way cannot carry.
 Cannot = Literal[
     "owners",

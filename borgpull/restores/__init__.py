@@ -8,6 +8,7 @@ from borgpull.restores.base import Site, SiteOpener
 WAYS: Late[SiteOpener] = Late(
     __name__,
     {
+        "stream": "stream.open_site",
         "native": "native.open_site",
         "chroot": "sshfs.open_site",
         "numeric": "sshfs.open_site",

@@ -11,7 +11,10 @@ import fcntl
 import os
 import struct
 import sys
-from collections.abc import Callable
+
+MYPY = False
+if MYPY:  # a Python before 3.9 could not read it
+    from collections.abc import Callable
 
 # _IOR('f', 1, long), linux/fs.h.
 GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
@@ -34,7 +37,7 @@ def acls(path: bytes) -> int:
     return sum(ACLS.get(name, 0) for name in os.listxattr(path, follow_symlinks=False))
 
 
-def told(look: Callable[[bytes], int], path: bytes) -> str:
+def told(look: "Callable[[bytes], int]", path: bytes) -> str:
     try:
         return str(look(path))
     except OSError as error:

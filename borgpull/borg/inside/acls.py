@@ -1,0 +1,40 @@
+"""ACLs as borg stores them: the text of acl_to_text(3), with a number after each name."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Tags of entries (linux/posix_acl.h): the owner's, a named one, and those that have no name.
+_TAGS = {"user": (0x01, 0x02), "group": (0x04, 0x08), "mask": (0x10, 0x10), "other": (0x20, 0x20)}
+_BITS = {"r": 4, "w": 2, "x": 1, "-": 0}
+
+
+class Entry(NamedTuple):
+    """An entry; number and name are for a named user or group alone."""
+
+    tag: int
+    bits: int
+    number: int = 0
+    name: str | None = None
+
+
+def entries(text: bytes, *, numeric: bool) -> list[Entry]:
+    """The entries of an ACL, without names if `numeric`. Raises ValueError."""
+    lines = (
+        line.partition("#")[0].strip() for line in text.decode(errors="surrogateescape").split("\n")
+    )
+    return [_entry(line, numeric=numeric) for line in lines if line]
+
+
+def _entry(line: str, *, numeric: bool) -> Entry:
+    """borg 1.4.5 has the number in a fourth field, if there is a name (platform/linux.pyx)."""
+    kind, name, rights, *more = line.split(":")
+    if kind not in _TAGS or not rights or any(letter not in _BITS for letter in rights):
+        raise ValueError(f"{line[:80]!r} is no entry of an ACL")
+    bits = sum(_BITS[letter] for letter in set(rights))
+    if not name:
+        return Entry(_TAGS[kind][0], bits)
+    number = int(more[0] if more else name)
+    if not 0 <= number < 1 << 32:
+        raise ValueError(f"{number} is no id of a user or group")
+    return Entry(_TAGS[kind][1], bits, number, None if numeric else name)
