@@ -27,8 +27,11 @@ def entries(text: bytes, *, numeric: bool) -> list[Entry]:
 
 
 def _entry(line: str, *, numeric: bool) -> Entry:
-    """borg 1.4.5 has the number in a fourth field, if there is a name (platform/linux.pyx)."""
-    kind, name, rights, *more = line.split(":")
+    """borg 1.4.5 has the number in a fourth field, if there is a name (platform/linux.pyx).
+
+    A tab may be before it, and was before a comment that borg has cut off.
+    """
+    kind, name, rights, *more = (field.strip() for field in line.split(":"))
     if kind not in _TAGS or not rights or any(letter not in _BITS for letter in rights):
         raise ValueError(f"{line[:80]!r} is no entry of an ACL")
     bits = sum(_BITS[letter] for letter in set(rights))

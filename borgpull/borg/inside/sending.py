@@ -66,7 +66,7 @@ class Sender:
         """In the place of borg's own (borg 1.4.5, archive.py). Raises borg's BackupError."""
         mode, path = item.mode, original_path or item.path
         if stat.S_ISDIR(mode):
-            head = self._head(archive, item) if restore_attrs else {"p": item.path}
+            head = self._head(archive, item, path) if restore_attrs else {"p": item.path}
             self._item(outlet.CLOSE if restore_attrs else outlet.FOLDER, path, head)
             return
         masters = {} if hardlink_masters is None else hardlink_masters
@@ -81,7 +81,7 @@ class Sender:
         if stat.S_ISREG(mode):
             self._file(archive, item, path)
         elif stat.S_IFMT(mode) in SPECIAL:
-            head = self._head(archive, item)
+            head = self._head(archive, item, path)
             head.update({"s": item.source} if stat.S_ISLNK(mode) else {"d": item.get("rdev", 0)})
             self._item(outlet.NODE, path, head)
         else:
@@ -104,7 +104,7 @@ class Sender:
         if item.get("size", size) != size:
             raise failure("read", errno.EIO, f"it has {size} of its {item.size} bytes")
         content = read(archive, chunks)
-        head = self._head(archive, item)
+        head = self._head(archive, item, path)
         if size <= SMALL:
             pieces = list(content)
             if not any(zeros.startswith(piece) for piece in pieces if piece):
@@ -123,8 +123,8 @@ class Sender:
         finally:
             self.outlet.send(end)
 
-    def _head(self, archive: Any, item: Any) -> dict[str, Any]:
-        """All but the content. Raises BackupError."""
+    def _head(self, archive: Any, item: Any, path: str) -> dict[str, Any]:
+        """All but the content."""
         numeric = archive.numeric_ids
         mtime = item.mtime
         head = {
@@ -145,7 +145,7 @@ class Sender:
             try:
                 head["a"] = [entries(text, numeric=numeric) for text in texts]
             except ValueError as error:
-                raise failure("acl", errno.EINVAL, str(error)) from None
+                self._warn(path, "acl", errno.EINVAL, str(error))
         return head
 
     def finish(self) -> None:
