@@ -139,7 +139,7 @@ def _remove_halves(made: Plan, done: Extracted, site: Site) -> None:
     Not all programs name them. A file that is as before the run was not begun. A file that is too
     long is already in use at the target, and stays unless a warning names it.
     """
-    if not done.warnings and done.returncode == 0:
+    if not site.halves or (not done.warnings and done.returncode == 0):
         return
     warned = {item.path for item in done.warnings}
 

@@ -78,6 +78,7 @@ class Site:
     losses: frozenset[str] = frozenset()  # the kinds (losses.py) that this way cannot carry
     holes: bool = False  # are all-zero chunks written as holes (borg extract --sparse)?
     follows: bool = False  # may the program that extracts write through a symlink in its way?
+    halves: bool = True  # may a file be there of which only a part was written?
 
 
 class SiteOpener(Protocol):

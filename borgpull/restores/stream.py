@@ -90,6 +90,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             extract=extract,
             attributes=AttributesByScript(folder=job.into, run=run_attributes),
             holes=True,
+            halves=False,
         )
 
 

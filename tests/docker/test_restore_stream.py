@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
-from tests.support.lab import Client, Completed, Lab
+from tests.support.lab import PLAIN, Client, Completed, Lab
 from tests.support.restores import INTO, TREE, UNAVOIDABLE, differences, ok, saved
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -66,3 +69,190 @@ def test_everything_comes_back(lab: Lab, source: Client, target: Client, rsync: 
     # Over everything, in its place.
     ok(by_stream(lab, source, to, "all", "--overwrite", "always"))
     assert differences(rsync, source, target) == UNAVOIDABLE
+
+
+def test_owners_and_users(lab: Lab, source: Client, target: Client, rsync: str) -> None:
+    """By name or number, as root, as another user, and as another user by sudo."""
+    root, owners = emptied(target), f"{TREE}/owners"
+    alice = root.replace("root@", "alice@")
+    names = ("alice", "crew", "alice-crew", "nameless", "huge-id")
+    stat = ["stat", "-c", "%u:%g", *(f"{INTO}/{name}" for name in names)]
+    ids = "usermod -u {0}11 alice; groupmod -g {0}11 alice; groupmod -g {0}12 crew"
+    target.exec("sh", "-c", ids.format(57))
+    try:
+        strip = ("--strip", "3")
+        ok(by_stream(lab, source, root, "all", owners.strip("/"), *strip))
+        unnamed = ["54321:54322", "4294967293:4294967293"]
+        assert target.exec(*stat).split() == ["5711:5711", "0:5712", "5711:5712", *unnamed]
+        numeric = (*strip, "--numeric-ids", "--overwrite", "always")
+        ok(by_stream(lab, source, root, "all", owners, *numeric))
+        assert target.exec(*stat).split() == ["4711:4711", "0:4712", "4711:4712", *unnamed]
+    finally:
+        target.exec("sh", "-c", ids.format(47))
+
+    emptied(target)
+    target.exec("chown", "alice:alice", INTO)
+    words = ("all", owners, f"{TREE}/special/char")
+    done = by_stream(lab, source, alice, *words)
+    assert (done.rc, done.result["failure"]["error"]) == (80, "NotRestored"), done.stdout
+    data = done.result["data"]
+    assert data["cannot"] == {"owners": 5, "devices": 1}
+    assert data["not_restored"] == {"owners": 4, "missing": 1}
+    assert data["warnings"] == [f"{TREE}/special/char: Operation not permitted"]
+
+    emptied(target)
+    assert by_stream(lab, source, alice, *words, "--sudo").rc == 39
+    line = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
+    target.exec("sh", "-c", f"umask 227; echo '{line}' >/etc/sudoers.d/alice")
+    ok(by_stream(lab, source, alice, "all", "--sudo"))
+    assert differences(rsync, source, target) == UNAVOIDABLE
+    emptied(target)
+    ok(by_stream(lab, source, root, "all", owners, "--via", alice.partition(":")[0]))
+
+
+def test_a_target_without_python(lab: Lab, source: Client) -> None:
+    done = by_stream(lab, source, f"{source.address}:{INTO}", "all")
+    assert (done.rc, done.result["failure"]["error"]) == (38, "ClientUnsuitable"), done.stdout
+    assert "--how native" in done.result["failure"]["hint"]
+
+
+BIG = "/srv/control/big"
+# Once some files are there: freeze the helper, or end it, or the connection.
+ONCE = f"""
+until set -- {INTO}{BIG}/f*; [ $# -ge COUNT ]; do :; done
+for p in /proc/[0-9]*; do
+  case SIGNAL in
+    link) grep -qa '^sshd: root@' $p/cmdline && kill -9 ${{p#/proc/}} ;;
+    *) grep -qa 'scripts.write' $p/cmdline && kill -SIGNAL ${{p#/proc/}} ;;
+  esac
+done
+touch /srv/control/done
+"""
+
+
+@pytest.fixture(scope="module")
+def big(lab: Lab, source: Client) -> dict[str, str]:
+    """Some files of an archive `big`, and their hashes."""
+    script = "for n in $(seq 40); do head -c 2M /dev/urandom >f$n; done"
+    source.exec("sh", "-c", f"mkdir -p {BIG} && cd {BIG} && {script}")
+    lab.pull("pipe", source, "--archive", "big", BIG)
+    return sums(source, BIG)
+
+
+def sums(client: Client, folder: str) -> dict[str, str]:
+    lines = client.exec("sh", "-c", f"cd {folder} && find . -type f -exec sha256sum {{}} +")
+    parts = (line.partition("  ") for line in lines.splitlines())
+    return {name: digest for digest, _, name in parts}
+
+
+def interrupted(lab: Lab, source: Client, target: Client, signal: str, count: int) -> int:
+    """Begin or go on with a restore that is ended as soon as so many files are there."""
+    target.exec("rm", "-f", "/srv/control/done")
+    script = ONCE.replace("COUNT", str(count)).replace("SIGNAL", signal)
+    target.exec("sh", "-c", script, detach=True)
+    words = ("restore", "--json", "--how", "stream", source.name, "big", "--overwrite", "changed")
+    to = ("--to", f"{target.address}:{INTO}")
+    run = lab.start_sidecar(*words, *to, rung="none", options=PLAIN)
+    deadline = time.monotonic() + 60
+    if signal == "STOP":
+        while not target.exec("sh", "-c", "ls /srv/control/done 2>/dev/null || :"):
+            assert run.poll() is None, run.output()
+            assert time.monotonic() < deadline
+        run.kill()
+        target.exec("sh", "-c", "pkill -CONT -f [s]cripts.write")
+        return 34
+    code = run.wait(60)
+    assert "are missing" in run.output(), run.output()
+    return code
+
+
+def assert_whole(target: Client, big: dict[str, str]) -> int:
+    """No half file, and nothing else; the number of files that are there."""
+    deadline = time.monotonic() + 20
+    while target.exec("sh", "-c", "pgrep -f [s]cripts.write || :"):
+        assert time.monotonic() < deadline
+    found = sums(target, INTO)
+    whole = {f".{BIG}{name.removeprefix('.')}": digest for name, digest in big.items()}
+    assert found.items() <= whole.items()
+    return len(found)
+
+
+def test_killed_and_the_same_again(
+    lab: Lab, source: Client, target: Client, big: dict[str, str]
+) -> None:
+    emptied(target)
+    there = 0
+    for signal, count in (("link", 6), ("KILL", 15), ("STOP", 24)):
+        assert interrupted(lab, source, target, signal, count) == 34
+        before, there = there, assert_whole(target, big)
+        assert max(count, before + 1) <= there < len(big)
+    data = ok(by_stream(lab, source, f"{target.address}:{INTO}", "big", "--overwrite", "changed"))
+    assert data["skipped"] == there
+    assert assert_whole(target, big) == len(big)
+
+
+# While the helper is there, these change places over and over: a folder of the restore, and a
+# symlink that leads out of it.
+SWAP = f"""
+import ctypes, glob, os, time
+os.chdir("{INTO}{TREE}")
+swap = ctypes.CDLL(None).renameat2
+os.symlink("/srv/outside", "trap")
+at_work, turns = False, 0
+while True:
+    if turns % 100 == 0:
+        found = [open(path).read() for path in glob.glob("/proc/[0-9]*/cmdline")]
+        at_work = any("scripts.write" in text for text in found)
+    turns += at_work
+    for name in (b"many", b"many/0000", b"links") if at_work else ():
+        swap(-100, name, -100, b"trap", 2)
+        time.sleep(0.0002)
+        swap(-100, name, -100, b"trap", 2)
+        time.sleep(0.0005)
+"""
+
+
+def test_symlinks_that_are_swapped_in(lab: Lab, source: Client, target: Client) -> None:
+    to = emptied(target)
+    folders = "/srv/outside /srv/outside/0000"
+    target.exec("sh", "-c", f"mkdir -p {folders}; cp -a /etc/passwd /srv/outside/hard-1")
+    target.exec("mkdir", "-p", f"{INTO}{TREE}/many/0000", f"{INTO}{TREE}/links")
+    outside = ("find", "/srv/outside", "-printf", "%p %C@ %n %s %U\n")
+    before = target.exec(*outside)
+    target.exec("python3", "-c", SWAP, detach=True)
+    paths = [f"{TREE}/{name}" for name in ("many", "links", "modes")]
+    codes = []
+    for _ in range(4):
+        codes.append(by_stream(lab, source, to, "all", *paths, "--overwrite", "always").rc)
+        assert target.exec(*outside) == before
+    target.exec("pkill", "-f", "renameat2")
+    # The look before may have seen the symlink (82).
+    assert set(codes) <= {0, 80, 82}
+    assert set(codes) & {0, 80}
+
+
+def test_a_target_that_lies(lab: Lab, source: Client) -> None:
+    evil = lab.client(PYTHON, SEED="0")
+    evil.exec("mkdir", "-p", "/srv/control")
+    program = Path("tests/support/evil_python.py").read_text()
+    place = 'cd /usr/local/bin && printf %s "$1" >python3 && chmod 755 python3'
+    evil.exec("sh", "-c", place, "sh", f"#!/usr/bin/python3\n{program}")
+    words = ("all", f"{TREE}/links", f"{TREE}/files", "--overwrite", "always")
+    for mode, code, text in (
+        ("flood", 37, "a greeting without end"),
+        ("flood_later", 37, "nobody asked for"),
+        ("early", 37, "nobody asked for"),
+        ("gone", 80, "the helper on the target ended with 0"),
+        ("lie", 80, "missing"),
+        ("record", 0, ""),
+    ):
+        evil.exec("sh", "-c", f"echo {mode} >/srv/control/mode")
+        done = by_stream(lab, source, f"{evil.address}:{INTO}", *words)
+        assert done.rc == code, done.stdout[-3000:]
+        assert text in done.stdout
+    # What it has seen, by the honest helper: the content, and no secret.
+    assert evil.exec("grep", "-c", "what the symlinks point at", "/srv/control/stream") != "0\n"
+    for file in ("seen", "stream"):
+        for secret in (lab.passphrase, "BORG_", "BORG_KEY", lab.passphrase.split()[1]):
+            found = evil.exec("sh", "-c", f"grep -ac '{secret}' /srv/control/{file} || :")
+            assert found == "0\n", secret
