@@ -52,6 +52,15 @@ class Helper:
     def whole(self, path: str, content: bytes = b"x", **more: Any) -> None:
         self.send(outlet.FILE, head(path, c=1, **more), content)
 
+    def heard(self) -> None:
+        """Wait until the helper has taken all that was sent."""
+        sent = self.outlet.replies.sent
+        self.outlet.replies.expected.append(sent)
+        self.outlet.send(outlet.TELL)
+        self.outlet.push()
+        while sent not in self.said:
+            self.outlet._ready()
+
     def finish(self) -> list[Trouble]:
         self.outlet.finish()
         return self.troubles()
@@ -164,6 +173,28 @@ def test_nothing_leads_outside(tmp_path: Path) -> None:
     assert [path.name for path in root.iterdir()] == ["link"]
 
 
+def test_a_symlink_that_is_swapped_in(tmp_path: Path) -> None:
+    """While the helper is in a folder, and while it is not: nothing is written outside."""
+    out, root = tmp_path / "out", tmp_path / "root"
+    for name in ("a", "a/deep"):
+        (out / name).mkdir(parents=True)
+    with helping(root.parent) as helper:
+        helper.whole("root/a/deep/one")
+        helper.heard()
+        (root / "a").rename(root / "moved")
+        (root / "a").symlink_to(out / "a")
+        helper.whole("root/a/deep/two")  # it is still in that folder, wherever that is
+        helper.send(outlet.CLOSE, head("root/a/deep", stat.S_IFDIR | 0o711))
+        helper.whole("root/b/other")
+        helper.whole("root/a/deep/three")
+        helper.send(outlet.CLOSE, head("root/a/deep", stat.S_IFDIR | 0o777))
+        helper.send(outlet.LINK, {"p": "root/a/deep/four", "s": "root/b/other"})
+        assert [one.number for one in helper.finish()] == [5, 6, 7]
+    assert sorted(path.name for path in (root / "moved/deep").iterdir()) == ["one", "two"]
+    assert [path.name for path in out.rglob("*")] == ["a", "deep"]
+    assert (out / "a/deep").stat().st_mode != stat.S_IFDIR | 0o777
+
+
 @pytest.mark.parametrize("nameless", [True, False])
 @pytest.mark.parametrize("end", ["dropped", "cut", "killed", "terminated"])
 def test_no_half_file(tmp_path: Path, end: str, *, nameless: bool) -> None:
@@ -171,9 +202,7 @@ def test_no_half_file(tmp_path: Path, end: str, *, nameless: bool) -> None:
         helper.whole("whole")
         helper.send(outlet.FILE, head("half"))
         helper.send(outlet.DATA, None, b"x" * 3_000_000)
-        helper.outlet.push()
-        while Told(2, 3_000_001) not in helper.said:
-            helper.outlet._ready()
+        helper.heard()
         if end == "dropped":
             helper.send(outlet.DROP)
             assert helper.finish() == []
