@@ -148,7 +148,7 @@ class Restoring(Group):
             "--how",
             **one_of(WAYS),
             text="Way to restore: docs/restore.md says what each loses.",
-            show_default="native, local for DIR",
+            show_default="stream, local for DIR",
         ),
     ] = None
     overwrite: Annotated[

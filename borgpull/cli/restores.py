@@ -36,7 +36,7 @@ def restore(
 ) -> None:
     def job() -> Restore:
         target, folder = restore_target(restoring.to)
-        how = restoring.how or ("native" if target else "local")
+        how = restoring.how or default_way(target, on_client)
         require_fit(how, target, on_client, through)
         ssh_words(through)  # wrong ones are told where they are of no use, too
         road = resolve(restoring.to.partition(":/")[0], through.via) if target else None
@@ -57,6 +57,13 @@ def restore(
         )
 
     perform(job, launch)
+
+
+def default_way(target: Target | None, on_client: OnClient) -> str:
+    """The way that tells another machine no secret, unless its own borg is to extract."""
+    if target is None:
+        return "local"
+    return "native" if on_client.client_borg else "stream"
 
 
 def require_fit(how: str, target: Target | None, on_client: OnClient, through: Through) -> None:

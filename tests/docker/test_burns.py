@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 
 NAME = "web1"  # as the document has it
-WAYS = ("native", "numeric")
+WAYS = ("stream", "numeric")
 NOTES = "/home/alice/notes"
 CAPABLE = "/usr/local/bin/capable"
 # Not in any backup: mounts without data of the machine's own. The folders themselves are.
@@ -104,11 +104,11 @@ def old(lab: Lab, volumes: dict[str, str], rsync: str) -> Old:
     return Old(client, user_key, client.exec("cat", "/etc/ssh/ssh_host_ed25519_key.pub"))
 
 
-def machine(lab: Lab, volume: str) -> Machine:
+def machine(lab: Lab, volume: str, image: str = "borgpull-client") -> Machine:
     name = f"new-{volume}"
     options = ["--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"]
     options += ["-e", "SEED=0", "-e", "SFTP_READONLY=0", "-v", f"{volume}:/mnt"]
-    docker("run", "-d", "--name", name, "--label", lab.label, *options, "borgpull-client")
+    docker("run", "-d", "--name", name, "--label", lab.label, *options, image)
     client = Client(name)
     client.await_sshd(22)
     # A fresh installation: its keys where they always are, and its users have other numbers.
@@ -187,16 +187,17 @@ def assert_alive(lab: Lab, old: Old, new: Machine, origin: str) -> None:
 
 
 def test_from_nothing(lab: Lab, old: Old, volumes: dict[str, str]) -> None:
-    folder, new = server(lab, "native"), machine(lab, volumes["native"])
+    python = "borgpull-borg12-client"
+    folder, new = server(lab, "stream"), machine(lab, volumes["stream"], python)
     others = chosen("make image", "--how numeric", "key import", "client=", "-t ed25519")
     done = typed(folder, new, [block for block in blocks() if block not in others])
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert (folder / "out/etc/hosts").read_text() == old.client.exec("cat", "/etc/hosts")
     assert_alive(lab, old, new, 'user.origin="web1"')
-    assert differences(old, "native", "--modify-window=-1") == []
+    assert differences(old, "stream", "--modify-window=-1") == []
 
 
-def test_without_telling_the_passphrase(lab: Lab, old: Old, volumes: dict[str, str]) -> None:
+def test_a_new_machine_without_python(lab: Lab, old: Old, volumes: dict[str, str]) -> None:
     """By numbers over sshfs; the key of the repository comes from the copy that was exported."""
     folder, new = server(lab, "numeric"), machine(lab, volumes["numeric"])
     (folder / f"{NAME}.borgkey").write_text(lab.borg(NAME, "key", "export", "::", "-"))

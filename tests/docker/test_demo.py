@@ -61,7 +61,7 @@ def test_the_first_five_minutes(lab: Lab, tmp_path: Path) -> None:
 
     Each prints what the README shows, but for times, sizes and counts.
     """
-    client = lab.client(MANY="5", trust=False)
+    client = lab.client("borgpull-borg12-client", MANY="5", trust=False)  # it has a Python
     steps = first_steps()
     folder = tmp_path / "work"
     folder.mkdir()

@@ -73,9 +73,10 @@ def test_restores(lab: Lab, client: Client) -> None:
     assert lab.host("pipe", "--init", "--name", "back", client.address, tree).rc == 0
     before = {path: path.stat().st_mtime_ns for path in (lab.repo / "back").rglob("*")}
 
-    done = lab.host("restore", "back", "latest", "--to", f"{client.address}:/srv/hostile")
-    assert done.rc == 0, done.stderr
     where = f"{client.address}:/srv/hostile"
+    to = ("--how", "native", "--to", where)
+    done = lab.host("restore", "back", "latest", *to)
+    assert done.rc == 0, done.stderr
     assert where in done.stdout
     client.exec("diff", "-r", "--no-dereference", tree, f"/srv/hostile{tree}")
     assert client.exec("stat", "-c", "%U:%G", f"/srv/hostile{tree}/alice") == "alice:alice\n"

@@ -90,7 +90,8 @@ def test_a_client_s_jobs(node: kubelet.Node, client: Client) -> None:
         assert outcome.succeeded, ended.output
         assert told(ended)["exit_code"] == 0
     template = backup["template"]
-    words = ("restore", client.name, "latest", "--to", f"{client.address}:/srv/restored")
+    to = ("--how", "native", "--to", f"{client.address}:/srv/restored")
+    words = ("restore", client.name, "latest", *to)
     argv, _ = node.command(template, words=words)
     done = subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -96,6 +96,7 @@ def test_a_read_only_volume_and_things_in_their_place(
     lab: Lab, source: Client, target: Client
 ) -> None:
     words = ["restore", source.name, "all", f"{TREE}/links", "--to", target.address]
+    words += ["--how", "native"]
     argv = lab.command(
         *words, rung="none", options=PLAIN, passphrase=lab.passphrase, name=f"ro-{lab.id}"
     )
@@ -118,7 +119,7 @@ def test_a_target_with_busybox(lab: Lab, source: Client) -> None:
     """Another sh, stat and xargs, and musl: the survey must say the same there."""
     target = lab.client("borgpull-busybox-client", SSHD="openssh")
     paths = [f"{TREE}/{name}" for name in ("links", "modes", "times")]
-    to = ("--to", f"{target.address}:/srv/new/folder")
+    to = ("--how", "native", "--to", f"{target.address}:/srv/new/folder")
     data = ok(lab.plain("restore", "--json", source.name, "all", *paths, *to))
     target.exec("rm", f"/srv/new/folder{TREE}/links/hard-1")
     again = lab.plain(
@@ -156,9 +157,9 @@ def test_names_or_numbers(lab: Lab, source: Client, target: Client) -> None:
 
 def test_what_another_user_cannot_restore_is_told(lab: Lab, source: Client, target: Client) -> None:
     target.exec("chown", "alice:alice", INTO)
-    to = f"alice@{target.name}:{INTO}"
+    to = ("--how", "native", "--to", f"alice@{target.name}:{INTO}")
     paths = [f"{TREE}/owners", f"{TREE}/special/char"]
-    done = lab.plain("restore", "--json", source.name, "all", *paths, "--to", to)
+    done = lab.plain("restore", "--json", source.name, "all", *paths, *to)
     assert (done.rc, done.result["failure"]["error"]) == (80, "NotRestored")
     data = done.result["data"]
     assert data["cannot"] == {"owners": 5, "devices": 1}
@@ -219,7 +220,8 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: st
     script = "for n in $(seq 24); do head -c 2500000 /dev/urandom >f$n; done"
     source.exec("sh", "-c", f"mkdir {TREE}/big && cd {TREE}/big && {script}")
     lab.pull("pipe", source, TREE)
-    words = ["restore", "--json", source.name, "latest", "--to", f"{target.address}:{INTO}"]
+    words = ["restore", "--json", "--how", "native", source.name, "latest"]
+    words += ["--to", f"{target.address}:{INTO}"]
     cut_when(target, f"{INTO}{TREE}/big", 8, "sshd-session: root@")
     run = lab.start_sidecar(*words, rung="none", options=PLAIN)
     assert run.wait(120) == 34, run.output()
@@ -365,5 +367,5 @@ def test_flags_that_could_not_be_set_are_told(lab: Lab, target: Client) -> None:
     assert done.result["data"]["not_restored"] == {"flags": 1}
     assert done.result["data"]["not_restored_paths"] == [f"{TREE}/fixed (flags)"]
     rest = [f"{TREE}/{name}" for name in ("nodump", "acl")]
-    to = ("--to", f"{target.address}:/srv/hostile/rest")
+    to = ("--how", "native", "--to", f"{target.address}:/srv/hostile/rest")
     ok(lab.plain("restore", "--json", source.name, "latest", *rest, *to))

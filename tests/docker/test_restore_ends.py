@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
 
+PYTHON = "borgpull-borg12-client"  # the client that has one
 TREE, SMALL = "/srv/data/big", "/srv/small"
 INTO = f"{SMALL}/new"
 # 48 MB that do not compress, and small ones between them. Of a small one borg notices at its close
@@ -42,10 +43,10 @@ def sums(client: Client, folder: str) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-@pytest.mark.parametrize("how", ["native", "numeric", "tar"])
+@pytest.mark.parametrize("how", ["stream", "native", "numeric", "tar"])
 def test_a_target_that_fills_up(lab: Lab, source: Client, how: str) -> None:
     options = ["--tmpfs", f"{SMALL}:size=64m,mode=755"]
-    target = lab.client(SEED="0", SFTP_READONLY="0", options=options)
+    target = lab.client(PYTHON, SEED="0", SFTP_READONLY="0", options=options)
     target.exec("sh", "-c", FILLER, detach=True)
     to = f"{target.address}:{INTO}"
 
@@ -68,8 +69,8 @@ def test_a_target_that_fills_up(lab: Lab, source: Client, how: str) -> None:
 
 
 def test_a_read_only_target(lab: Lab, source: Client) -> None:
-    target = lab.client(SEED="0", SFTP_READONLY="0", options=["--tmpfs", f"{SMALL}:ro"])
-    for how in ("native", "numeric", "tar"):
+    target = lab.client(PYTHON, SEED="0", SFTP_READONLY="0", options=["--tmpfs", f"{SMALL}:ro"])
+    for how in ("stream", "native", "numeric", "tar"):
         for folder in (SMALL, INTO):
             done = restore(lab, source, how, f"{target.address}:{folder}")
             assert done.rc == 82, done.stdout + done.stderr

@@ -44,7 +44,8 @@ def everything(client: Client) -> list[str]:
 
 def test_everything_comes_back(lab: Lab, source: Client, target: Client, rsync: str) -> None:
     to, before = emptied(target), everything(target)
-    plan = ok(by_stream(lab, source, to, "all", "--dry-run"))
+    plan = ok(lab.plain("restore", "--json", source.name, "all", "--to", to, "--dry-run"))
+    assert plan["how"] == "stream"  # without being asked for
     assert (plan["dry_run"], plan["overwritten"], plan["cannot"]) == (True, 0, {})
     assert everything(target) == before
 
