@@ -3,6 +3,7 @@ it ends, whatever happens to it, or whoever is at the other end."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
@@ -81,6 +82,24 @@ def test_every_field_of_every_item_is_that_of_borg_on_the_client(lab: Lab, saved
     fields = {name for item in saved.items for name in item}
     assert {"acl_access", "acl_default", "xattrs", "hardlink_master", "rdev", "source"} <= fields
     assert items(lab, saved.client, saved.archive) == saved.items
+
+
+def test_so_are_those_of_a_whole_debian_system(lab: Lab, saved: Saved) -> None:
+    """borg runs on the client here, into a repository of its own; it cuts large files elsewhere."""
+    client, roots = saved.client, ("/etc", "/usr", "/home", "/root", "/opt", "/var")
+    data = lab.pull("stream", client, "--name", "system", *roots)["data"]
+    ours = lab.borg("system", "debug", "dump-archive", f"::{data['archive']}", "-")
+    names = " ".join(path[1:] for path in roots)
+    borg = "export BORG_BASE_DIR=/srv/b BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes; cd /; borg"
+    client.exec("sh", "-c", f"{borg} init -e none /srv/r; borg create /srv/r::a {names}")
+    theirs = client.exec("sh", "-c", f"{borg} debug dump-archive /srv/r::a -")
+    client.exec("rm", "-r", "/srv/b", "/srv/r")
+    found = [json.loads(text)["_items"] for text in (ours, theirs)]
+    for item in itertools.chain(*found):
+        item.pop("atime", None)
+        item.pop("chunks", None)
+    assert len(found[0]) > 5000
+    assert found[0] == found[1]
 
 
 def test_what_is_left_out_is_what_borg_leaves_out(lab: Lab, saved: Saved) -> None:
