@@ -53,7 +53,6 @@ ZERO = frame(ZEROS, struct.pack("<I", 1 << 20))
 LIES: dict[str, tuple[list[bytes], int]] = {
     "nothing": ([*GOOD, GOODBYE], 0),
     "up": ([TOP, rows(row(1, b"..", DIR))], 0),
-    "unasked": ([rows(row(0, b"etc", DIR))], 0),
     "bomb": ([frame(LIST, zlib.compress(bytes(64 << 20)))], 0),
     "count": ([TOP, frame(LISTED, struct.pack("<Q", 5))], 0),
     "order": ([ONE, ENDED, whole(9, 5, b"hello")], 0),
