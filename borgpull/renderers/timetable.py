@@ -18,6 +18,8 @@ from borgpull.errors import UsageError
 
 # The examples in a comment begin here. With the current time in it, no two files were the same.
 EXAMPLES_FROM = datetime(2027, 1, 1)
+# Files that zoneinfo opens, too. They are another zone on each machine, or not on each one.
+_NO_ZONE = re.compile(r"localtime|posixrules|Factory|(posix|right)/.*")
 # A weekday's place in the month. Neither crontab(5) nor Kubernetes knows it.
 OF_CRONSIM_ALONE = re.compile(r"#|[0-9]L", re.IGNORECASE)
 # As in crontab(5). The name decides the minute, so that not all clients start at once.
@@ -59,6 +61,8 @@ class Timetable:
     def after(self, moment: datetime, number: int) -> list[datetime]:
         """The next times after a moment, which is given without a zone: it is in ours."""
         try:
+            if _NO_ZONE.fullmatch(self.zone):
+                raise ValueError(self.zone)
             start = moment.replace(tzinfo=zoneinfo.ZoneInfo(self.zone))
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             raise UsageError(

@@ -49,7 +49,11 @@ def test_what_is_no_line_of_cron(cron: str) -> None:
         Timetable.parse(cron, "UTC", "web1")
 
 
-@pytest.mark.parametrize("zone", ["", "Europe/Nowhere", "../etc/passwd", "/etc/localtime", "a\0b"])
+NO_ZONES = ["", "Europe/Nowhere", "../etc/passwd", "/etc/localtime", "a\0b", "localtime"]
+NO_ZONES += ["posixrules", "Factory", "posix/Europe/Berlin", "right/UTC"]
+
+
+@pytest.mark.parametrize("zone", NO_ZONES)
 def test_what_is_no_zone(zone: str) -> None:
     with pytest.raises(UsageError, match="zone"):
         Timetable.parse("0 3 * * *", zone, "web1")
