@@ -95,6 +95,29 @@ def test_compose_makes_nothing_that_is_not_there(lab: Lab, client: Client) -> No
     assert not Path(f"{lab.state}-lost").exists()
 
 
+def test_compose_ends_a_job_that_its_command_has_left(lab: Lab, client: Client) -> None:
+    """By `down`, as docs/schedule.md says: compose passes no signal on without a terminal."""
+    name = f"left-{lab.id}"
+    rendered(lab, "compose", name, "pipe", "--init", client.address, "/etc/ssh")
+    compose = ["docker", "compose", "-f", str(lab.folder / "compose" / name / f"{name}.yaml")]
+    pause(client.name)
+    try:
+        command = subprocess.Popen([*compose, "run", "--rm", "-T", name], stderr=subprocess.PIPE)
+        until(lambda: project(name) == ["running"])
+        command.terminate()
+        command.communicate(timeout=TIMEOUT)
+        subprocess.run([*compose, "down", "--remove-orphans"], check=True, timeout=TIMEOUT)
+        until(lambda: project(name) == [])
+    finally:
+        docker("unpause", client.name)
+
+
+def project(name: str) -> list[str]:
+    """The states of its containers."""
+    label = f"label=com.docker.compose.project=borgpull-{name}"
+    return docker("ps", "-a", "--filter", label, "--format", "{{.State}}").split()
+
+
 @pytest.mark.parametrize("method", ["pipe", "sshfs"])
 def test_systemd_runs_a_backup(lab: Lab, client: Client, host: Machine, method: str) -> None:
     unit = f"{method}-{lab.id}"
