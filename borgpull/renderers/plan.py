@@ -85,8 +85,10 @@ def sources(plan: Plan) -> Iterator[Source]:
 
 def _place(text: str, option: str) -> str:
     """An absolute path, or the name of a volume."""
-    if text.startswith("/") or _NAME.fullmatch(text):
+    if _NAME.fullmatch(text):
         return text
+    if text.startswith("/"):
+        return _file(text)
     raise UsageError(
         f"neither an absolute path nor a volume's name: {text!r}",
         hint=f"{option} is on the machine that runs the job, whatever the folder there",
@@ -94,6 +96,9 @@ def _place(text: str, option: str) -> str:
 
 
 def _file(text: str) -> str:
+    """systemd would not wait for the mounts of a path with `..`, which it leaves out."""
+    if ".." in text.split("/"):
+        raise UsageError(f"not a path without '..': {text!r}", hint="write where it is in full")
     if text.startswith("/"):
         return text
     raise UsageError(

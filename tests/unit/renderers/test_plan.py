@@ -162,6 +162,8 @@ def test_the_same_bytes_each_time(
         {"where": Where(passphrase_file="~/passphrase")},
         {"where": Where(repo="/srv/a\nExecStart=/bin/sh")},
         {"where": Where(repo="/srv/a\udce9")},
+        {"where": Where(repo="/srv/../repo")},
+        {"where": Where(passphrase_file="/etc/borgpull/..")},
         {"certificates": Certificates(ssh_certificate="cert.pub")},
         {"certificates": Certificates(ssh_certificate="/a\n")},
     ],
