@@ -141,17 +141,21 @@ def show(clients: Cluster, servers: Cluster, folder: Path) -> None:
         ),
     ]
     for name, words, right in steps:
-        claim = [] if name == "backup" else ["--claim", "borgpull-backup"]
-        options = ["--name", name, "--secret", "borgpull", "--image", IMAGE, *claim]
-        argv = [BORGPULL, "render", "kube", *options, "--", *words]
-        rendered = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-        servers.kubectl("apply", "--filename", "-", stdin=rendered)
+        servers.kubectl("apply", "--filename", "-", stdin=rendered(name, words))
         reason, codes = servers.job(name)
         print(f"{name}: {reason}, exit codes {codes}")
         if not right(reason, codes):
             raise Failed(f"{name} ended otherwise than the policy says")
     argv = [BORGPULL, "status", "--kube", "--context", CONTEXT, "--namespace", servers.namespace]
     print(subprocess.run(argv, capture_output=True, text=True, check=False).stdout)
+
+
+def rendered(name: str, words: Sequence[str]) -> str:
+    """The manifests of a job. The backup brings the claim, by the client's name."""
+    claim = [] if name == "backup" else ["--claim", f"borgpull-{CLIENT}"]
+    options = ["--name", name, "--secret", "borgpull", "--image", IMAGE, *claim]
+    argv = [BORGPULL, "render", "kube", *options, "--", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 def client(clients: Cluster, folder: Path) -> str:
