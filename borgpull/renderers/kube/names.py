@@ -9,6 +9,8 @@ import re
 CRON_JOB_LENGTH = 52
 LABEL_LENGTH = 63
 _HASH_LENGTH = 12
+# Of most objects: labels with dots between them.
+OBJECT = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -21,6 +23,11 @@ def dns_name(text: str, length: int = LABEL_LENGTH) -> str:
     if plain == text and len(plain) <= length:
         return plain
     return _hashed(text, plain, length)
+
+
+def object_name(text: str) -> str:
+    """The text as the name of a Secret or a claim, in which dots may be; else as `dns_name`."""
+    return text if OBJECT.fullmatch(text) and len(text) <= LABEL_LENGTH else dns_name(text)
 
 
 def label(text: str) -> str:

@@ -6,7 +6,7 @@ from borgpull.errors import UsageError
 from borgpull.jobs import Backup, Job
 from borgpull.launchers.needs import Needs
 from borgpull.renderers.kube.labels import CLIENT, common, meta
-from borgpull.renderers.kube.names import dns_name, label
+from borgpull.renderers.kube.names import dns_name, label, object_name
 from borgpull.renderers.kube.settings import Settings
 from borgpull.renderers.kube.text import Object
 from borgpull.verbs import VERBS
@@ -17,7 +17,7 @@ DNS = 53
 
 def claim_name(client: str) -> str:
     """The name of a client's claim: the same one for its backups, prunes and checks."""
-    return dns_name(f"borgpull-{client}")
+    return object_name(f"borgpull-{client}")
 
 
 def claim_of(client: str, settings: Settings) -> Object:

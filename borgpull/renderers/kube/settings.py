@@ -7,15 +7,12 @@ import re
 from dataclasses import dataclass
 
 from borgpull.errors import UsageError
-from borgpull.renderers.kube.names import dns_name
+from borgpull.renderers.kube.names import OBJECT, object_name
 
 # A part of what Kubernetes takes for a quantity, without exponents and thousandths.
 _QUANTITY = re.compile(r"([1-9][0-9]{0,17})(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P|)")
 _UNITS: dict[str, int] = {"": 1} | {unit: 1000**at for at, unit in enumerate("kMGTP", 1)}
 _UNITS |= {f"{unit}i": 1024**at for at, unit in enumerate("KMGTP", 1)}
-_OBJECT = re.compile(
-    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
-)
 _RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61})")
 
 
@@ -40,7 +37,7 @@ class Settings:
             _require(_QUANTITY, text, "size", "for instance 500Gi")
         for name in (self.secret, self.claim, self.storage_class):
             if name is not None:
-                _require(_OBJECT, name, "name of an object", "lower case, digits, '-', '.'")
+                _require(OBJECT, name, "name of an object", "lower case, digits, '-', '.'")
         _require(_RESOURCE, self.fuse_resource, "resource", "for instance squat.ai/fuse")
         if self.time_limit <= 0:
             raise UsageError("a job needs some time", hint="for instance --time-limit 24h")
@@ -57,7 +54,7 @@ class Settings:
         return [_network(text) for text in self.cidr]
 
     def secret_of(self, name: str) -> str:
-        return self.secret or dns_name(f"borgpull-{name}")
+        return self.secret or object_name(f"borgpull-{name}")
 
 
 def _require(form: re.Pattern[str], text: str, what: str, hint: str) -> None:
