@@ -15,6 +15,8 @@ _UNITS: dict[str, int] = {"": 1} | {unit: 1000**at for at, unit in enumerate("kM
 _UNITS |= {f"{unit}i": 1024**at for at, unit in enumerate("KMGTP", 1)}
 _RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61})")
 
+LONGEST = 2**31 - 1  # seconds: what a cluster allows a pod
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -39,8 +41,11 @@ class Settings:
             if name is not None:
                 _require(OBJECT, name, "name of an object", "lower case, digits, '-', '.'")
         _require(_RESOURCE, self.fuse_resource, "resource", "for instance squat.ai/fuse")
-        if self.time_limit <= 0:
-            raise UsageError("a job needs some time", hint="for instance --time-limit 24h")
+        if not 0 < self.time_limit <= LONGEST:  # more, in nanoseconds, has ended before it began
+            raise UsageError(
+                f"not a time that a job can have: {self.time_limit} s",
+                hint="for instance --time-limit 24h",
+            )
         if _bytes(self.memory_request) > _bytes(self.memory_limit):
             raise UsageError(
                 f"a job cannot need {self.memory_request} and get {self.memory_limit}",

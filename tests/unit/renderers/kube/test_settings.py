@@ -23,6 +23,7 @@ from tests.support.manifests import UNATTENDED, named, objects, rendered
         {"storage_class": "-x"},
         {"fuse_resource": "fuse"},
         {"time_limit": 0},
+        {"time_limit": 2**31},
         {"cidr": ("192.0.2.7/24",)},
         {"cidr": ("web1",)},
         {"cidr": ("fe80::%eth0/64",)},
