@@ -44,7 +44,7 @@ def test_files_are_ready_for_kustomize(tmp_path: Path) -> None:
         (["--", "sshfs", "root@web1"], "needs more than the base"),
         (["--repo", "/srv", "--", "pipe", "root@web1"], "no such option: --repo"),
         (["--network", "x", "--", "pipe", "root@web1"], "no such option: --network"),
-        (["--time-limit", "0h", "--", "pipe", "root@web1"], "some time"),
+        (["--time-limit", "0h", "--", "pipe", "root@web1"], "can have"),
         (["--window", "01:00-05:00", "--schedule", "1 2 * * *", "--", "check", "web1"], "window"),
         (["--window", "1-5", "--", "check", "web1"], "window"),
     ],
