@@ -60,7 +60,10 @@ class Helper:
         self._child, self._session, self._requests = child, session, requests
 
     def go(self, roots: Sequence[str], bars: dict[str, list[str | None]]) -> None:
-        """Let it list the roots (absolute). `bars` is as `hello.bars` makes it."""
+        """Let it list the roots (absolute). `bars` is as `hello.bars` makes it.
+
+        Raises ConnectionLost.
+        """
         plan = {
             "roots": [_hex(path) for path in roots],
             "bars": {
@@ -68,8 +71,7 @@ class Helper:
                 for path, names in bars.items()
             },
         }
-        with contextlib.suppress(BrokenPipeError):  # its end will be noticed
-            self._requests.write(json.dumps(plan).encode() + b"\n")
+        send(self._requests, json.dumps(plan).encode() + b"\n")
 
     def require_ended_well(self) -> None:
         """Raises ConnectionLost if it has not ended with the exit code 0."""
@@ -109,13 +111,29 @@ def started(
         for end in theirs:
             end.close()
         asked = time.time()
-        with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
-            requests.write(question([*paths, *FALLBACK]))
+        send(requests, question([*paths, *FALLBACK]))
         greeting, hello = answer_of(answers.fileno())
         if hello is None:
             raise _no_helper(session, child, greeting, sudo=sudo)
         facts, hollow = read(hello, len(paths), asked)
         yield Helper(child, session, requests), facts, hollow
+
+
+def send(requests: IO[bytes], data: bytes) -> None:
+    """Write all of it, if the other end of the pipe still stands. Raises ConnectionLost.
+
+    The engine has this pipe, too, and makes it one that does not block. Then a plain write may take
+    a part only. And a client that reads nothing must not hold us.
+    """
+    rest, deadline = memoryview(data), time.monotonic() + ANSWER_SECONDS
+    os.set_blocking(requests.fileno(), False)
+    with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
+        while rest:
+            left = max(0, deadline - time.monotonic())
+            if not select.select([], [requests], [], left)[1]:
+                raise ConnectionLost(f"the client takes no orders within {ANSWER_SECONDS:g} s")
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[os.write(requests.fileno(), rest) :]
 
 
 def answer_of(fd: int) -> tuple[bytes, bytes | None]:

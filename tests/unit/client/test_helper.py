@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.wire import Answer, End, Row
 from borgpull.client import hello, helper, shell
 from borgpull.client.mounts import FALLBACK
+from borgpull.errors import ConnectionLost
 
 NO_BARS: dict[str, list[str | None]] = {}
 
@@ -175,3 +178,28 @@ def test_a_python_that_is_too_old_says_so(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"borgpull-python" in done.stderr
+
+
+def test_long_orders_arrive_whole_though_the_engine_lets_the_pipe_not_block() -> None:
+    """A machine with some hundred containers has more mounts than a pipe holds."""
+    bars: dict[str, list[str | None]] = {f"/{number:0200d}": [None] for number in range(5000)}
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    found: list[bytes] = []
+    with os.fdopen(reader, "rb") as there, os.fdopen(writer, "wb", 0) as here:
+        thread = threading.Thread(target=lambda: found.append(there.readline()))
+        thread.start()
+        helper.Helper(None, None, here).go(["/"], bars)  # type: ignore[arg-type]
+        here.close()
+        thread.join()
+    assert len(json.loads(found[0])["bars"]) == 5000
+
+
+def test_a_client_that_takes_no_orders_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helper, "ANSWER_SECONDS", 0.1)
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb", 0) as here:
+        with pytest.raises(ConnectionLost):
+            helper.Helper(None, None, here).go(["/" * 200_000], {})  # type: ignore[arg-type]
+        os.close(reader)
+        helper.send(here, b"nobody is there")
