@@ -25,7 +25,7 @@ from borgpull.process import CommandError, Completed, Running, running
 from borgpull.ssh.session import Session
 
 # The texts that make up the helper, in their order. An import of one by the other is left out.
-PARTS = ("stream_list.py", "stream_read.py")
+PARTS = ("stream_look.py", "stream_list.py", "stream_read.py")
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # It reads its own text, and then lines, by the one buffer.
 _BOOT = (
@@ -42,8 +42,7 @@ ANSWER_SECONDS, END_SECONDS = 60.0, 30.0
 
 
 def source() -> bytes:
-    texts = (shell.script("stream_list.py"), shell.script("stream_read.py"))
-    return "".join(_IMPORT.sub("", text) for text in texts).encode()
+    return "".join(_IMPORT.sub("", shell.script(name)) for name in PARTS).encode()
 
 
 def question(paths: Sequence[str]) -> bytes:

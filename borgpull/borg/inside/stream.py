@@ -1,5 +1,5 @@
 """`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD`: `borg create` of a tree that a helper
-on the client reads (`client/scripts/stream_list.py`).
+on the client reads (`client/scripts/stream_read.py`).
 
 It loads borg's code, and waits for its orders: a line of JSON on standard input, with the command
 line of a `borg create`, the roots of the listing, and the named paths. All but the reading is stock

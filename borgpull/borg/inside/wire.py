@@ -2,7 +2,7 @@
 
 The stream is frames: a kind (1 byte), a length (4 bytes), and the content; numbers are
 little-endian. Every field has a bound. What is beyond one raises BadFrame, and nothing else. The
-helper (`client/scripts/stream_list.py`) has a writer of its own, because it is sent as source.
+helper (`client/scripts/stream_look.py`) has a writer of its own, because it is sent as source.
 """
 
 from __future__ import annotations

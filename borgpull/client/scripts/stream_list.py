@@ -1,169 +1,32 @@
-"""The helper of `borgpull stream`, first part: what is on this machine.
-
-The other side sends the text of both parts as one. A Python here runs it from memory, and nothing
-is written. Answers are frames, which `borg/inside/wire.py` describes. It needs Python 3.6 and its
-library alone. No symlink is followed below a named path, and no path is resolved twice.
-"""
+"""The helper of `borgpull stream`, second part: the walk through the named paths."""
 
 import errno
-import fcntl
 import os
 import stat
 import struct
-import sys
 import zlib
 
-try:
-    import grp
-    import pwd
-except ImportError:
-    pass
+from borgpull.client.scripts.stream_look import (
+    LIST,
+    LISTED,
+    TROUBLE,
+    WAY,
+    entry,
+    look,
+    out,
+)
 
-HEAD, ENTRY, MOST = struct.Struct("<BI"), struct.Struct("<HHI"), (1 << 63) - 1
-STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
-HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
 OPEN_OP, SCAN_OP = 0, 1  # what has failed, in a frame of TROUBLE
-BATCH = 256  # entries of one frame
+BATCH, BATCH_BYTES = 256, 512 << 10  # entries of one frame, and their paths and attributes
 MAX_DEPTH, MAX_PATH = 400, 16 << 10
-NOATIME = getattr(os, "O_NOATIME", 0)
-PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-FOLDER = PLAIN | os.O_DIRECTORY
-GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16  # _IOR('f', 1, long), linux/fs.h
-KEPT_FLAGS = 0x70  # those of chattr(1) that borg stores: immutable, append, nodump
-NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.ENOSYS)
-ACLS = {"system.posix_acl_access": b"A", "system.posix_acl_default": b"D"}
-MOVED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 
 
-class Output:
-    """Frames, written in large pieces."""
-
-    def __init__(self) -> None:
-        self.parts = []  # type: list[bytes]
-        self.size = 0
-
-    def add(self, kind: int, *parts: bytes) -> None:
-        length = sum(map(len, parts))
-        self.parts.append(HEAD.pack(kind, length))
-        self.parts.extend(parts)
-        self.size += length
-        if self.size >= 128 << 10:
-            self.flush()
-
-    def flush(self) -> None:
-        rest = memoryview(b"".join(self.parts))
-        self.parts, self.size = [], 0
-        while rest:
-            rest = rest[os.write(1, rest) :]
-
-
-out = Output()
-
-
-def opened(name: bytes, flags: int, folder: "int | None" = None) -> int:
-    """Raises OSError."""
+def inode(name: bytes, folder: int) -> int:
+    """0 if it has vanished since it was listed: its turn will tell."""
     try:
-        return os.open(name, flags | NOATIME, dir_fd=folder)
-    except PermissionError:  # O_NOATIME is for the owner and for root
-        return os.open(name, flags, dir_fd=folder)
-
-
-told = set()  # type: set[tuple[int, int]]
-
-
-def tell_name(kind: int, number: int) -> None:
-    """Tell the name of a user (0) or group (1), once."""
-    if (kind, number) in told:
-        return
-    told.add((kind, number))
-    try:  # NameError: a Python without these modules
-        name = pwd.getpwuid(number)[0] if kind == 0 else grp.getgrgid(number)[0]
-    except (KeyError, NameError, OverflowError):
-        name = ""
-    out.add(NAME, struct.pack("<BI", kind, number), os.fsencode(name))
-
-
-def extra(tag: bytes, key: bytes, value: bytes) -> bytes:
-    return EXTRA.pack(tag, len(key), len(value)) + key + value
-
-
-def xattrs(what: "int | bytes") -> bytes:
-    """Extended attributes and ACLs of an open file, or of a name in the current folder."""
-    links = {} if isinstance(what, int) else {"follow_symlinks": False}
-    found = b""
-    try:
-        names = os.listxattr(what, **links)
-    except OSError as error:
-        return b"" if error.errno in NO_XATTRS else extra(b"e", b"", b"%d" % (error.errno or 0))
-    for name in names:
-        key = os.fsencode(name)
-        try:
-            value = os.getxattr(what, name, **links)
-        except OSError as error:
-            if error.errno != errno.ENODATA:  # it was deleted meanwhile
-                found += extra(b"e", key, b"%d" % (error.errno or 0))
-            continue
-        if name in ACLS:
-            for tag, _, number in struct.iter_unpack("<HHI", value[4 : len(value) // 8 * 8 + 4]):
-                if tag in (2, 8):
-                    tell_name(int(tag == 8), number)
-        found += extra(ACLS.get(name, b"x"), key if name not in ACLS else b"", value)
-    return found
-
-
-def flags(handle: int) -> bytes:
-    try:
-        answer = fcntl.ioctl(handle, GET_FLAGS, bytes(struct.calcsize("l")))
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
     except OSError:
-        return b""
-    number = int.from_bytes(answer[:4], sys.byteorder) & KEPT_FLAGS
-    return extra(b"f", b"", b"%d" % number) if number else b""
-
-
-def packed(st: os.stat_result) -> bytes:
-    tell_name(0, st.st_uid)
-    tell_name(1, st.st_gid)
-    times = [max(-MOST, min(MOST, ns)) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
-    ids = (st.st_mode, st.st_uid, st.st_gid, min(st.st_nlink, 0xFFFFFFFF), st.st_dev, st.st_ino)
-    return STAT.pack(*ids, st.st_size, *times, st.st_rdev)
-
-
-def entry(depth: int, name: bytes, st: os.stat_result, more: bytes) -> bytes:
-    return ENTRY.pack(depth, len(name), len(more)) + packed(st) + name + more
-
-
-def look(name: bytes) -> "tuple[os.stat_result, bytes, int | None]":
-    """What a name in the current folder is; a folder comes with an open descriptor of it.
-
-    Raises OSError.
-    """
-    for again in (2, 1, 0):
-        st = os.lstat(name)
-        kind = stat.S_IFMT(st.st_mode)
-        try:
-            if kind == stat.S_IFDIR:
-                handle = opened(name, FOLDER)
-                return os.fstat(handle), xattrs(handle) + flags(handle), handle
-            if kind == stat.S_IFLNK:
-                return st, extra(b"l", b"", os.readlink(name)) + xattrs(name), None  # noqa: PTH115
-            if kind != stat.S_IFREG:
-                return st, b"" if kind == stat.S_IFSOCK else xattrs(name), None
-            try:
-                handle = opened(name, PLAIN)
-            except OSError as error:
-                if error.errno in MOVED:
-                    raise
-                return st, xattrs(name) + extra(b"o", b"", b"%d" % (error.errno or 0)), None
-            try:
-                st = os.fstat(handle)
-                if stat.S_ISREG(st.st_mode):
-                    return st, xattrs(handle) + flags(handle), None
-            finally:
-                os.close(handle)
-        except OSError as error:  # it was replaced by something else: look once more
-            if error.errno not in MOVED or not again:
-                raise
-    raise OSError(errno.ESTALE, "replaced again and again")
+        return 0
 
 
 class Node:
@@ -196,7 +59,7 @@ class Walk:
             bytes.fromhex(path): [name if name is None else bytes.fromhex(name) for name in names]
             for path, names in bars
         }
-        self.listed = 0
+        self.listed = self.weight = 0  # entries, and the bytes of their paths and attributes
         self.levels = []  # type: list[Level]
         self.rows = []  # type: list[bytes]
 
@@ -215,8 +78,7 @@ class Walk:
             with os.scandir(handle) as found:
                 pairs = [(item.inode(), os.fsencode(item.name)) for item in found]
         else:  # Python 3.6
-            raw = map(os.fsencode, os.listdir(handle))
-            pairs = [(os.stat(n, dir_fd=handle, follow_symlinks=False).st_ino, n) for n in raw]
+            pairs = [(inode(name, handle), name) for name in map(os.fsencode, os.listdir(handle))]
         names = [name for _, name in sorted(pairs, key=lambda pair: pair[0])]
         bar = self.bars.get(node.path)
         if bar is None:
@@ -259,16 +121,20 @@ class Walk:
         if stat.S_ISSOCK(st.st_mode):
             return  # borg saves none
         number, self.listed = self.listed, self.listed + 1
+        self.weight += len(path) + len(more)
         self.rows.append(entry(depth, label, st, more))
         if stat.S_ISREG(st.st_mode):
-            node = above or Node(None, b"", os.path.dirname(path), opened(b".", FOLDER))
+            node = above or Node(None, b"", os.path.dirname(path), os.open(b".", WAY))
             files[number] = (node, name, st.st_ctime_ns, depth)
         if handle is not None:
             self.enter(Node(above, label if above is None else name, path, handle), handle, number)
 
     def step(self) -> bool:
         """List some more; is there more to list?"""
+        most = self.weight + BATCH_BYTES
         for _ in range(BATCH):
+            if self.weight > most:
+                break
             while self.levels and (self.levels[-1].pruned or not self.levels[-1].names):
                 self.leave()
             if self.levels:

@@ -1,4 +1,4 @@
-"""The helper of `borgpull stream`, second part: the content of files, and what is asked.
+"""The helper of `borgpull stream`, third part: the content of files, and what is asked.
 
 The first line of the input is a question, and the answer a frame. With named paths in it, a plan
 follows in the second line. From then on, the input is requests (`borg/inside/channel.py`).
@@ -14,7 +14,8 @@ import struct
 import sys
 import time
 
-from borgpull.client.scripts.stream_list import (
+from borgpull.client.scripts.stream_list import Node, Walk, files
+from borgpull.client.scripts.stream_look import (
     AGAIN,
     BEGIN,
     BYE,
@@ -24,13 +25,11 @@ from borgpull.client.scripts.stream_list import (
     MOVED,
     PLAIN,
     STOP,
+    WAY,
     WHOLE,
     ZEROS,
-    Node,
-    Walk,
     entry,
     extra,
-    files,
     flags,
     look,
     opened,
@@ -45,7 +44,8 @@ READ, DONE, PRUNE, FINISH = range(4)
 SMALL, BLOCK = 512 << 10, 256 << 10
 # A file is read for so many bytes beyond its size, or for as many as it had: it may never end.
 GROWTH = 1 << 30
-AHEAD = 16384  # entries that are listed before the other side is done with them
+# Entries, and bytes of them, that are listed before the other side is done with them.
+AHEAD, AHEAD_BYTES = 16384, 8 << 20
 MARK = b"\nborgpull-stream 1 \n"  # a profile's greeting may come before
 
 # --- content --------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def send(number: int) -> None:
 
 def send_again(number: int, node: Node, name: bytes, depth: int) -> None:
     """Tell what a file has become: a symlink, say."""
-    here = os.open(b".", FOLDER)
+    here = os.open(b".", WAY)
     try:
         os.fchdir(reach(node))
         st, more, handle = look(name)
@@ -179,10 +179,16 @@ def rest(handle: int, size: int, expected: int) -> None:
 def holds(path: bytes) -> str:
     """Does a folder hold anything that is saved? "" if it is empty; sockets are not saved."""
     found = ""
-    for name in os.listdir(path):
-        if not stat.S_ISSOCK(os.lstat(os.path.join(path, name)).st_mode):
-            return "something"
-        found = "sockets"
+    handle = opened(path, FOLDER)  # its time of access stays
+    try:
+        names = os.scandir(handle) if os.scandir in os.supports_fd else os.listdir(handle)
+        for item in names:  # a folder may be huge, so it is not read to its end
+            name = item if isinstance(item, str) else item.name
+            if not stat.S_ISSOCK(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+                return "something"
+            found = "sockets"
+    finally:
+        os.close(handle)
     return found
 
 
@@ -234,8 +240,10 @@ def requests(walk: Walk) -> None:
     poll.register(0, select.POLLIN)
     wanted = []  # type: list[int]
     received, done, more, answered = b"", 0, True, 0
+    heavy = []  # type: list[tuple[int, int]] # numbers of entries, and the weight up to them
+    freed = 0
     while True:
-        may_list = more and walk.listed - done < AHEAD
+        may_list = more and walk.listed - done < AHEAD and walk.weight - freed < AHEAD_BYTES
         if not wanted and not may_list:
             out.flush()
         if poll.poll(0 if wanted or may_list else None):
@@ -251,6 +259,8 @@ def requests(walk: Walk) -> None:
                     for old in range(done, number):
                         files.pop(old, None)
                     done = number
+                    while heavy and heavy[0][0] <= done:
+                        freed = heavy.pop(0)[1]
                 elif kind == PRUNE:
                     walk.prune(number)
                 elif kind == FINISH:
@@ -264,6 +274,8 @@ def requests(walk: Walk) -> None:
             del wanted[:64]
         elif may_list:
             more = walk.step()
+            if not heavy or heavy[-1][0] != walk.listed:
+                heavy.append((walk.listed, walk.weight))
             out.flush()
 
 

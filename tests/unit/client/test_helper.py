@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import os
+import select
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,7 @@ from borgpull.client.mounts import FALLBACK
 from borgpull.errors import ConnectionLost
 
 NO_BARS: dict[str, list[str | None]] = {}
+NOBODY = 65534
 
 
 class Talk:
@@ -63,11 +67,20 @@ class Talk:
 
 
 @contextmanager
-def talking(*roots: Path, bars: dict[str, list[str | None]] = NO_BARS) -> Iterator[Talk]:
+def talking(
+    *roots: Path, bars: dict[str, list[str | None]] = NO_BARS, user: int | None = None
+) -> Iterator[Talk]:
     """The very command and input that a client gets."""
     named = list(map(str, roots))
     argv = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        user=user,
+        env={"PATH": "/usr/bin:/bin"} if user else None,
+    ) as child:
         assert child.stdin is not None and child.stdout is not None
         child.stdin.write(helper.question([*named, *FALLBACK]))
         greeting, text = helper.answer_of(child.stdout.fileno())
@@ -203,3 +216,62 @@ def test_a_client_that_takes_no_orders_is_not_waited_for(monkeypatch: pytest.Mon
             helper.Helper(None, None, here).go(["/" * 200_000], {})  # type: ignore[arg-type]
         os.close(reader)
         helper.send(here, b"nobody is there")
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder on a tmpfs, which has large attributes, and which everybody may enter."""
+    folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    folder.chmod(0o755)
+    try:
+        os.setxattr(folder, "user.large", bytes(60_000))
+    except OSError:
+        pytest.skip("no large attributes in /dev/shm")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_large_attributes_make_no_frame_too_long_and_are_not_sent_far_ahead(memory: Path) -> None:
+    for number in range(300):
+        (memory / f"{number}").touch()
+        os.setxattr(memory / f"{number}", "user.large", os.urandom(60_000))
+    with talking(memory) as talk:
+        sent = 0
+        fd = talk.channel._read_fd
+        while len(talk.rows) < 301:
+            if not select.select([fd], [], [], 0.5)[0]:
+                assert sent < 16 << 20
+                sent = 0
+                talk.channel.ask(wire.DONE, len(talk.rows))
+                talk.channel.push()
+            kind, content = talk.channel.frame()
+            if kind == wire.LIST:
+                talk.rows += wire.rows(content)
+                sent += len(content)
+        assert talk.channel.frame()[0] == wire.LISTED
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may be another user")
+def test_a_file_below_a_folder_that_may_not_be_listed(memory: Path) -> None:
+    (memory / "closed").mkdir()
+    (memory / "closed/file").write_bytes(b"mine")
+    (memory / "closed/soon-a-link").write_bytes(b"mine")
+    (memory / "closed").chmod(0o711)
+    files = (memory / "closed/file", memory / "closed/soon-a-link")
+    with talking(*files, user=NOBODY) as talk:
+        numbers = talk.listed()
+        files[1].unlink()
+        files[1].symlink_to("file")
+        assert talk.trouble == []
+        assert talk.ask(numbers[str(files[0])[1:]])[2] == b"mine"
+        assert talk.ask(numbers[str(files[1])[1:]])[0].extra.endswith(b"file")
+
+
+def test_the_question_leaves_the_time_of_access_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    os.utime(tmp_path, ns=(1, 2))
+    with talking(tmp_path) as talk:
+        talk.listed()
+        assert tmp_path.stat().st_atime_ns == 1
