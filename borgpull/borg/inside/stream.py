@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.channel import Channel, Ended
-from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.content import Chunks, forget_newest
 from borgpull.borg.inside.places import Places, Wanted
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.tell import Teller
@@ -114,9 +114,7 @@ def create(
         cache_mode=args.files_cache_mode,
         iec=args.iec,
     ) as cache:
-        # Had the cache to be synchronized, the greatest number stands there. borg would then keep
-        # the newest file of this run in its files cache, though it may still be changing.
-        cache._newest_cmtime = None
+        forget_newest(cache)  # it may have been synchronized, and saved
         archive = new_archive(args, repository, key, manifest, cache)
         saving = (archive, cache, Chunks(archive, key, cache, args))
         run = Run(channel, places, promise, teller, saving)
