@@ -89,8 +89,12 @@ done
 """
 
 
-@pytest.mark.parametrize("method", ["pipe", "socat", "agent", "forward", "sshfs"])
-def test_the_line_of_a_method(lab: Lab, debian: Client, method: str) -> None:
+@pytest.mark.parametrize("method", ["pipe", "stream", "socat", "agent", "forward", "sshfs"])
+def test_the_line_of_a_method(
+    request: pytest.FixtureRequest, lab: Lab, debian: Client, method: str
+) -> None:
+    if method == "stream":  # it needs a Python there
+        debian = request.getfixturevalue("borg12")
     line = let_in(lab, debian, "--method", method)
     assert line.startswith("restrict"), line
     debian.exec("sh", "-c", "mkdir -p /root/.ssh; echo 'touch /tmp/rc' >/root/.ssh/rc")

@@ -36,7 +36,7 @@ OPTIONS = (
 
 @pytest.fixture(scope="module")
 def client(lab: Lab) -> Client:
-    made = lab.client(SEED="0", options=OPTIONS)
+    made = lab.client("borgpull-borg12-client", SEED="0", options=OPTIONS)  # with a Python
     made.exec("sh", "-c", MAKE)
     return made
 
@@ -59,7 +59,7 @@ def assert_told(done: Completed, code: int, *words: str) -> None:
     assert all(word in said for word in words), said
 
 
-@pytest.mark.parametrize("method", ["pipe", "sshfs"])
+@pytest.mark.parametrize("method", ["pipe", "stream", "sshfs"])
 def test_a_named_path_that_is_not_in_the_archive_fails_the_run(
     lab: Lab, client: Client, method: str
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_named_path_that_is_not_in_the_archive_fails_the_run(
     }
 
 
-@pytest.mark.parametrize("method", ["pipe", "sshfs"])
+@pytest.mark.parametrize("method", ["pipe", "stream", "sshfs"])
 def test_paths_that_lie_in_one_another_are_saved_once(
     lab: Lab, client: Client, method: str
 ) -> None:
@@ -105,7 +105,7 @@ def test_a_disk_at_two_places_is_saved_at_both(lab: Lab, client: Client) -> None
     assert {"twice/disk", "twice/disk/kept", "mix/ram/b/disk", "mix/ram/b/disk/kept"} <= set(found)
 
 
-@pytest.mark.parametrize("method", ["pipe", "sshfs"])
+@pytest.mark.parametrize("method", ["pipe", "stream", "sshfs"])
 def test_a_symlink_as_a_named_path_is_refused_with_its_target(
     lab: Lab, client: Client, method: str
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_symlink_as_a_named_path_is_refused_with_its_target(
     assert_told(run(lab, client, method, "/srv/n/full", "/srv/n/not"), 36, "/srv/n/not")
 
 
-@pytest.mark.parametrize("method", ["pipe", "sshfs"])
+@pytest.mark.parametrize("method", ["pipe", "stream", "sshfs"])
 def test_mounts_are_left_out_but_a_disk_below_one_is_saved(
     lab: Lab, client: Client, method: str
 ) -> None:
@@ -136,7 +136,7 @@ def test_mounts_are_left_out_but_a_disk_below_one_is_saved(
     assert dry["items"] == len(folders) + len(files) + 1
 
 
-@pytest.mark.parametrize("method", ["pipe", "sshfs"])
+@pytest.mark.parametrize("method", ["pipe", "stream", "sshfs"])
 def test_a_dead_mount_as_a_named_path_is_told_with_the_clients_own_error(
     lab: Lab, client: Client, method: str
 ) -> None:

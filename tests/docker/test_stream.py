@@ -181,6 +181,21 @@ def test_named_paths(lab: Lab, saved: Saved) -> None:
     assert not [name for name in found if name.startswith(("proc/", "sys/", "usr"))]
 
 
+def test_any_login_shell_and_what_its_profile_says(lab: Lab, saved: Saved) -> None:
+    client = saved.client
+    client.exec("sh", "-c", "echo 'echo hello; printf no-newline' >/root/.cshrc")
+    client.exec("usermod", "--shell", "/bin/tcsh", "root")
+    words = ("--name", "shell", client.address, f"{TREE}/more")
+    assert lab.pull("stream", client, "--name", "shell", f"{TREE}/more")["data"]["items"]["-"] > 5
+    client.exec("sh", "-c", "echo 'yes' >/root/.cshrc")
+    endless = lab.plain("stream", "--json", *words)
+    assert endless.rc == 37, endless.stdout
+    client.exec("usermod", "--shell", "/bin/false", "root")
+    none = lab.plain("stream", "--json", *words)
+    client.exec("usermod", "--shell", "/bin/sh", "root")
+    assert none.rc == 38, none.stdout
+
+
 def test_a_client_without_python_is_told_what_works(lab: Lab) -> None:
     client = lab.client("borgpull-busybox-client", SSHD="openssh")
     done = lab.plain("stream", "--json", "--init", client.address, "/etc")
