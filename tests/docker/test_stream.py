@@ -257,6 +257,46 @@ def test_a_run_that_was_cut_reads_little_again(lab: Lab, saved: Saved) -> None:
     lab.borg("cut", "check", "--verify-data")
 
 
+MEANWHILE = """
+cd /srv/data/meanwhile; head -c 9 /dev/zero >>hold; rm one gone; mv folder elsewhere
+chmod 600 mode; setfattr -n user.k -v v mode; rm pipe; mkfifo pipe; echo longer-text >text
+"""
+
+
+def test_what_changes_meanwhile_is_saved_as_it_is_then(lab: Lab, saved: Saved) -> None:
+    """Between the listing, which goes ahead, and the reading, which a slow link holds up."""
+    client = saved.client
+    client.exec(
+        *("sh", "-c"),
+        "mkdir /srv/data/meanwhile; cd /srv/data/meanwhile; head -c 9M /dev/urandom >hold; "
+        "mkdir folder; echo linked >one; ln one two; ln one three; "
+        "for name in gone mode pipe text folder/in; do echo x >$name; done",
+    )
+    slow = ends.proxy(lab, f"hold-{client.name}", 4_000_000, f"22:{client.name}:22")
+    lab.pin(slow, client.ip())
+    words = ("--json", "--init", "--name", "meanwhile", "--compression", "none", f"root@{slow}")
+    run = ends.start(lab, "stream", *words, f"{TREE}/meanwhile")
+    ends.await_text(run, '"progress"')
+    client.exec("sh", "-c", MEANWHILE)
+    code = run.wait(timeout=60)
+    docker("rm", "-f", slow)
+    assert code == 0, run.output()
+    data = Completed(0, run.output(), "").result["data"]
+    assert data["changed"] == [f"{TREE}/meanwhile/hold"]
+    # `one` only if it was the first name by which its file was met.
+    gone = {Path(path).name for path in data["vanished"]}
+    assert gone - {"one"} == {"in", "gone"}
+    text = lab.borg("meanwhile", "debug", "dump-archive", f"::{data['archive']}", "-")
+    found = {Path(item["path"]).name: item for item in json.loads(text)["_items"]}
+    linked = [found[name] for name in ("one", "two", "three") if name in found]
+    first = [item for item in linked if "source" not in item]
+    assert [(item["size"], item["hardlink_master"]) for item in first] == [(7, True)]
+    assert {item["source"] for item in linked if "source" in item} == {first[0]["path"]}
+    assert (found["mode"]["mode"] & 0o777, list(found["mode"]["xattrs"])) == (0o600, ["user.k"])
+    assert found["pipe"]["mode"] >> 12 == 0o1
+    assert found["text"]["size"] == len("longer-text\n")
+
+
 def test_a_client_that_lies_is_told_apart_and_nothing_is_archived(lab: Lab) -> None:
     client = lab.client(IMAGE, SEED="0")
     source = Path(evil_helper.__file__).read_text()
