@@ -147,13 +147,13 @@ def _ended(
     said, deadline = "", time.monotonic() + END_SECONDS
     for item in helper.lines():
         if time.monotonic() > deadline:
-            raise HostileClient("the target's helper does not end", hint=INSTEAD)
+            raise HostileClient("the target's helper does not end")
         if item and (text := item[1].decode(errors="replace").strip()):
             said = text
             events.debug(emit, f"the target: {text}")
     code = helper.wait(60)
     if done.returncode == sending.HOSTILE:
-        raise HostileClient(f"the target's helper lies: {_reason(child)}", hint=INSTEAD)
+        raise HostileClient(f"the target's helper lies: {_reason(child)}")
     if done.returncode == sending.STALLED:
         raise ConnectionLost(_reason(child))
     if done.returncode == sending.LOST and (code == SSH_FAILED or lost(alive, code)):

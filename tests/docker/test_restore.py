@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import IMAGE, PLAIN, TIMEOUT, Client, Lab, docker
+from tests.support.lab import PLAIN, TIMEOUT, Client, Lab, docker
 from tests.support.restores import (
     INTO,
     TREE,
@@ -20,6 +20,7 @@ from tests.support.restores import (
     ok,
     restore,
     saved,
+    set_flags,
     volume,
 )
 
@@ -338,18 +339,6 @@ def test_find_and_diff(lab: Lab, source: Client) -> None:
     assert next(item["new_mtime"] for item in change if "new_mtime" in item).endswith("+00:00")
     assert done.result["data"]["differences"] == len(changed)
     assert path in lab.plain("diff", source.name, "all", "latest").stdout
-
-
-def set_flags(client: Client, **flags: int) -> None:
-    """Flags of linux/fs.h for files of TREE; the client may set none itself."""
-    call = "fcntl.ioctl(open(sys.argv[1]), 0x40086602, bytes([int(sys.argv[2])]) + bytes(7))"
-    code = f"import fcntl, sys; {call}"
-    mount = f"{volume(client, TREE)}:/a"
-    for name, number in flags.items():
-        docker(
-            *("run", "--rm", "--cap-add", "LINUX_IMMUTABLE", "-v", mount),
-            *("--entrypoint", "python3", IMAGE, "-c", code, f"/a/{name}", str(number)),
-        )
 
 
 def test_flags_that_could_not_be_set_are_told(lab: Lab, target: Client) -> None:

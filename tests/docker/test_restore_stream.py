@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.lab import PLAIN, Client, Completed, Lab
-from tests.support.restores import INTO, TREE, UNAVOIDABLE, differences, ok, saved
+from tests.support.restores import (
+    INTO,
+    TREE,
+    UNAVOIDABLE,
+    differences,
+    far_archive,
+    ok,
+    repaired,
+    saved,
+    set_flags,
+)
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
@@ -115,6 +126,57 @@ def test_a_target_without_python(lab: Lab, source: Client) -> None:
     done = by_stream(lab, source, f"{source.address}:{INTO}", "all")
     assert (done.rc, done.result["failure"]["error"]) == (38, "ClientUnsuitable"), done.stdout
     assert "--how native" in done.result["failure"]["hint"]
+
+
+def test_parts_of_it(lab: Lab, source: Client, target: Client) -> None:
+    """Hard links without their first name; flags; times that borg itself does not store."""
+    to = emptied(target)
+    listed = lab.borg(source.name, "list", "--format", "{path} {linktarget}{NL}", "::all")
+    (first,) = set(re.findall(r" (\S+/hard-\d)$", listed, re.MULTILINE))
+    three = ("links/hard-1", "links/hard-2", "links/sub/hard-3")
+    two = [name for name in three if not first.endswith(name)]
+    ok(by_stream(lab, source, to, "all", *(f"{TREE}/{name}" for name in two), "--strip", "2"))
+    places = [f"{INTO}/{name}" for name in two]
+    assert target.exec("stat", "-c", "%h %n", *places) == "".join(f"2 {one}\n" for one in places)
+    assert sorted(target.exec("find", INTO, "-type", "f").split()) == sorted(places)
+
+    source.exec("sh", "-c", f"mkdir {TREE}/new && cd {TREE}/new && touch -d @-2147483648 old")
+    source.exec("sh", "-c", f"cd {TREE}/new && echo x >nodump && echo x >fixed && touch -d @5 .")
+    set_flags(source, **{"new/nodump": 0x40, "new/fixed": 0x10})
+    try:
+        far_archive(lab, source, "far")
+    finally:
+        set_flags(source, **{"new/fixed": 0})
+        source.exec("rm", "-r", f"{TREE}/new")
+    emptied(target)
+    done = by_stream(lab, source, to, "far", "/new")
+    # Without a capability nobody makes a file immutable.
+    assert (done.rc, done.result["data"]["not_restored"]) == (80, {"flags": 1}), done.stdout
+    assert done.result["data"]["warnings"] == ["/new/fixed: Operation not permitted"]
+    times = target.exec("stat", "-c", "%Y", f"{INTO}/new", f"{INTO}/new/old").split()
+    assert times == ["5", "-2147483648"]
+
+
+def test_a_damaged_repository(lab: Lab, target: Client) -> None:
+    """A file is whole, or it is not there and named; never zeros."""
+    folder = "/srv/control/some"
+    script = f"mkdir -p {folder}; cd {folder}; head -c 9M /dev/urandom >large; echo x >a; echo y >b"
+    target.exec("sh", "-c", script)
+    lab.pull("pipe", target, "--archive", "some", folder)
+    segments = (lab.repo / target.name / "data").glob("*/*")
+    with max(segments, key=lambda path: path.stat().st_size).open("r+b") as file:
+        file.seek(4_000_000)
+        file.write(b"damage")
+    for text in ("IntegrityError", "chunks of it are lost"):
+        done = by_stream(lab, target, emptied(target), "some")
+        data = done.result["data"]
+        assert (done.rc, data["not_restored"]) == (80, {"missing": 1}), done.stdout
+        assert data["not_restored_paths"] == [f"{folder}/large (missing)"]
+        assert data["warnings"][0].startswith(f"{folder}/large: ")
+        assert text in data["warnings"][0]
+        found = target.exec("find", INTO, "-type", "f").split()
+        assert sorted(found) == [f"{INTO}{folder}/{name}" for name in "ab"]
+        repaired(lab, target)
 
 
 BIG = "/srv/control/big"

@@ -146,6 +146,24 @@ def far_archive(lab: Lab, client: Client, archive: str) -> None:
     _borg(lab, client, words, mounts=["-v", f"{volume(client, TREE)}:/tree:ro"])
 
 
+def repaired(lab: Lab, client: Client) -> None:
+    """`borg check --repair`: files with lost chunks get zeros in their places."""
+    words = ["env", "BORG_CHECK_I_KNOW_WHAT_I_AM_DOING=YES", "borg", "check", "--repair"]
+    _borg(lab, client, words)
+
+
+def set_flags(client: Client, **flags: int) -> None:
+    """Flags of linux/fs.h for files of TREE; the client may set none itself."""
+    call = "fcntl.ioctl(open(sys.argv[1]), 0x40086602, bytes([int(sys.argv[2])]) + bytes(7))"
+    code = f"import fcntl, sys; {call}"
+    mount = f"{volume(client, TREE)}:/a"
+    for name, number in flags.items():
+        docker(
+            *("run", "--rm", "--cap-add", "LINUX_IMMUTABLE", "-v", mount),
+            *("--entrypoint", "python3", IMAGE, "-c", code, f"/a/{name}", str(number)),
+        )
+
+
 def _borg(
     lab: Lab,
     client: Client,
