@@ -42,6 +42,7 @@ MODULE = "borgpull.client.scripts."
 INSTEAD = "--how tar, which loses xattrs and ACLs; or --how native, which tells it the passphrase"
 # ssh ends with this code for its own failures, and if a signal has ended the helper.
 SSH_FAILED = 255
+AGAIN = "--overwrite changed restores the rest"
 # A helper that has said its last word ends at once.
 END_SECONDS = 60.0
 
@@ -160,7 +161,7 @@ def _ended(
         raise broken(done)
     if done.returncode == sending.LOST or (code and done.failure is None):
         done.failure = None
-        text = f"the helper on the target ended with {code}: {said[:200] or 'no message'}"
+        text = f"the helper on the target ended with {code}: {said[:200] or 'no message'}; {AGAIN}"
         done.warnings.append(FileWarning("helper", "", no_room(text), text))
     elif done.failure is not None and not done.items:
         raise done.failure
