@@ -9,8 +9,9 @@ from typing import Any
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.content import Reader
-from borgpull.borg.inside.engine import READY, Engine, Slot
+from borgpull.borg.inside.engine import READY, Engine
 from borgpull.borg.inside.extras import extra
+from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.wire import Answer, BadFrame, End, Row
 
 _OPS = ("", "open", "read")
@@ -66,9 +67,10 @@ class Run(Engine):
         st = answer.st
         if st is None or not stat.S_ISREG(st.st_mode):
             raise BadFrame("an answer that is no file")
-        if (st.st_ino, st.st_dev) != slot.inode and self._first_names.get(slot.inode) == slot.path:
-            del self._first_names[slot.inode]
+        if (st.st_ino, st.st_dev) != slot.inode:
+            self._links.free(slot)
         more = extra(answer.extra)
+        self._queue.grow(slot, len(answer.extra))
         slot.st, slot.extra = st, more if more.fresh else slot.extra
 
     def _finish(self, slot: Slot, chunks: list[Any], size: int, end: End) -> None:
@@ -95,8 +97,8 @@ class Run(Engine):
         slot = self._answered(number)
         if stat.S_ISREG(row.st.st_mode) or stat.S_ISDIR(row.st.st_mode):
             raise BadFrame("a file that has become a file")
-        if self._first_names.get(slot.inode) == slot.path:
-            del self._first_names[slot.inode]
+        self._links.free(slot)
+        self._queue.grow(slot, len(row.extra))
         slot.st, slot.extra, slot.state = row.st, extra(row.extra), READY
         if not stat.S_ISSOCK(row.st.st_mode):  # borg saves none
             self._special(slot)

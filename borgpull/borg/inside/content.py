@@ -64,19 +64,9 @@ class Chunks:
         from borg.constants import CHUNK_MIN_EXP  # type: ignore[import-not-found]
 
         assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
-        chunks = self
-
-        class Processor(ChunksProcessor):  # type: ignore[misc]
-            def write_part_file(self, *args: Any) -> Any:
-                """borg refers to the chunks of a file's finished part from a part's item."""
-                length, number = super().write_part_file(*args)
-                chunks._parted = length
-                return length, number
-
         self._archive, self._key, self._cache = archive, key, cache
         self._progress = args.progress
-        self._parted = 0  # chunks of the file at hand that a checkpoint has
-        self._processor = Processor(
+        self._processor = ChunksProcessor(
             cache=cache,
             key=key,
             add_item=archive.add_item,
@@ -97,14 +87,14 @@ class Chunks:
 
     def large(self, item: Any, reader: Reader) -> tuple[list[Any], End]:
         """All chunks of a file; none if it could not be read to its end. Raises BadFrame, Ended."""
-        self._parted = 0
         self._processor.process_file_chunks(
             item, self._cache, self._archive.stats, self._progress, self._chunker.chunkify(reader)
         )
         end = reader.end
         assert end is not None
         if end.stage:
-            self.drop(item.chunks[self._parted :])
+            # If checkpoints have parts of it, borg has counted each chunk once more for the file.
+            self.drop(item.chunks)
             return [], end
         return list(item.chunks), end
 

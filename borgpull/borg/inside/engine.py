@@ -14,19 +14,18 @@ from typing import Any
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
-from borgpull.borg.inside.extras import Extra, extra
+from borgpull.borg.inside.extras import extra
 from borgpull.borg.inside.fields import Fields
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.slots import FirstNames, Queue, Slot
 from borgpull.borg.inside.tell import Teller
-from borgpull.borg.inside.wire import BadFrame, Row, Stat
+from borgpull.borg.inside.wire import BadFrame, Row
 
 # Files, and their bytes, that are asked for before the first one has come.
 MAX_ASKED, MAX_ASKED_BYTES = 4096, 32 << 20
 # The helper learns after so many entries how far this side is.
 DONE_EVERY = 1024
-# The helper lists some 17,000 entries ahead at most.
-MAX_QUEUE = 20_000
 MAX_NAMES = 1_000_000  # of users, and of groups
 # States of an entry: known to the files cache; asked for; another name of a file; finished.
 KNOWN, ASKED, LATER, READY = range(4)
@@ -37,23 +36,6 @@ LETTERS = {
     stat.S_IFBLK: "b",
     stat.S_IFCHR: "c",
 }
-
-
-class Slot:
-    """An entry that waits for its turn."""
-
-    __slots__ = ("extra", "hash", "ids", "item", "number", "path", "st", "state", "status")
-
-    def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
-        self.number, self.path, self.st, self.extra, self.state = number, path, st, more, state
-        self.item: Any = None  # of a finished one; None if it has failed
-        self.ids: list[bytes] = []  # chunks of a known one
-        self.hash = b""  # of its path, for the files cache
-        self.status = ""  # borg's letter
-
-    @property
-    def inode(self) -> tuple[int, int]:
-        return self.st.st_ino, self.st.st_dev
 
 
 class Engine:
@@ -71,11 +53,11 @@ class Engine:
         self._channel, self._places, self._promise = channel, places, promise
         self._tell, self._saving = teller, saving
         self.fields = Fields()
-        self._queue: deque[Slot] = deque()
+        self._queue = Queue()
         self._unsent: deque[Slot] = deque()
         self._asked: deque[Slot] = deque()  # in the order of their answers
         self._asked_bytes = 0
-        self._first_names: dict[tuple[int, int], str] = {}  # of hard links, by inode and device
+        self._links = FirstNames()
         self._count = self._answers = self._done = 0
         self._total: int | None = None  # entries, once the listing is at its end
         self.items: Counter[str] = Counter()  # by borg's type letters
@@ -129,9 +111,9 @@ class Engine:
             self._tell.status("-", path)
             self.items["-"] += 1
         elif kind == stat.S_IFREG:
-            self._file(number, path, row.st, extra(row.extra))
+            self._file(_slot(number, path, row, LATER))
         else:
-            self._add(self._special(Slot(number, path, row.st, extra(row.extra), READY)))
+            self._add(self._special(_slot(number, path, row, READY)))
 
     def _special(self, slot: Slot) -> Slot:
         """Fill in a slot of anything but a regular file."""
@@ -148,13 +130,13 @@ class Engine:
         elif kind != stat.S_IFDIR:
             if kind != stat.S_IFIFO:
                 item.rdev = slot.st.st_rdev
-            first = self._first_names.get(slot.inode) if slot.st.st_nlink > 1 else None
+            first = self._links.of(slot) if slot.st.st_nlink > 1 else None
             if first is not None:
                 item.source, slot.status = first, "h"
             else:
-                item.hardlink_master = slot.st.st_nlink > 1
-                if item.hardlink_master:
-                    self._first_names[slot.inode] = slot.path
+                if slot.st.st_nlink > 1:
+                    self._links.claim(slot)
+                item.hardlink_master = self._links.leads(slot)
         slot.item = item
         return slot
 
@@ -165,14 +147,12 @@ class Engine:
             self._tell.failed(slot.path, "extended stat (xattrs)", found[0])
         return bool(found)
 
-    def _file(self, number: int, path: str, st: Stat, more: Extra) -> None:
-        slot = Slot(number, path, st, more, LATER)
-        if st.st_nlink > 1 and slot.inode in self._first_names:
-            self._add(slot)
-            return
-        if st.st_nlink > 1:
-            self._first_names[slot.inode] = path
-        self._choose(slot)
+    def _file(self, slot: Slot) -> None:
+        linked = slot.st.st_nlink > 1
+        if not linked or self._links.of(slot) is None:
+            if linked:
+                self._links.claim(slot)
+            self._choose(slot)
         self._add(slot)
 
     def _choose(self, slot: Slot, *, first: bool = False) -> None:
@@ -212,8 +192,9 @@ class Engine:
             self._asked.append(slot)
             self._asked_bytes += slot.st.st_size
             self._channel.ask(wire.READ, slot.number)
-        done = self._queue[0].number if self._queue else self._count
-        if done - self._done >= DONE_EVERY:
+        done = self._queue.head.number if self._queue else self._count
+        # The helper may wait for our word before it lists on.
+        if done - self._done >= (DONE_EVERY if self._queue else 1):
             self._done = done
             self._channel.ask(wire.DONE, done)
         self._channel.push()
@@ -221,23 +202,21 @@ class Engine:
     # --- the queue --------------------------------------------------------------------------------
 
     def _add(self, slot: Slot) -> None:
-        self._queue.append(slot)
-        if len(self._queue) > MAX_QUEUE:
-            raise BadFrame("a listing that does not wait for us")
-        if self._queue[0] is slot:
+        self._queue.add(slot)
+        if self._queue.head is slot:
             self._advance()
 
     def _advance(self) -> None:
         """Make items of what is at the head of the queue, as far as it is known."""
         while self._queue:
-            slot = self._queue[0]
+            slot = self._queue.head
             if slot.state == KNOWN:
                 self._unchanged(slot)
             elif slot.state == LATER:
                 self._another_name(slot)
             if slot.state != READY:
                 return
-            self._queue.popleft()
+            self._queue.pop()
             if slot.item is not None:
                 self._save(slot)
 
@@ -265,9 +244,9 @@ class Engine:
 
     def _another_name(self, slot: Slot) -> None:
         """A further name of a file. Its first name may have failed: then this one is the first."""
-        first = self._first_names.get(slot.inode)
+        first = self._links.of(slot)
         if first is None:
-            self._first_names[slot.inode] = slot.path
+            self._links.claim(slot)
             self._choose(slot, first=True)
             if slot.state == KNOWN:
                 self._unchanged(slot)
@@ -279,20 +258,26 @@ class Engine:
 
     def _made(self, slot: Slot, chunks: list[Any]) -> None:
         """All is known of a file, but for the rest of the queue."""
+        assert self._saving is not None
         slot.state = READY
         if self._unlisted(slot):
+            self._links.free(slot)
+            self._saving[2].drop(chunks)
             return
         slot.item = self.fields.item(slot.path, slot.st, slot.extra)
         slot.item.chunks = chunks
-        if slot.st.st_nlink > 1:
-            self._first_names.setdefault(slot.inode, slot.path)
         # It may have lost its other names since they were listed; they refer to it all the same.
-        slot.item.hardlink_master = self._first_names.get(slot.inode) == slot.path
+        slot.item.hardlink_master = self._links.leads(slot)
         slot.item.get_size(memorize=True)
 
     def _failed(self, slot: Slot, op: str, errno: int, text: str = "") -> None:
         self._tell.failed(slot.path, op, errno, text)
-        if self._first_names.get(slot.inode) == slot.path:
-            del self._first_names[slot.inode]
+        self._links.free(slot)
         slot.state = READY
         self._advance()
+
+
+def _slot(number: int, path: str, row: Row, state: int) -> Slot:
+    slot = Slot(number, path, row.st, extra(row.extra), state)
+    slot.weight += len(row.extra)
+    return slot

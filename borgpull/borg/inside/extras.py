@@ -10,7 +10,7 @@ from borgpull.borg.inside.wire import require
 _EXTRA = struct.Struct("<cHI")  # a tag, the length of its key and of its value
 # Bounds, in bytes. Linux limits an attribute's name to 255, its value to 65,536, a target to 4,095.
 MAX_KEY, MAX_VALUE, MAX_TARGET = 512, 64 << 10, 4096
-MAX_FAILED = 1000
+MAX_XATTRS, MAX_FAILED = 10_000, 1000  # their number: Linux limits the list to 65,536 bytes
 
 
 class Extra(NamedTuple):
@@ -48,11 +48,13 @@ def extra(content: bytes) -> Extra:
 
 def _with(found: Extra, tag: bytes, key: bytes, value: bytes) -> Extra:
     if tag == b"x":
-        require(bool(key) and b"\0" not in key)
+        require(bool(key) and b"\0" not in key and len(found.xattrs) < MAX_XATTRS)
         found.xattrs[key] = value
         return found
     if tag == b"e":
-        return found._replace(failed=(*found.failed[: MAX_FAILED - 1], (key, _decimal(value))))
+        if len(found.failed) >= MAX_FAILED:
+            return found
+        return found._replace(failed=(*found.failed, (key, _decimal(value))))
     require(not key)
     if tag in (b"A", b"D"):
         require(4 <= len(value) <= MAX_VALUE and len(value) % 8 == 4)

@@ -1,0 +1,121 @@
+"""The entries of a listing that wait for their turn, and the first names of hard links.
+
+A client says how many there are, and how long. So both have bounds, in bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple
+
+from borgpull.borg.inside.extras import Extra
+from borgpull.borg.inside.wire import BadFrame, Stat
+
+# The helper lists some 17,000 entries ahead at most, and 12 MiB of their paths and attributes.
+MAX_QUEUE, MAX_QUEUED = 20_000, 32 << 20
+# Of all first names, with what a name costs beside its text.
+MAX_LINKED, COST = 2 << 30, 400
+
+
+class Slot:
+    """An entry that waits for its turn."""
+
+    __slots__ = (
+        *("extra", "hash", "ids", "item", "number", "path", "st", "state", "status"),
+        "weight",
+    )
+
+    def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
+        self.number, self.path, self.st, self.extra, self.state = number, path, st, more, state
+        self.item: Any = None  # of a finished one; None if it has failed
+        self.ids: list[bytes] = []  # chunks of a known one
+        self.hash = b""  # of its path, for the files cache
+        self.status = ""  # borg's letter
+        self.weight = len(path)  # bytes of all that the client has said of it
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        return self.st.st_ino, self.st.st_dev
+
+
+class Queue:
+    """Slots in the order of the listing."""
+
+    def __init__(self) -> None:
+        self._slots: deque[Slot] = deque()
+        self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def head(self) -> Slot:
+        return self._slots[0]
+
+    def add(self, slot: Slot) -> None:
+        """Raises BadFrame if too much waits."""
+        self._slots.append(slot)
+        self._weigh(slot.weight)
+        if len(self._slots) > MAX_QUEUE:
+            raise BadFrame("a listing that does not wait for us")
+
+    def grow(self, slot: Slot, size: int) -> None:
+        """The client has said more of a slot that waits. Raises BadFrame if too much waits."""
+        slot.weight += size
+        self._weigh(size)
+
+    def pop(self) -> Slot:
+        slot = self._slots.popleft()
+        self._weight -= slot.weight
+        return slot
+
+    def _weigh(self, size: int) -> None:
+        self._weight += size
+        if self._weight > MAX_QUEUED:
+            raise BadFrame("a listing whose names and attributes do not wait for us")
+
+
+class _First(NamedTuple):
+    path: str
+    number: int  # of the entry
+    size: int
+    mtime_ns: int
+
+
+class FirstNames:
+    """Of hard links: the name that has the content, by inode and device.
+
+    A deleted file's inode may be another file's at once. Names of one file have the same size and
+    time; a name that has not is saved with its own content.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[int, int], _First] = {}
+        self._weight = 0
+
+    def of(self, slot: Slot) -> str | None:
+        """The path that a further name refers to. It is before that name in the archive."""
+        first = self._first.get(slot.inode)
+        if first is None or first.number >= slot.number:
+            return None
+        same = (first.size, first.mtime_ns) == (slot.st.st_size, slot.st.st_mtime_ns)
+        return first.path if same else None
+
+    def claim(self, slot: Slot) -> None:
+        """Make this the first name, unless another one is. Raises BadFrame beyond the bound."""
+        if slot.inode in self._first:
+            return
+        own = _First(slot.path, slot.number, slot.st.st_size, slot.st.st_mtime_ns)
+        self._first[slot.inode] = own
+        self._weight += len(own.path) + COST
+        if self._weight > MAX_LINKED:
+            raise BadFrame("hard links without end")
+
+    def leads(self, slot: Slot) -> bool:
+        first = self._first.get(slot.inode)
+        return first is not None and first.number == slot.number
+
+    def free(self, slot: Slot) -> None:
+        """The slot has no content, after all. A further name may become the first."""
+        if self.leads(slot):
+            self._weight -= len(self._first.pop(slot.inode).path) + COST

@@ -1,0 +1,68 @@
+"""The engine of `stream` with a real repository, and a client whose every frame is chosen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support import engine_alone
+from tests.support.lab import IMAGE, ROOT, docker
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
+PROGRAM = engine_alone.__name__
+
+
+def case(name: str) -> dict[str, Any]:
+    words = ("--rm", "--network", "none", "-v", f"{ROOT}/tests:/t/tests:ro", "--workdir", "/t")
+    text = docker("run", *words, "--entrypoint", "python3", IMAGE, "-m", PROGRAM, name)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_an_inode_that_another_file_has_got_makes_no_hard_link_of_it() -> None:
+    found = case("reused")
+    assert found["code"] == 0, found
+    assert found["items"]["r/b"] == ["-", "", "6"]
+    assert found["items"]["r/c"][1] == "r/a"
+
+
+def test_a_further_name_refers_to_no_name_that_is_not_in_the_archive() -> None:
+    found = case("refused")
+    assert found["code"] == 106
+    assert "r/a" not in found["items"]
+    assert found["items"]["r/b"] == ["-", "", "5"]
+
+
+def test_a_further_name_refers_to_no_name_that_comes_later() -> None:
+    found = case("moved")
+    assert found["code"] == 107
+    assert found["items"] == {
+        "r": ["d", "", "0"],
+        "r/q": ["-", "", "5"],
+        "r/b": ["-", "", "5"],
+        "r/x": ["-", "", "5"],
+    }
+
+
+def test_a_file_that_fails_after_a_checkpoint_leaves_no_reference_behind() -> None:
+    found = case("cut")
+    assert found["code"] == 106
+    assert '"bytes": 0,' in found["said"]
+    assert "r/a" not in found["items"]
+    kept, counted_anew = found["references"]
+    assert kept == counted_anew
+
+
+def test_the_newest_file_is_read_again_though_a_checkpoint_came_before_it() -> None:
+    found = case("newest")
+    assert found["code"] == 0, found["said"]
+    assert found["asked"] == [2]
+
+
+@pytest.mark.parametrize(("name", "most"), [("heavy", 600), ("linked", 2600)])
+def test_a_client_cannot_fill_the_memory(name: str, most: int) -> None:
+    found = case(name)
+    assert found["code"] == 200
+    assert found["peak"] < most

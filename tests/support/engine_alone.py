@@ -1,0 +1,286 @@
+"""In a container of our image: the engine of `stream` with a repository, and a client that is a
+script of frames. `python3 -m tests.support.engine_alone CASE` prints what it found as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.support.evil_helper import (
+    BEGIN,
+    BYE,
+    DATA,
+    DIR,
+    FILE,
+    LISTED,
+    STOP,
+    WHOLE,
+    frame,
+    rows,
+)
+
+BASE = Path(tempfile.mkdtemp())
+ENV = {
+    **os.environ,
+    "BORG_BASE_DIR": f"{BASE}/base",
+    "BORG_REPO": f"{BASE}/repo",
+    "BORG_PASSPHRASE": "secret",
+    "BORG_EXIT_CODES": "modern",
+    "LC_ALL": "C.UTF-8",
+}
+SECOND = 10**9
+OLD = 10**18
+FIFO = 0o10644
+REFERENCES = """
+import pathlib, sys
+from borg.hashindex import ChunkIndex
+path, = pathlib.Path(sys.argv[1]).glob("*/chunks")
+print(sorted(entry.refcount for _, entry in ChunkIndex.read(str(path)).iteritems()))
+"""
+
+
+def stat(mode: int, size: int = 0, *, ino: int = 7, links: int = 1, time: int = OLD) -> bytes:
+    return struct.pack("<IIIIQQQqqQ", mode, 0, 0, links, 1, ino, size, time, time, 0)
+
+
+def row(depth: int, name: bytes, st: bytes, more: bytes = b"") -> bytes:
+    return struct.pack("<HHI", depth, len(name), len(more)) + st + name + more
+
+
+def extra(tag: bytes, key: bytes, value: bytes) -> bytes:
+    return struct.pack("<cHI", tag, len(key), len(value)) + key + value
+
+
+def whole(number: int, st: bytes, data: bytes, time: int = OLD) -> bytes:
+    end = struct.pack("<BiqQ", 0, 0, time, len(data))
+    found: bytes = frame(WHOLE, struct.pack("<IBi", number, 0, 0) + st + bytes(4) + end + data)
+    return found
+
+
+def listed(count: int) -> bytes:
+    found: bytes = frame(LISTED, struct.pack("<Q", count))
+    return found
+
+
+def bye(entries: int, answers: int) -> bytes:
+    found: bytes = frame(BYE, struct.pack("<QQ", entries, answers))
+    return found
+
+
+TOP = row(0, b"r", stat(DIR, ino=2))
+
+
+class Engine:
+    """An engine under way, whose client sends `frames`; a number among them is a time to sleep."""
+
+    def __init__(self, archive: str, frames: Iterable[bytes | float], *options: str) -> None:
+        answers, self._feed = os.pipe()
+        self.requests, requests = os.pipe()
+        self.archive = archive
+        self.child = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "borgpull.borg.inside.stream",
+                str(answers),
+                str(requests),
+            ],
+            env=ENV,
+            pass_fds=(answers, requests),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+        os.close(answers)
+        os.close(requests)
+        words = ["borg", "--log-json", "create", "--list", "--json", *options, f"::{archive}", "r"]
+        self._tell({"argv": words, "roots": ["r"], "named": ["r"]})
+        threading.Thread(target=self._send, args=(frames,), daemon=True).start()
+
+    def _send(self, frames: Iterable[bytes | float]) -> None:
+        for item in frames:
+            if isinstance(item, float):
+                time.sleep(item)
+                continue
+            rest = memoryview(item)
+            try:
+                while rest:
+                    rest = rest[os.write(self._feed, rest) :]
+            except BrokenPipeError:
+                return
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        assert self.child.stdin is not None
+        self.child.stdin.write(json.dumps(message).encode() + b"\n")
+        self.child.stdin.flush()
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code and all that it has said; the archive gets its name."""
+        assert self.child.stderr is not None
+        text = ""
+        for line in self.child.stderr:
+            text += line.decode()
+            if line.startswith(b'{"type": "borgpull_read"'):
+                self._tell({"name": self.archive})
+        return self.child.wait(), text
+
+    def peak(self) -> int:
+        """The largest memory that it had until it ended, in MiB; above 3,000 it is ended."""
+        threading.Thread(target=self.child.communicate, daemon=True).start()
+        threading.Thread(target=self._drain, daemon=True).start()
+        found = 0
+        while self.child.poll() is None:
+            pages = Path(f"/proc/{self.child.pid}/statm").read_text().split()
+            found = max(found, int(pages[1]) * 4 >> 10 if len(pages) > 1 else 0)
+            if found > 3000:
+                self.child.kill()
+            time.sleep(0.05)
+        return found
+
+    def _drain(self) -> None:
+        while os.read(self.requests, 1 << 16):
+            pass
+
+    def asked(self) -> list[int]:
+        """The files that it asks for, until it asks for no more."""
+        text = b""
+        while select.select([self.requests], [], [], 3)[0]:
+            text += os.read(self.requests, 1 << 16)
+        self.child.kill()
+        return [number for kind, number in struct.iter_unpack("<BI", text) if kind == 0]
+
+
+def borg(*words: str) -> str:
+    done = subprocess.run(["borg", *words], env=ENV, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def contents(archive: str) -> dict[str, list[str]]:
+    """What each name is in an archive: its type, what it refers to, and its size."""
+    text = borg("list", "--format", "{path}|{type}|{source}|{size}{NL}", f"::{archive}")
+    return {line.split("|")[0]: line.split("|")[1:] for line in text.splitlines()}
+
+
+def run(frames: Iterable[bytes | float], *options: str) -> dict[str, Any]:
+    code, text = Engine("x", frames, *options).end()
+    return {"code": code, "said": text, "items": contents("x") if code < 200 else {}}
+
+
+def reused() -> dict[str, Any]:
+    """A deleted file's inode becomes another file's, while both have two names."""
+    one = stat(FILE, 5, ino=9, links=2)
+    two = stat(FILE, 6, ino=9, links=2, time=OLD + SECOND)
+    names = rows(TOP, row(1, b"a", one), row(1, b"b", two), row(1, b"c", one))
+    second = whole(2, two, b"second", OLD + SECOND)
+    return run([names, listed(4), whole(1, one, b"first"), second, bye(4, 2)])
+
+
+def refused() -> dict[str, Any]:
+    """The attributes of a file cannot be listed by its first name, but by its second one."""
+    st, bad = stat(FILE, 5, ino=9, links=2), extra(b"e", b"", b"5")
+    names = rows(TOP, row(1, b"a", st, bad), row(1, b"b", st))
+    return run([names, listed(3), whole(1, st, b"first"), whole(2, st, b"first"), bye(3, 2)])
+
+
+def moved() -> dict[str, Any]:
+    """A file's first name is gone. It is the name of an entry further down now."""
+    st, other, plain = (stat(FILE, 5, ino=ino, links=3) for ino in (9, 10, 11))
+    entries = ((b"p", other), (b"q", other), (b"a", st), (b"b", st), (b"x", plain))
+    names = rows(TOP, *(row(1, name, of) for name, of in entries))
+    # q is asked for once p has failed, and all behind it waits. So the answer for x comes before
+    # the turn of b.
+    frames = [names, listed(6), _gone(1), _gone(3), whole(5, st, b"first")]
+    return run([*frames, whole(2, other, b"other"), whole(4, st, b"first"), bye(6, 5)])
+
+
+def _gone(number: int) -> bytes:
+    found: bytes = frame(WHOLE, struct.pack("<IBi", number, 1, 2))
+    return found
+
+
+def cut() -> dict[str, Any]:
+    """A large file cannot be read to its end, and a checkpoint has a part of it."""
+    dice = random.Random(1)
+    pieces = [dice.randbytes(1 << 20) for _ in range(12)]
+    st, size = stat(FILE, 12 << 20, ino=9), 12 << 20
+    frames: list[bytes | float] = [rows(TOP, row(1, b"a", st)), listed(2)]
+    frames.append(frame(BEGIN, struct.pack("<IBi", 1, 0, 0) + st + bytes(4)))
+    for piece in pieces:
+        frames += [frame(DATA, piece), 0.3]
+    frames += [frame(STOP, struct.pack("<BiqQ", 2, 5, OLD, size)), bye(2, 1)]
+    found = run(frames, "--checkpoint-interval", "1")
+    found["references"] = [_references()]
+    borg("delete", "--cache-only")
+    borg("info", "::x")
+    found["references"].append(_references())
+    return found
+
+
+def _references() -> str:
+    argv = [sys.executable, "-c", REFERENCES, f"{BASE}/base/.cache/borg"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def newest() -> dict[str, Any]:
+    """A checkpoint is made before anything is read. The file that is read then is the newest."""
+    st, newer = stat(FILE, 5, ino=9), stat(FILE, 5, ino=10, time=OLD + SECOND)
+    late = OLD + 2 * SECOND
+    latest = stat(FILE, 5, ino=11, time=late)
+    both = rows(TOP, row(1, b"a", st), row(1, b"z", latest))
+    frames = [both, listed(3), whole(1, st, b"first"), whole(2, latest, b"later", late), bye(3, 2)]
+    assert Engine("before", frames).end()[0] == 0
+    later: list[bytes | float] = [rows(TOP), 6.0, rows(row(1, b"a", st)), rows(row(1, b"b", newer))]
+    later += [listed(3), whole(2, newer, b"newer", OLD + SECOND), bye(3, 1)]
+    found = run(later, "--checkpoint-interval", "1")
+    names = rows(TOP, row(1, b"a", st), row(1, b"b", newer))
+    return {**found, "asked": Engine("after", [names, listed(3)]).asked()}
+
+
+def heavy() -> dict[str, Any]:
+    """Attributes without end, behind a file that never comes."""
+
+    def frames() -> Iterator[bytes]:
+        yield rows(TOP, row(1, b"a", stat(FILE, 5)))
+        for number in range(400):
+            more = b"".join(extra(b"x", b"user.%d" % key, bytes(1 << 16)) for key in range(60))
+            yield rows(*(row(1, b"%d-%d" % (number, n), stat(FILE, 5), more) for n in range(2)))
+
+    engine = Engine("x", frames())
+    return {"peak": engine.peak(), "code": engine.child.returncode}
+
+
+def linked() -> dict[str, Any]:
+    """First names of hard links without end, each with a long path."""
+
+    def frames() -> Iterator[bytes]:
+        yield rows(TOP, *(row(depth, b"n" * 1000, stat(DIR)) for depth in range(1, 19)))
+        for start in range(2, 1 << 30, 256):
+            yield rows(
+                *(row(19, b"%d" % n, stat(FIFO, ino=n, links=2)) for n in range(start, start + 256))
+            )
+
+    engine = Engine("x", frames(), "--filter", "E")
+    return {"peak": engine.peak(), "code": engine.child.returncode}
+
+
+CASES: dict[str, Callable[[], dict[str, Any]]] = {
+    case.__name__: case for case in (reused, refused, moved, cut, newest, heavy, linked)
+}
+
+
+if __name__ == "__main__":
+    borg("init", "--encryption", "repokey-blake2")
+    print(json.dumps(CASES[sys.argv[1]]()))
