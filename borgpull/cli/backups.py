@@ -60,6 +60,7 @@ def backup(
             keep_runtime=on_client.keep_runtime,
             connect_back=back if back and host_and_port(back) else None,
             checkpoint_interval=on_client.checkpoint_interval,
+            reader=on_client.reader,
         )
         if not on_client.serve_only:
             return made

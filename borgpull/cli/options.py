@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from borgpull.cli.groups import Group, Only, one_of
-from borgpull.verbs import WAYS
+from borgpull.verbs import READERS, WAYS
 
 
 class LauncherName(StrEnum):
@@ -109,6 +109,15 @@ class OnClient(Group):
     checkpoint_interval: Annotated[
         int, option("--checkpoint-interval", text="Seconds between borg's checkpoints.", min=1)
     ] = 1800
+    reader: Annotated[
+        str | None,
+        option(
+            "--reader",
+            **one_of(READERS),
+            text="What reads for stream: a Python there, or SFTP.",
+            show_default="what the client has",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

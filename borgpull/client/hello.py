@@ -30,17 +30,18 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
             raise ValueError("another number of paths")
         named = dict(enumerate(paths[:count], 1))
         cpu = str(said["cpu"])
+        clock = int(said["time"]) if "time" in said else None  # SFTP tells none
         facts = Facts(
-            user=str(int(said["uid"])),
-            machine=str(said["machine"])[:100],
+            user=str(int(said["uid"])) if "uid" in said else "",
+            machine=str(said.get("machine", ""))[:100],
             missing={n: os.strerror(path.errno) for n, path in named.items() if path.errno},
             links={n: path.link for n, path in named.items() if path.link},
             plain={n: "" for n, path in named.items() if path.plain},
             empty={n: path.holds for n, path in named.items() if path.holds in ("", "sockets")},
             mounts=bytes.fromhex(said["mounts"]),
             aes=has_aes(cpu) if cpu else None,
-            time=int(said["time"]),
-            skew=clock_skew(int(said["time"]), asked, time.time()),
+            time=clock,
+            skew=clock_skew(clock, asked, time.time()),
         )
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise HostileClient(f"the client's first word makes no sense: {error!r:.100}") from None

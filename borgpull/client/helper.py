@@ -39,6 +39,9 @@ _START += 'exec python3 -I -S -c "$1"\n'
 MARK = b"\nborgpull-stream 1 \n"
 MAX_GREETING = 64 << 10
 ANSWER_SECONDS, END_SECONDS = 60.0, 30.0
+# What `borg create` is told beside its usual options.
+CREATE_ARGS: tuple[str, ...] = ()
+SEES_ALL: bool = True
 
 
 def source() -> bytes:
@@ -54,6 +57,8 @@ def question(paths: Sequence[str]) -> bytes:
 
 class Helper:
     """A helper under way; it has answered the question."""
+
+    names = True  # can the client tell the names of users?
 
     def __init__(self, child: Running, session: Session, requests: IO[bytes]) -> None:
         self._child, self._session, self._requests = child, session, requests
@@ -73,11 +78,11 @@ class Helper:
         send(self._requests, json.dumps(plan).encode() + b"\n")
 
     def require_ended_well(self) -> None:
-        """Raises ConnectionLost if it has not ended with the exit code 0."""
+        """Raises `lost` if it has not ended with the exit code 0."""
         if error := self.lost():
             raise error
 
-    def lost(self) -> ConnectionLost | None:
+    def lost(self) -> BorgpullError | None:
         """The error if it did not end well."""
         target = self._session.config.target
         try:

@@ -13,7 +13,7 @@ from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
 from borgpull.events import Emit
 from borgpull.jobs import Backup
-from borgpull.outputs.backups import Mount
+from borgpull.outputs.backups import Mount, Reader
 
 # Starts this number of borgs ahead of their use: see `Borg.start_spares`.
 Ahead = Callable[[int], None]
@@ -49,6 +49,7 @@ class Source(ABC):
     client_could_write: bool
     left_out: tuple[Mount, ...]  # mounts of the client that are not in the archive
     empty: tuple[str, ...]  # named folders known to hold nothing that borg saves
+    reader: Reader | None = None  # of stream: what has read the files
 
     @abstractmethod
     def alive(self) -> bool:

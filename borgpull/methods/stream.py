@@ -1,7 +1,8 @@
-"""stream: a helper reads on the client, and borg's own code here makes the archive of it.
+"""stream: a reader sends the client's files, and borg's own code here makes the archive of them.
 
-A Python of the client runs the helper from memory. Nothing is written there, and no key or
-passphrase leaves this side. The archive waits for its name until all is judged: it has none before.
+A Python of the client runs our helper from memory; without one, SFTP reads. Nothing is written
+there, and no key or passphrase leaves this side. The archive waits for its name until all is
+judged: it has none before.
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ from borgpull import events
 from borgpull.borg import messages, streaming
 from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, watch
-from borgpull.borg.streaming import Engine, Report
-from borgpull.client import helper
-from borgpull.client.facts import Facts
+from borgpull.borg.streaming import Report
 from borgpull.client.hello import bars
 from borgpull.client.mounts import of_client
 from borgpull.errors import BorgFailed, BorgpullError, ConnectionLost
 from borgpull.events import Emit
 from borgpull.jobs import Backup
-from borgpull.methods import clock, named
+from borgpull.methods import clock, losses, named, readers
 from borgpull.methods.base import Ahead, Source, Verdict, not_ahead
 from borgpull.methods.onclient import worth_a_line
+from borgpull.methods.readers import READERS, Started
 from borgpull.ssh import machine, route
 from borgpull.ssh.session import Session, connected
 
@@ -38,28 +38,28 @@ MAX_ASKED = 10_000  # names that are looked for once more
 def open_source(
     job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
 ) -> Iterator[Source]:
-    """Start the helper. Raises as `helper.started`; OtherMachine, PathMissing, ssh's errors."""
+    """Start a reader. Raises as `readers.started`; OtherMachine, PathMissing, ssh's errors."""
     access = job.access
     config = route.to_client(access, job.places, job.client, folder)
     events.phase(emit, "connect", f"connecting to {access.target}")
-    with (
-        streaming.started(borg) as (engine, *theirs),  # its code is loaded meanwhile
-        connected(config, folder) as session,
-        machine.same(job, folder),
-        helper.started(
-            session,
-            job.paths,
-            engine.answers,
-            engine.requests,
-            (theirs[0], theirs[1]),
-            sudo=access.sudo,
-        ) as (there, facts, hollow),
-    ):
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def session() -> Session:
+            made = stack.enter_context(connected(config, folder))
+            stack.enter_context(machine.same(job, folder))
+            return made
+
+        reading = readers.started(borg, session, job.paths, job.reader, emit, sudo=access.sudo)
+        reader = stack.enter_context(reading)
+        facts = reader.facts
         machine.saw_aes(folder, facts.aes)
         clock.tell(facts, emit)
         named.require_there(access.target, job.paths, facts)
+        if not reader.helper.names:
+            events.warning(emit, "the client has no /etc/passwd: owners are saved as numbers only")
         ready()
-        source = Streamed(job, borg, session, engine, there, facts, hollow, emit)
+        source = Streamed(job, borg, session(), reader, emit)
         try:
             yield source
         except BorgpullError:
@@ -68,7 +68,7 @@ def open_source(
 
 
 class Streamed(Source):
-    """A client with a helper, and the engine that makes an archive of what it sends."""
+    """A client with a reader, and the engine that makes an archive of what it sends."""
 
     client_could_write = False
 
@@ -77,15 +77,14 @@ class Streamed(Source):
         job: Backup,
         borg: Borg,
         session: Session,
-        engine: Engine,
-        there: helper.Helper,
-        facts: Facts,
-        hollow: Sequence[str],
+        started: Started,
         emit: Emit,
     ) -> None:
         self._job, self._borg, self._session, self._emit = job, borg, session, emit
-        self._engine, self._helper = engine, there
-        self._mounts = of_client(facts.mounts or None, job.paths, hollow)
+        self._engine, self._helper, facts = started.engine, started.helper, started.facts
+        self.reader = started.name
+        self._reader = READERS[started.name]
+        self._mounts = of_client(facts.mounts or None, job.paths, started.hollow)
         self._report: Report | None = None
         self._waits = False  # does a whole archive wait for its name?
         self.left_out = self._mounts.facts()
@@ -103,7 +102,7 @@ class Streamed(Source):
         roots = [path.lstrip("/") or "." for path in self._job.roots]
         paths = [path.lstrip("/") or "." for path in self._job.paths]
         timed = [] if order.dry_run else ["--timestamp", order.time]
-        options = ["--filter", worth_a_line(order), *timed]
+        options = ["--filter", worth_a_line(order), *timed, *self._reader.CREATE_ARGS]
         options += exclude_args(self._mounts.patterns())
         options += ["--checkpoint-interval", str(self._job.checkpoint_interval)]
         words = order.words(*options, paths=roots)
@@ -143,7 +142,7 @@ class Streamed(Source):
         self._waits = True
 
     def verify(self, done: Created) -> Verdict:
-        """The helper has read the files itself, and the engine has compared all its counts."""
+        """The reader has looked at each file itself, and the engine has compared all its counts."""
         assert self._report is not None
         changed = tuple(item.path for item in done.warnings if item.kind == messages.CHANGED)
         return Verdict(
@@ -152,6 +151,7 @@ class Streamed(Source):
             counts=self._report.items,
             size=self._report.bytes,
             times=self._report.times,
+            listings=self._reader.SEES_ALL,
         )
 
     def rename(self, verdict: Verdict, name: str) -> None:
@@ -173,10 +173,13 @@ class Streamed(Source):
     def there_again(self, paths: Sequence[str]) -> list[str]:
         """All beyond MAX_ASKED count as there. Raises ConnectionLost."""
         asked = [f"/{path}" for path in paths[:MAX_ASKED]]
-        found = helper.look(self._session, asked, sudo=self._job.access.sudo)
+        found = self._reader.look(self._session, asked, sudo=self._job.access.sudo)
         found += [True] * (len(paths) - len(asked))
         return [path for path, there in zip(paths, found, strict=True) if there]
 
     def losses(self) -> dict[str, int | None]:
-        """They are counted while the archive is made."""
-        return {}
+        """Times are counted while the archive is made; a helper carries all else."""
+        if self._reader.SEES_ALL:
+            return {}
+        mounts, config = self._mounts, self._session.config
+        return losses.by_sftp(config, mounts.starts(self._job.roots), mounts.points())

@@ -265,7 +265,7 @@ def _report(
 ) -> Saved:
     stats = done.stats.get("archive", {}).get("stats", {})
     lost = {"times": verdict.times, "xattrs_and_acls": len(_attributes(done))}
-    return {
+    saved: Saved = {
         "archive": name,
         "archive_id": done.stats.get("archive", {}).get("id"),
         "items": verdict.counts,
@@ -283,3 +283,4 @@ def _report(
         "losses": {name: number for name, number in lost.items() if number},
         "paths": list(job.paths),
     }
+    return {**saved, "reader": source.reader} if source.reader else saved

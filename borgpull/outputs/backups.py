@@ -8,6 +8,7 @@ from borgpull.outputs.lines import Output
 from borgpull.verbs import METHODS
 
 TypeLetter = Literal["-", "d", "l", "p", "b", "c"]
+Reader = Literal["python", "sftp"]
 Uncarried = Literal["hard_links", "devices", "sockets", "xattrs_and_acls", "times"]
 
 
@@ -63,6 +64,8 @@ class Saved(TypedDict):
     which borg cannot store."""
     paths: list[str]
     """As asked for."""
+    reader: NotRequired[Reader]
+    """By stream only: what has read the client's files."""
 
 
 class Backup(Saved):

@@ -36,12 +36,16 @@ class Session:
         return self.master.alive()
 
     def command(self, *words: str) -> list[str]:
-        """The command line that runs `words` on the client, by its login shell.
+        """The command line that runs `words` on the client, by its login shell."""
+        return self.config.command(*words, options=self._shared())
 
-        Once the shared connection is gone, ssh would make a new one. ProxyCommand prevents that.
-        """
-        shared = ("-S", str(self.socket), "-o", "ProxyCommand=false")
-        return self.config.command(*words, options=(*shared, *self.options))
+    def subsystem(self, name: str) -> list[str]:
+        """The command line that begins a subsystem of the client's sshd, `sftp` say."""
+        return self.config.command(name, options=(*self._shared(), "-s"))
+
+    def _shared(self) -> tuple[str, ...]:
+        """Once the shared connection is gone, ssh would make a new one: not with ProxyCommand."""
+        return ("-S", str(self.socket), "-o", "ProxyCommand=false", *self.options)
 
     def run(
         self, *words: str, stdin: bytes = b"", timeout: float = 60.0, max_output: int = MAX_ANSWER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from typing import Any
 
 from borgpull.borg.inside import wire
@@ -12,13 +13,22 @@ from borgpull.borg.inside.content import Reader
 from borgpull.borg.inside.engine import READY, Engine
 from borgpull.borg.inside.extras import extra
 from borgpull.borg.inside.slots import Slot
-from borgpull.borg.inside.wire import Answer, BadFrame, End, Row
+from borgpull.borg.inside.wire import Answer, BadFrame, End, Row, Stat
 
+UNSEEN = 2 * 10**9  # ns
 _OPS = ("", "open", "read")
 
 
 class Run(Engine):
     """An engine that takes answers, too."""
+
+    _began = time.time_ns()
+
+    def _may_change_unseen(self, st: Stat) -> bool:
+        """Without a ctime, the mtime is in whole seconds. A file of this very moment could change
+        again, and keep its mtime and size."""
+        recent = self._began - UNSEEN <= st.st_mtime_ns <= time.time_ns() + UNSEEN
+        return recent and not self.fields.ctimes
 
     def _take(self, kind: int, content: bytes) -> None:
         if kind == wire.WHOLE:
@@ -86,7 +96,7 @@ class Run(Engine):
         if changed or size != st.st_size:
             slot.status = "C"
             self._tell.changed(slot.path)
-        else:
+        elif not self._may_change_unseen(st):
             cache.memorize_file(b"", slot.hash, st, [chunk.id for chunk in chunks])
         archive.stats.nfiles += 1
         self._made(slot, chunks)

@@ -31,6 +31,7 @@ class Fields:
 
         self._item, self._safe_ns, self._stable = Item, safe_ns, StableDict
         self._flags = BSD_TO_LINUX_FLAGS
+        self.ctimes = True  # are there any?
         self.names: tuple[dict[int, str | None], dict[int, str | None]] = ({}, {})
 
     def item(self, path: str, st: Stat, extra: Extra) -> Any:
@@ -43,7 +44,7 @@ class Fields:
                 "uid": st.st_uid,
                 "gid": st.st_gid,
                 "mtime": self._safe_ns(st.st_mtime_ns),
-                "ctime": self._safe_ns(st.st_ctime_ns),
+                **({"ctime": self._safe_ns(st.st_ctime_ns)} if self.ctimes else {}),
                 "user": users.get(st.st_uid),
                 "group": groups.get(st.st_gid),
             }

@@ -118,6 +118,7 @@ def create(
         archive = new_archive(args, repository, key, manifest, cache)
         saving = (archive, cache, Chunks(archive, key, cache, args))
         run = Run(channel, places, promise, teller, saving)
+        run.fields.ctimes = not args.noctime
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)

@@ -1,0 +1,117 @@
+"""`python3 -m borgpull.client.sftp READ_FD WRITE_FD`: the reader, on these ends of `ssh -s sftp`.
+
+The engine has the other ends of standard input and output. The question comes in the first line,
+the plan in the second one, as for a helper (`client/scripts/stream_read.py`). Then come requests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+
+from borgpull.borg.inside import wire
+from borgpull.client.scripts.stream_list import BYE, HELLO, Output
+from borgpull.client.scripts.stream_read import MARK
+from borgpull.client.sftp import question
+from borgpull.client.sftp.files import Files
+from borgpull.client.sftp.link import Ended, Link
+from borgpull.client.sftp.packets import BadReply
+from borgpull.client.sftp.tree import Tree
+
+# Exit codes.
+HOSTILE, CUT, NO_SFTP = 200, 201, 202
+
+
+class Input:
+    """Standard input: lines first, then requests."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def line(self) -> bytes:
+        """A line without its end; empty at the end of the input."""
+        while b"\n" not in self._rest:
+            piece = os.read(0, 1 << 16)
+            if not piece:
+                return b""
+            self._rest += piece
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def requests(self) -> list[tuple[int, int]]:
+        """Those that have come, of which there must be a part. Raises Ended."""
+        piece = os.read(0, 1 << 16)
+        if not piece:
+            raise Ended("the engine has ended")
+        self._rest += piece
+        whole = len(self._rest) // wire.REQUEST.size * wire.REQUEST.size
+        found = list(wire.REQUEST.iter_unpack(self._rest[:whole]))
+        self._rest = self._rest[whole:]
+        return found
+
+
+def serve(link: Link, out: Output, source: Input, tree: Tree) -> None:
+    """List, and read what is asked for, until the other side says that it is the end.
+
+    Raises BadReply, Ended.
+    """
+    files = Files(link, out, tree)
+    while True:
+        files.step()
+        if not files.within:
+            tree.step()
+        out.flush()
+        if not link.turn(other=0):
+            continue
+        for kind, number in source.requests():
+            if kind == wire.READ:
+                files.want(number)
+            elif kind == wire.DONE:
+                tree.finished(number)
+            elif kind == wire.PRUNE:
+                tree.prune(number)
+            else:
+                out.add(BYE, struct.pack("<QQ", tree.listed, files.answered))
+                out.flush()
+                return
+
+
+def run(link: Link) -> None:
+    """Raises BadReply, Ended."""
+    source, out = Input(), Output()
+    asked = [bytes.fromhex(path) for path in json.loads(source.line())["paths"]]
+    answer, names = question.ask(link, asked)
+    out.parts.append(MARK)
+    out.add(HELLO, json.dumps(answer).encode())
+    out.flush()
+    if not (plan := source.line()):
+        return  # nothing more is wanted
+    found = json.loads(plan)
+    bars = {
+        bytes.fromhex(path): [None if name is None else bytes.fromhex(name) for name in names]
+        for path, names in found["bars"].items()
+    }
+    roots = [bytes.fromhex(path) for path in found["roots"]]
+    serve(link, out, source, Tree(link, out, names, roots, bars))
+
+
+def main() -> None:
+    link = Link(int(sys.argv[1]), int(sys.argv[2]))
+    try:
+        link.hello()
+    except (BadReply, Ended) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(NO_SFTP)
+    try:
+        run(link)
+    except BrokenPipeError:
+        sys.exit(CUT)
+    except (BadReply, Ended) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(HOSTILE if isinstance(error, BadReply) else CUT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The SFTP reader of `stream`: how it is started here, and what it says of the client.
+
+It stands in the place of the helper (`client/helper.py`), which needs a shell and a Python there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from borgpull.borg.inside import wire
+from borgpull.client.facts import Facts
+from borgpull.client.hello import read, there
+from borgpull.client.helper import END_SECONDS, MARK, Helper, answer_of
+from borgpull.client.mounts import FALLBACK
+from borgpull.client.sftp.__main__ import HOSTILE, NO_SFTP
+from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp
+from borgpull.process import CommandError, Running, pipe, run, running
+from borgpull.ssh import words
+from borgpull.ssh.session import Session
+
+PROGRAM = (sys.executable, "-P", "-m", "borgpull.client.sftp")
+# SFTP tells neither a ctime nor an inode. Its mtime, whole seconds, stands for both. There are no
+# attributes, ACLs or flags.
+CREATE_ARGS: tuple[str, ...] = (
+    "--noflags",
+    "--noacls",
+    "--noxattrs",
+    "--noctime",
+    "--files-cache",
+    "mtime,size",
+)
+SEES_ALL: bool = False
+LOOK_SECONDS = 900.0
+
+
+class SftpHelper(Helper):
+    """A reader under way; it has answered the question."""
+
+    def __init__(
+        self, child: Running, session: Session, requests: IO[bytes], *, names: bool
+    ) -> None:
+        """`names`: has the client an /etc/passwd?"""
+        super().__init__(child, session, requests)
+        self.names = names
+
+    def lost(self) -> BorgpullError | None:
+        return _failed(self._child, self._session)
+
+
+def _failed(child: Running, session: Session) -> BorgpullError | None:
+    """The error of a reader that did not end well."""
+    target = session.config.target
+    try:
+        code = child.wait(END_SECONDS)
+    except CommandError:
+        return ConnectionLost(f"the reader of {target} does not end")
+    said = (child.stderr().strip().splitlines() or ["no message"])[-1][:300]
+    if code == 0:
+        return None
+    if code == HOSTILE:
+        return HostileClient(f"{target} sends what no SFTP server sends: {said}")
+    if not session.alive():
+        return ConnectionLost(f"the connection to {target} broke during the run")
+    return ConnectionLost(f"the reader of {target} ended with {code}: {said}")
+
+
+@contextlib.contextmanager
+def started(
+    session: Session,
+    paths: Sequence[str],
+    answers: IO[bytes],
+    requests: IO[bytes],
+    theirs: tuple[IO[bytes], IO[bytes]],
+    *,
+    sudo: bool,
+) -> Iterator[tuple[SftpHelper, Facts, tuple[str, ...]]]:
+    """As `helper.started`. Raises NoSftp, HostileClient, ConnectionLost."""
+    assert not sudo  # SFTP has no way to become somebody else
+    with (
+        pipe() as (theirs_in, to_ssh),
+        pipe() as (from_ssh, theirs_out),
+        running(
+            session.subsystem("sftp"), name="sftp", stdin=theirs_in, stdout=theirs_out, grace=5
+        ) as ssh,
+        running(
+            [*PROGRAM, str(from_ssh.fileno()), str(to_ssh.fileno())],
+            name="reader",
+            stdin=theirs[0],
+            stdout=theirs[1],
+            pass_fds=(from_ssh.fileno(), to_ssh.fileno()),
+            grace=5,
+        ) as child,
+    ):
+        for end in (*theirs, theirs_in, to_ssh, from_ssh, theirs_out):
+            end.close()
+        asked = time.time()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and its code says why
+            requests.write(question([*paths, *FALLBACK]))
+        _, answer = answer_of(answers.fileno())
+        if answer is None:
+            raise _no_reader(session, child, ssh)
+        facts, hollow = read(answer, len(paths), asked)
+        names = bool(json.loads(answer).get("names"))
+        yield SftpHelper(child, session, requests, names=names), facts, hollow
+
+
+def question(paths: Sequence[str]) -> bytes:
+    return json.dumps({"paths": [os.fsencode(path).hex() for path in paths]}).encode() + b"\n"
+
+
+def _no_reader(session: Session, child: Running, ssh: Running) -> BorgpullError:
+    with contextlib.suppress(CommandError):
+        if child.wait(END_SECONDS) == NO_SFTP and session.alive():
+            target = session.config.target
+            spoken = words.said("", ssh.stderr())
+            return NoSftp(
+                f"{target} lets us log in, but offers no SFTP" + (f": {spoken}" if spoken else ""),
+                hint=words.advice(spoken, target),
+            )
+    return _failed(child, session) or HostileClient("the reader has ended without a word")
+
+
+def look(session: Session, paths: Sequence[str], *, sudo: bool) -> list[bool]:
+    """Are the paths (absolute) on the client, or may they be? Raises ConnectionLost."""
+    del sudo
+    with (
+        pipe() as (theirs_in, to_ssh),
+        pipe() as (from_ssh, theirs_out),
+        running(
+            session.subsystem("sftp"), name="sftp", stdin=theirs_in, stdout=theirs_out, grace=5
+        ),
+    ):
+        fds = (from_ssh.fileno(), to_ssh.fileno())
+        for end in (theirs_in, theirs_out):
+            end.close()
+        argv = [*PROGRAM, *map(str, fds)]
+        try:
+            done = run(argv, timeout=LOOK_SECONDS, stdin=question(paths), pass_fds=fds, check=False)
+        except CommandError as error:
+            raise ConnectionLost(f"{session.config.target} does not answer: {error}") from None
+    if not session.alive():
+        raise ConnectionLost(f"the connection to {session.config.target} broke during the run")
+    return there(done.stdout.partition(MARK)[2][wire.HEAD.size :], len(paths))
