@@ -12,7 +12,7 @@ import re
 import select
 import time
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, Any
 
 from borgpull.borg.inside import wire
 from borgpull.client import shell
@@ -63,12 +63,18 @@ class Helper:
     def __init__(self, child: Running, session: Session, requests: IO[bytes]) -> None:
         self._child, self._session, self._requests = child, session, requests
 
-    def go(self, roots: Sequence[str], bars: dict[str, list[str | None]]) -> None:
+    def go(
+        self,
+        roots: Sequence[str],
+        bars: dict[str, list[str | None]],
+        more: dict[str, Any] | None = None,
+    ) -> None:
         """Let it list the roots (absolute). `bars` is as `hello.bars` makes it.
 
-        Raises ConnectionLost.
+        `more` is for another reader of ours in its place. Raises ConnectionLost.
         """
         plan = {
+            **(more or {}),
             "roots": [_hex(path) for path in roots],
             "bars": {
                 _hex(path): [None if name is None else _hex(name) for name in names]
@@ -81,6 +87,14 @@ class Helper:
         """Raises `lost` if it has not ended with the exit code 0."""
         if error := self.lost():
             raise error
+
+    def check(self, _plan: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """What it has not seen, and how sure that is, as `jail/compare.py` tells it: nothing.
+
+        Raises `lost`.
+        """
+        self.require_ended_well()
+        return [], {"skew": 0.0, "more": {}}
 
     def lost(self) -> BorgpullError | None:
         """The error if it did not end well."""

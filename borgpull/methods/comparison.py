@@ -61,7 +61,7 @@ class Verifier:
         until = time.time() + ahead + CLOCK_SECONDS
         cut = {item["differs"] for item in again if is_cut(item, since, until)}
         changed = [item["differs"] for item in differing if item["differs"] not in cut]
-        lost, came = self._lost(found, counts, since)
+        lost, came = judge_names(self.config, found, counts, since)
         return Verdict(
             done,
             cut=tuple(sorted(cut)),
@@ -73,23 +73,6 @@ class Verifier:
             times=counts["times"],
             listings=counts["skew"] is not None,
         )
-
-    def _lost(
-        self, found: Sequence[Finding], counts: Finding, since: float
-    ) -> tuple[list[str], list[str]]:
-        """The paths missing from the archive, with reasons; and the paths that came too late."""
-        if counts["more"]:
-            raise NotVerified(f"too much differs from the client to be looked at: {counts['more']}")
-        lost = [told(item) for item in found if "absent" in item]
-        came = [item["came"] for item in found if "came" in item]
-        if counts["skew"] is None:
-            deep = "SFTP cannot name all that may be in it"
-            lost += [f"/{item['unnameable']} ({deep})" for item in found if "unnameable" in item]
-        elif came:
-            there = set(arrivals.were_there(self.config, came, since))
-            lost += [f"/{path}" for path in came if path in there]
-            came = [path for path in came if path not in there]
-        return lost, came
 
     def _compare(self, archive: str) -> tuple[list[Finding], Finding]:
         """Give `borg list` and the client's own walk to `compare`, on a fresh mount."""
@@ -145,6 +128,27 @@ class Verifier:
             said = child.stderr().splitlines()[-1:]
             raise CommandError([child.name], code, "", said[0] if said else f"{child.name}: {code}")
         return found
+
+
+def judge_names(
+    config: SshConfig, found: Sequence[Finding], counts: Finding, since: float
+) -> tuple[list[str], list[str]]:
+    """The paths missing from the archive, with reasons; and the paths that came too late.
+
+    Raises NotVerified.
+    """
+    if counts["more"]:
+        raise NotVerified(f"too much differs from the client to be looked at: {counts['more']}")
+    lost = [told(item) for item in found if "absent" in item]
+    came = [item["came"] for item in found if "came" in item]
+    if counts["skew"] is None:
+        deep = "SFTP cannot name all that may be in it"
+        lost += [f"/{item['unnameable']} ({deep})" for item in found if "unnameable" in item]
+    elif came:
+        there = set(arrivals.were_there(config, came, since))
+        lost += [f"/{path}" for path in came if path in there]
+        came = [path for path in came if path not in there]
+    return lost, came
 
 
 def needs_reading(item: Finding) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,8 @@ from borgpull.events import Emit
 from borgpull.jail import jail as jails
 from borgpull.jail import namespace as namespaces
 from borgpull.jail import sshfs
-from borgpull.jail.wanted import Plan
 from borgpull.jobs import Backup
-from borgpull.methods import losses, named
+from borgpull.methods import losses, named, plans
 from borgpull.methods.base import Ahead, Source, Verdict, not_ahead
 from borgpull.methods.comparison import Verifier
 from borgpull.methods.vanished import there_again
@@ -71,7 +69,7 @@ def open_source(
             prefix=jail.prefix(jail.spec.tree),
             extra_env={**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix},
         )
-        checked = Verifier(borg, jail, config, _plan(job, mounts))
+        checked = Verifier(borg, jail, config, plans.plan(job, mounts))
         yield Mounted(job, mounts, checked, inner, process, cache, emit, tuple(seen["empty"]))
 
 
@@ -119,19 +117,6 @@ class Mounted(Source):
 
     def accept(self) -> None:
         self._cache.promote()
-
-
-def _plan(job: Backup, mounts: Mounts) -> Plan:
-    """The plan, made when the run begins: a file that is newer is no loss."""
-    return Plan(
-        roots=list(job.roots),
-        exclude=list(job.exclude),
-        left_out=mounts.points(),
-        disks=list(mounts.disks),
-        mounts=mounts.patterns(),
-        allowed=list(job.allow_unreadable),
-        started=time.time(),
-    )
 
 
 def _first_contact(job: Backup, folder: Path, emit: Emit) -> tuple[SshConfig, bytes | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from borgpull import events
@@ -21,11 +22,14 @@ from borgpull.client.hello import bars
 from borgpull.client.mounts import of_client
 from borgpull.errors import BorgFailed, BorgpullError, ConnectionLost
 from borgpull.events import Emit
+from borgpull.jail.compare import CLOCK_SECONDS
 from borgpull.jobs import Backup
-from borgpull.methods import clock, losses, named, readers
+from borgpull.methods import clock, losses, named, plans
 from borgpull.methods.base import Ahead, Source, Verdict, not_ahead
+from borgpull.methods.comparison import judge_names
 from borgpull.methods.onclient import worth_a_line
-from borgpull.methods.readers import READERS, Started
+from borgpull.readers import READERS, choice
+from borgpull.readers.choice import Started
 from borgpull.ssh import machine, route
 from borgpull.ssh.session import Session, connected
 
@@ -38,7 +42,7 @@ MAX_ASKED = 10_000  # names that are looked for once more
 def open_source(
     job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
 ) -> Iterator[Source]:
-    """Start a reader. Raises as `readers.started`; OtherMachine, PathMissing, ssh's errors."""
+    """Start a reader. Raises as `choice.started`; OtherMachine, PathMissing, ssh's errors."""
     access = job.access
     config = route.to_client(access, job.places, job.client, folder)
     events.phase(emit, "connect", f"connecting to {access.target}")
@@ -50,7 +54,7 @@ def open_source(
             stack.enter_context(machine.same(job, folder))
             return made
 
-        reading = readers.started(borg, session, job.paths, job.reader, emit, sudo=access.sudo)
+        reading = choice.started(borg, session, job.paths, job.reader, emit, sudo=access.sudo)
         reader = stack.enter_context(reading)
         facts = reader.facts
         machine.saw_aes(folder, facts.aes)
@@ -85,6 +89,7 @@ class Streamed(Source):
         self.reader = started.name
         self._reader = READERS[started.name]
         self._mounts = of_client(facts.mounts or None, job.paths, started.hollow)
+        self._plan = plans.plan(job, self._mounts)
         self._report: Report | None = None
         self._waits = False  # does a whole archive wait for its name?
         self.left_out = self._mounts.facts()
@@ -106,7 +111,8 @@ class Streamed(Source):
         options += exclude_args(self._mounts.patterns())
         options += ["--checkpoint-interval", str(self._job.checkpoint_interval)]
         words = order.words(*options, paths=roots)
-        self._helper.go(self._job.roots, bars(self._mounts))
+        more = {} if self._reader.SEES_ALL else {"check": asdict(self._plan)}
+        self._helper.go(self._job.roots, bars(self._mounts), more)
         self._engine.order(self._borg.argv("create", *words), roots, paths)
         try:
             done = watch(
@@ -119,7 +125,8 @@ class Streamed(Source):
             )
         except BorgFailed as error:
             raise self._why(error) from None
-        self._helper.require_ended_well()
+        if order.dry_run or self._reader.SEES_ALL:  # another one is not at its end
+            self._helper.require_ended_well()
         if not order.dry_run:
             self._settle(done)
         return done
@@ -142,8 +149,14 @@ class Streamed(Source):
         self._waits = True
 
     def verify(self, done: Created) -> Verdict:
-        """The reader has looked at each file itself, and the engine has compared all its counts."""
+        """The reader has looked at each file itself, and the engine has compared all its counts.
+
+        What SFTP may have hidden, the client's own walk shows.
+        """
         assert self._report is not None
+        found, sure = self._helper.check(self._plan)
+        since = self._plan.started + (sure["skew"] or 0.0) - CLOCK_SECONDS
+        lost, came = judge_names(self._session.config, found, sure, since)
         changed = tuple(item.path for item in done.warnings if item.kind == messages.CHANGED)
         return Verdict(
             done,
@@ -151,7 +164,9 @@ class Streamed(Source):
             counts=self._report.items,
             size=self._report.bytes,
             times=self._report.times,
-            listings=self._reader.SEES_ALL,
+            lost=tuple(lost),
+            came=tuple(came),
+            listings=sure["skew"] is not None,
         )
 
     def rename(self, verdict: Verdict, name: str) -> None:

@@ -26,6 +26,7 @@ FLOORS = (
     ("ssh",),
     ("borg",),
     ("client", "jail", "state"),
+    ("readers",),
     ("methods",),
     ("restores",),
     ("ops",),

@@ -9,22 +9,26 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from typing import IO
 
 from borgpull.borg.inside import wire
+from borgpull.client import walk as walks
 from borgpull.client.facts import Facts
 from borgpull.client.hello import read, there
 from borgpull.client.helper import END_SECONDS, MARK, Helper, answer_of
 from borgpull.client.mounts import FALLBACK
-from borgpull.client.sftp.__main__ import HOSTILE, NO_SFTP
-from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp
+from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp, NotVerified
+from borgpull.jail.compare import Finding
+from borgpull.jail.wanted import Plan
 from borgpull.process import CommandError, Running, pipe, run, running
+from borgpull.readers.sftp.__main__ import HOSTILE, NO_SFTP, NO_WALK
 from borgpull.ssh import words
 from borgpull.ssh.session import Session
 
-PROGRAM = (sys.executable, "-P", "-m", "borgpull.client.sftp")
+PROGRAM = (sys.executable, "-P", "-m", "borgpull.readers.sftp")
 # SFTP tells neither a ctime nor an inode. Its mtime, whole seconds, stands for both. There are no
 # attributes, ACLs or flags.
 CREATE_ARGS: tuple[str, ...] = (
@@ -43,14 +47,43 @@ class SftpHelper(Helper):
     """A reader under way; it has answered the question."""
 
     def __init__(
-        self, child: Running, session: Session, requests: IO[bytes], *, names: bool
+        self,
+        child: Running,
+        session: Session,
+        requests: IO[bytes],
+        walk: IO[bytes],
+        *,
+        names: bool,
     ) -> None:
-        """`names`: has the client an /etc/passwd?"""
+        """`walk` is where the client's own walk goes. `names`: has the client an /etc/passwd?"""
         super().__init__(child, session, requests)
-        self.names = names
+        self.names, self._walk = names, walk
 
     def lost(self) -> BorgpullError | None:
+        self._walk.close()
         return _failed(self._child, self._session)
+
+    def check(self, plan: Plan) -> tuple[list[Finding], Finding]:
+        """Compare the listings with the client's own walk: what was found, and how sure that is.
+
+        Raises ConnectionLost, NotVerified, HostileClient.
+        """
+        script = walks.script(plan.starts, [*plan.left_out, *plan.allowed])
+        shell, found = self._session.command("sh", "-s"), list[Finding]()
+        with (
+            input_of(script) as file,
+            running(shell, name="the client's find", stdin=file, stdout=self._walk, grace=1),
+        ):
+            self._walk.close()
+            for item in self._child.lines():
+                if not self._session.alive():
+                    break
+                if item is not None and item[1].startswith(b"{"):
+                    found.append(json.loads(item[1]))
+            self.require_ended_well()
+        if not found or "skew" not in found[-1]:
+            raise NotVerified("the listings could not be compared with the client's own walk")
+        return found[:-1], found[-1]
 
 
 def _failed(child: Running, session: Session) -> BorgpullError | None:
@@ -63,6 +96,8 @@ def _failed(child: Running, session: Session) -> BorgpullError | None:
     said = (child.stderr().strip().splitlines() or ["no message"])[-1][:300]
     if code == 0:
         return None
+    if code == NO_WALK:
+        return NotVerified(f"the archive could not be compared with the client: {said}")
     if code == HOSTILE:
         return HostileClient(f"{target} sends what no SFTP server sends: {said}")
     if not session.alive():
@@ -85,19 +120,20 @@ def started(
     with (
         pipe() as (theirs_in, to_ssh),
         pipe() as (from_ssh, theirs_out),
+        pipe() as (from_walk, walk),
         running(
             session.subsystem("sftp"), name="sftp", stdin=theirs_in, stdout=theirs_out, grace=5
         ) as ssh,
         running(
-            [*PROGRAM, str(from_ssh.fileno()), str(to_ssh.fileno())],
+            [*PROGRAM, *(str(end.fileno()) for end in (from_ssh, to_ssh, from_walk))],
             name="reader",
             stdin=theirs[0],
             stdout=theirs[1],
-            pass_fds=(from_ssh.fileno(), to_ssh.fileno()),
+            pass_fds=(from_ssh.fileno(), to_ssh.fileno(), from_walk.fileno()),
             grace=5,
         ) as child,
     ):
-        for end in (*theirs, theirs_in, to_ssh, from_ssh, theirs_out):
+        for end in (*theirs, theirs_in, to_ssh, from_ssh, theirs_out, from_walk):
             end.close()
         asked = time.time()
         with contextlib.suppress(BrokenPipeError):  # it has ended, and its code says why
@@ -107,7 +143,17 @@ def started(
             raise _no_reader(session, child, ssh)
         facts, hollow = read(answer, len(paths), asked)
         names = bool(json.loads(answer).get("names"))
-        yield SftpHelper(child, session, requests, names=names), facts, hollow
+        yield SftpHelper(child, session, requests, walk, names=names), facts, hollow
+
+
+@contextlib.contextmanager
+def input_of(text: bytes) -> Iterator[IO[bytes]]:
+    """A file with that content, to be read from its beginning."""
+    with tempfile.TemporaryFile() as file:
+        file.write(text)
+        file.flush()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        yield file
 
 
 def question(paths: Sequence[str]) -> bytes:

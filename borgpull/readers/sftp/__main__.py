@@ -1,7 +1,9 @@
-"""`python3 -m borgpull.client.sftp READ_FD WRITE_FD`: the reader, on these ends of `ssh -s sftp`.
+"""`python3 -m borgpull.readers.sftp READ_FD WRITE_FD [WALK_FD]`: the reader, on these ends of
+`ssh -s sftp`.
 
 The engine has the other ends of standard input and output. The question comes in the first line,
 the plan in the second one, as for a helper (`client/scripts/stream_read.py`). Then come requests.
+At the end, the client's own walk comes by WALK_FD, and findings go to standard error (`check.py`).
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ import sys
 from borgpull.borg.inside import wire
 from borgpull.client.scripts.stream_list import BYE, HELLO, Output
 from borgpull.client.scripts.stream_read import MARK
-from borgpull.client.sftp import question
-from borgpull.client.sftp.files import Files
-from borgpull.client.sftp.link import Ended, Link
-from borgpull.client.sftp.packets import BadReply
-from borgpull.client.sftp.tree import Tree
+from borgpull.jail.clientwalk import ClientWalk, WalkBroken
+from borgpull.jail.wanted import Plan
+from borgpull.readers.sftp import check, question
+from borgpull.readers.sftp.files import Files
+from borgpull.readers.sftp.link import Ended, Link
+from borgpull.readers.sftp.packets import BadReply
+from borgpull.readers.sftp.tree import Tree
 
 # Exit codes.
-HOSTILE, CUT, NO_SFTP = 200, 201, 202
+HOSTILE, CUT, NO_SFTP, NO_WALK = 200, 201, 202, 203
+CODES: dict[type[Exception], int] = {BadReply: HOSTILE, Ended: CUT, WalkBroken: NO_WALK}
 
 
 class Input:
@@ -94,7 +99,11 @@ def run(link: Link) -> None:
         for path, names in found["bars"].items()
     }
     roots = [bytes.fromhex(path) for path in found["roots"]]
-    serve(link, out, source, Tree(link, out, names, roots, bars))
+    tree = Tree(link, out, names, roots, bars)
+    serve(link, out, source, tree)
+    walk = ClientWalk(int(sys.argv[3]))
+    for finding in check.findings(Plan(**found["check"]), tree.known, tree.deep, walk, link):
+        sys.stderr.write(json.dumps(finding) + "\n")
 
 
 def main() -> None:
@@ -108,9 +117,9 @@ def main() -> None:
         run(link)
     except BrokenPipeError:
         sys.exit(CUT)
-    except (BadReply, Ended) as error:
+    except (BadReply, Ended, WalkBroken) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(HOSTILE if isinstance(error, BadReply) else CUT)
+        sys.exit(CODES[type(error)])
 
 
 if __name__ == "__main__":

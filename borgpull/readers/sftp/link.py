@@ -6,8 +6,8 @@ import os
 import select
 from collections.abc import Callable
 
-from borgpull.client.sftp import packets
-from borgpull.client.sftp.packets import BadReply, need
+from borgpull.readers.sftp import packets
+from borgpull.readers.sftp.packets import BadReply, need
 
 PIECE = 1 << 20  # bytes of one read
 # A server that owes us answers, and sends nothing for so long, is given up.
@@ -57,10 +57,12 @@ class Link:
         self._unsent += packets.HEAD.pack(len(body) + 5, kind, self._id)
         self._unsent += body
 
-    @property
-    def idle(self) -> bool:
-        """Is there no answer to wait for?"""
-        return not self._waiting
+    def call(self, kind: int, body: bytes, wanted: int) -> tuple[int, bytes]:
+        """Ask, and wait for all answers. Raises BadReply, Ended."""
+        found: list[tuple[int, bytes]] = []
+        self.ask(kind, body, wanted, lambda status, answer: found.append((status, answer)))
+        self.drain()
+        return found[0]
 
     def drain(self) -> None:
         """Wait for all answers. Raises BadReply, Ended."""

@@ -29,9 +29,10 @@ from borgpull.client.scripts.stream_list import (
     Output,
     extra,
 )
-from borgpull.client.sftp import packets
-from borgpull.client.sftp.link import Link
-from borgpull.client.sftp.packets import ATTRS, EOF, HANDLE, Attrs, need
+from borgpull.jail.wanted import Known
+from borgpull.readers.sftp import packets
+from borgpull.readers.sftp.link import Link
+from borgpull.readers.sftp.packets import ATTRS, EOF, HANDLE, Attrs, need
 
 AHEAD = 16384  # entries that are listed before the other side is done with them
 FOLDERS = 64  # that are read before their turn
@@ -112,6 +113,8 @@ class Tree:
         self.files: dict[int, Entry] = {}
         self.listed = self.done = 0
         self.ended = False
+        self.known = Known()  # all names that were listed
+        self.deep: list[str] = []  # folders in which SFTP cannot name all
         for path in roots:
             self._root(top, path)
 
@@ -253,10 +256,13 @@ class Tree:
         deep = len(folder.path) + 2 + LONGEST_NAME > LONGEST_PATH
         if folder.handle:
             self.feed(folder)
-        if not folder.pruned and (folder.errno or deep):
-            number = folder.errno or errno.ENAMETOOLONG
+        if deep:
+            self.deep.append(os.fsdecode(folder.path.strip(b"/")))
+        if folder.errno and not folder.pruned:
             name = os.path.basename(folder.path)
-            self._trouble(SCAN_OP, number, name if len(self._stack) > 1 else label(folder.path))
+            self._trouble(
+                SCAN_OP, folder.errno, name if len(self._stack) > 1 else label(folder.path)
+            )
         self._forget(folder)
 
     def _forget(self, folder: Folder) -> None:
@@ -277,6 +283,7 @@ class Tree:
     def _tell(self, entry: Entry) -> None:
         if entry.folder is not None:
             self._read_ahead -= 1
+        self.known.add(os.fsdecode(entry.path.strip(b"/")) or ".")
         if entry.errno:
             self._trouble(OPEN_OP, entry.errno, entry.label)
             return

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside.wire import MAX_OWNER
-from borgpull.client.sftp import packets
-from borgpull.client.sftp.link import Link
-from borgpull.client.sftp.packets import ATTRS, BLOCK, HANDLE, NAME, OK, STATUS
-from borgpull.client.sftp.tree import Names
+from borgpull.readers.sftp import packets
+from borgpull.readers.sftp.link import Link
+from borgpull.readers.sftp.packets import ATTRS, BLOCK, HANDLE, NAME, OK, STATUS
+from borgpull.readers.sftp.tree import Names
 
 MAX_FILE = 8 << 20  # bytes
 MOUNTS, CPU = "/proc/self/mountinfo", "/proc/cpuinfo"

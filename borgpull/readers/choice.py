@@ -1,57 +1,22 @@
-"""The readers of `stream`: what reads on the client, or from it. Each is a module in one dict."""
+"""Which reader a client gets: the wanted one, or the first for which it has what it takes."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import IO, Protocol
 
 from borgpull import events
 from borgpull.borg import streaming
 from borgpull.borg.command import Borg
 from borgpull.borg.streaming import Engine
-from borgpull.client import helper, sftpreader
 from borgpull.client.facts import Facts
 from borgpull.client.helper import Helper
 from borgpull.errors import ClientUnsuitable, NoSftp
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reader as Name
+from borgpull.readers import READERS
 from borgpull.ssh.session import Session
-
-
-class Reader(Protocol):
-    """A module that reads a client's files for the engine, by the frames of `borg/inside/wire.py`.
-
-    `CREATE_ARGS` are options for `borg create`, by what the reader cannot see. `SEES_ALL`: it sees
-    every name on the client, and all that borg keeps of it.
-    """
-
-    CREATE_ARGS: tuple[str, ...]
-    SEES_ALL: bool
-
-    def started(
-        self,
-        session: Session,
-        paths: Sequence[str],
-        answers: IO[bytes],
-        requests: IO[bytes],
-        theirs: tuple[IO[bytes], IO[bytes]],
-        *,
-        sudo: bool,
-    ) -> AbstractContextManager[tuple[Helper, Facts, tuple[str, ...]]]:
-        """Start it; yields it, what it says of the client, and which of FALLBACK are hollow.
-
-        `theirs` are its ends of the pipes, which are closed here. Raises ClientUnsuitable or NoSftp
-        if the client does not have what it takes; SudoRefused, HostileClient, ConnectionLost.
-        """
-
-    def look(self, session: Session, paths: Sequence[str], *, sudo: bool) -> list[bool]:
-        """Are the paths (absolute) on the client, or may they be? Raises ConnectionLost."""
-
-
-READERS: dict[Name, Reader] = {"python": helper, "sftp": sftpreader}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,62 @@
+"""Are all names of the client in SFTP's listings? Its own walk tells, if it has a shell.
+
+SFTP does not show an entry that the client cannot stat or name, and hides that a listing broke off
+(`jail/clientwalk.py`). Findings are those of `jail/compare.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from borgpull.jail.clientwalk import ClientWalk, complaint
+from borgpull.jail.compare import MAX_TOLD, Finding
+from borgpull.jail.wanted import Known, Plan
+from borgpull.readers.sftp import packets
+from borgpull.readers.sftp.link import Link
+
+
+def findings(
+    plan: Plan, known: Known, deep: Sequence[str], walk: ClientWalk, link: Link
+) -> Iterator[Finding]:
+    """What the walk has beyond `known`, and folders too `deep` for SFTP; then how sure that is.
+
+    Raises WalkBroken, BadReply, Ended.
+    """
+    skew, told = walk.header(), 0
+    yield from ({"unnameable": path} for path in deep if plan.wanted(path))
+    if skew is not None:
+        for finding in _by_the_client(plan, known, walk, link):
+            told += 1
+            if told <= MAX_TOLD:
+                yield finding
+    yield {"skew": skew, "more": {"names": told} if told > MAX_TOLD else {}}
+
+
+def _by_the_client(plan: Plan, known: Known, walk: ClientWalk, link: Link) -> Iterator[Finding]:
+    within = "/"  # no name begins with a slash
+    for path in walk.paths():
+        name = path.strip("/") or "."
+        if name.startswith(within) or name in known:
+            continue
+        within = name + "/"
+        if plan.wanted(name) and (finding := _looked_at(name, link)):
+            yield finding
+    for line in walk.said:
+        about, vanished = complaint(line)
+        name = (about or "").strip("/")
+        if not vanished and (about is None or plan.wanted(name)):
+            yield {"absent": name, "why": line}
+
+
+def _looked_at(name: str, link: Link) -> Finding | None:
+    status, body = link.call(packets.LSTAT, packets.text(os.fsencode(f"/{name}")), packets.ATTRS)
+    if not status:
+        is_socket = stat.S_ISSOCK(max(packets.attrs(body).mode, 0))
+        return None if is_socket else {"came": name}
+    number = packets.number_of(status)
+    if number == errno.ENOENT:
+        return None  # deleted since
+    return {"absent": name, "why": f"by SFTP: {os.strerror(number)}"}
