@@ -46,7 +46,7 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise HostileClient(f"the client's first word makes no sense: {error!r:.100}") from None
     usual = zip(FALLBACK, paths[count:], strict=True)
-    return facts, tuple(name for name, path in usual if path.errno or path.holds == "")
+    return facts, tuple(name for name, path in usual if path.errno or path.link or path.holds == "")
 
 
 def there(text: bytes, count: int) -> list[bool]:

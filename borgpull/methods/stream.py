@@ -28,8 +28,8 @@ from borgpull.methods import clock, losses, named, plans
 from borgpull.methods.base import Ahead, Source, Verdict, not_ahead
 from borgpull.methods.comparison import judge_names
 from borgpull.methods.onclient import worth_a_line
-from borgpull.readers import READERS, choice
-from borgpull.readers.choice import Started
+from borgpull.readers import choice
+from borgpull.readers.choice import READERS, Started
 from borgpull.ssh import machine, route
 from borgpull.ssh.session import Session, connected
 

@@ -10,13 +10,17 @@ from borgpull import events
 from borgpull.borg import streaming
 from borgpull.borg.command import Borg
 from borgpull.borg.streaming import Engine
+from borgpull.client import helper
 from borgpull.client.facts import Facts
 from borgpull.client.helper import Helper
 from borgpull.errors import ClientUnsuitable, NoSftp
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reader as Name
-from borgpull.readers import READERS
+from borgpull.readers.base import Reader
+from borgpull.readers.sftp import start
 from borgpull.ssh.session import Session
+
+READERS: dict[Name, Reader] = {"python": helper, "sftp": start}
 
 
 @dataclass(frozen=True)

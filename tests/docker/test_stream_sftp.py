@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.docker.test_truncation import BROKEN
-from tests.support import ends
+from tests.support import ends, evil_sftp
 from tests.support.lab import Client, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -87,3 +88,52 @@ def test_a_read_error_is_told_and_heals(lab: Lab, saved: Saved) -> None:
     data = lab.pull("stream", client, *SOME)["data"]
     assert f"/{BROKEN}" in data["read_paths"]
     lab.borg(client.name, "check", "--verify-data")
+
+
+def test_what_sftp_hides_is_found_by_the_clients_own_walk(lab: Lab, saved: Saved) -> None:
+    """In a folder that may be listed, but not looked into, its server shows nothing."""
+    client, folder = saved.client, "/srv/half"
+    client.exec("sh", "-c", f"mkdir {folder}; echo x >{folder}/file; chmod 744 {folder}")
+    address = client.address.replace("root", "alice")
+    words = ("stream", "--json", "--init", "--name", "half", address, folder)
+    done = lab.plain(*words)
+    assert done.rc == 60, done.stdout
+    assert f"{folder}/file" in done.result["failure"]["message"]
+    assert [".unverified-" in name for name in ends.archive_names(lab, "half")] == [True]
+    client.exec("chmod", "755", folder)
+    assert lab.plain(*words).result["data"]["items"] == {"d": 1, "-": 1}
+
+
+def test_a_chroot_without_a_shell(lab: Lab) -> None:
+    """It shows no mounts, no names of users, and nothing but SFTP."""
+    client = lab.client(SEED="0", SSHD_EXTRA="ChrootDirectory /jail\\nForceCommand internal-sftp")
+    script = "mkdir -p dev/project run www; echo x >dev/project/main.c; echo x >www/index"
+    client.exec("sh", "-c", f"mkdir -p -m 755 /jail; cd /jail; {script}; ln -s www sys")
+    done = lab.plain("stream", "--json", "--init", client.address, "/")
+    assert done.rc == 0, done.stdout
+    data = done.result["data"]
+    assert (data["reader"], data["listings"]) == ("sftp", "not checked")
+    assert data["left_out"] == [{"path": "/dev", "fstype": "unknown", "asked": False}]
+    assert data["losses"] == dict.fromkeys(data["losses"])
+    assert len(data["losses"]) == 5
+    names = lab.borg(client.name, "list", "--short", f"::{data['archive']}").split()
+    assert sorted(names) == ["dev", "run", "sys", "www", "www/index"]
+    assert lab.plain("stream", client.address, "/no-such").rc == 36
+    assert lab.plain("stream", client.address, "/sys").rc == 36
+
+
+def test_a_server_that_lies_is_told_apart(lab: Lab) -> None:
+    client = lab.client("borgpull-borg12-client", SEED="0")
+    client.exec("sh", "-c", f"mkdir -p /srv/control; echo x >{TREE}/x")
+    source = Path(evil_sftp.__file__).read_text()
+    client.exec("sh", "-c", 'printf %s "$1" >/srv/control/evil', "sh", source)
+    line = 'restrict,command="/usr/bin/python3 /srv/control/evil" '
+    client.exec("sed", "-i", f"s|^|{line}|", "/etc/ssh/authorized_keys/root")
+    expected = {"none": 0, "slash": 37, "version": 35, "short": 60, "ends": 34}
+    for lie, code in expected.items():
+        client.exec("sh", "-c", f"printf {lie} >/srv/control/lie")
+        words = ("--reader", "sftp", "--archive", lie, client.address, TREE)
+        done = lab.plain("stream", "--json", "--init", *words)
+        assert done.rc == code, f"{lie}: {done.stdout[-1500:]}"
+    names = ends.archive_names(lab, client.name)
+    assert [name.partition("-")[0] for name in names] == ["none", "short.unverified"]

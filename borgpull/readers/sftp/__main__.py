@@ -18,14 +18,12 @@ from borgpull.client.scripts.stream_list import BYE, HELLO, Output
 from borgpull.client.scripts.stream_read import MARK
 from borgpull.jail.clientwalk import ClientWalk, WalkBroken
 from borgpull.jail.wanted import Plan
-from borgpull.readers.sftp import check, question
+from borgpull.readers.sftp import CUT, HOSTILE, NO_SFTP, NO_WALK, check, question
 from borgpull.readers.sftp.files import Files
 from borgpull.readers.sftp.link import Ended, Link
 from borgpull.readers.sftp.packets import BadReply
 from borgpull.readers.sftp.tree import Tree
 
-# Exit codes.
-HOSTILE, CUT, NO_SFTP, NO_WALK = 200, 201, 202, 203
 CODES: dict[type[Exception], int] = {BadReply: HOSTILE, Ended: CUT, WalkBroken: NO_WALK}
 
 

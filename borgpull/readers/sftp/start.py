@@ -24,7 +24,7 @@ from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp
 from borgpull.jail.compare import Finding
 from borgpull.jail.wanted import Plan
 from borgpull.process import CommandError, Running, pipe, run, running
-from borgpull.readers.sftp.__main__ import HOSTILE, NO_SFTP, NO_WALK
+from borgpull.readers.sftp import HOSTILE, NO_SFTP, NO_WALK
 from borgpull.ssh import words
 from borgpull.ssh.session import Session
 
