@@ -73,6 +73,8 @@ def require_fit(verb: str, target: Target, fresh: Fresh, on_client: OnClient) ->
     """Raises UsageError if the method, the login and the options do not go together."""
     if on_client.sudo and target.user == "root":
         raise UsageError("--sudo is for a user who is not root", hint="USER@HOST --sudo")
+    if on_client.sudo and on_client.reader == "sftp":
+        raise UsageError("SFTP cannot read as root by sudo", hint="--reader python, or root@HOST")
     key_goes = "client_borg" in METHODS[verb].options
     if fresh.init and key_goes and fresh.encryption.startswith("keyfile"):
         raise UsageError(

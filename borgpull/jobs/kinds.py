@@ -13,7 +13,7 @@ from borgpull.errors import UsageError
 from borgpull.jobs.parts import Access, Keep, Route
 from borgpull.places import Places
 from borgpull.trees.folders import roots
-from borgpull.verbs import READERS, VERBS, WAYS
+from borgpull.verbs import VERBS, WAYS
 
 LOCK_WAIT = 300
 
@@ -43,7 +43,7 @@ class Locking(Job):
 
 @dataclass(frozen=True, kw_only=True)
 class Backup(Locking):
-    """An archive of a client, by a method. Raises UsageError if reader and access do not fit."""
+    """An archive of a client, by a method."""
 
     access: Access
     paths: tuple[str, ...] = ("/",)  # on the client, absolute
@@ -59,12 +59,6 @@ class Backup(Locking):
     checkpoint_interval: int = 1800  # seconds, as borg has it
     connect_back: str | None = None  # HOST:PORT, as the client reaches us
     reader: str | None = None  # of stream: a name of READERS; None: the first that the client has
-
-    def __post_init__(self) -> None:
-        if self.reader is not None and self.reader not in READERS:
-            raise UsageError(f"not a reader: {self.reader!r}", hint=f"one of {', '.join(READERS)}")
-        if self.reader == "sftp" and self.access.sudo:
-            raise UsageError("SFTP cannot read as root by sudo", hint="--reader python, or root@")
 
     @property
     def roots(self) -> tuple[str, ...]:

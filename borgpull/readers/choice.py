@@ -13,7 +13,7 @@ from borgpull.borg.streaming import Engine
 from borgpull.client import helper
 from borgpull.client.facts import Facts
 from borgpull.client.helper import Helper
-from borgpull.errors import ClientUnsuitable, NoSftp
+from borgpull.errors import ClientUnsuitable, NoSftp, UsageError
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reader as Name
 from borgpull.readers.base import Reader
@@ -44,14 +44,15 @@ def started(
     *,
     sudo: bool,
 ) -> Iterator[Started]:
-    """Start the wanted reader, or the first that the client has. Raises as the first one of them.
+    """Start the wanted reader, or the first that the client has. Raises as the first one of them; UsageError if none can do it.
 
     The engine loads its code while `session` connects. Each reader has an engine of its own: what a
     shell without a Python has answered must not come to another one.
     """
-    names = [name for name in READERS if wanted in (None, name)]
-    if sudo:
-        names = names[:1]  # SFTP cannot become root
+    # SFTP cannot become root.
+    names = [n for n in READERS if wanted in (None, n) and not (sudo and n == "sftp")]
+    if not names:
+        raise UsageError(f"no reader of this name fits: {wanted!r}")
     first: ClientUnsuitable | NoSftp | None = None
     for name in names:
         with contextlib.ExitStack() as stack:

@@ -15,9 +15,10 @@ from collections import deque
 from borgpull.client.scripts.stream_list import BEGIN, DATA, STOP, WHOLE, Output
 from borgpull.client.scripts.stream_read import END, FILE, OPENING, READING, SMALL
 from borgpull.readers.sftp import packets
+from borgpull.readers.sftp.folders import Entry
 from borgpull.readers.sftp.link import Link, Then
 from borgpull.readers.sftp.packets import ATTRS, BLOCK, EOF, STATUS, Attrs
-from borgpull.readers.sftp.tree import Entry, Tree
+from borgpull.readers.sftp.tree import Tree
 
 MAX_OPEN = 200  # files at once, unless the server says that it allows fewer
 MAX_BYTES = 16 << 20  # that are asked for, or wait for their turn

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from borgpull.client.scripts.stream_list import Output
-from borgpull.readers.sftp import tree as trees
+from borgpull.readers.sftp import folders
 from borgpull.readers.sftp.link import Link
 from borgpull.readers.sftp.packets import BadReply
 from borgpull.readers.sftp.tree import Tree
@@ -23,7 +23,7 @@ class Nowhere(Output):
 
 def test_a_folder_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setattr(trees, "MAX_ENTRIES", 20_000)
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 20_000)
     argv = [sys.executable, evil_sftp.__file__, "endless"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as server:
         assert server.stdin is not None and server.stdout is not None
