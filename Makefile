@@ -3,7 +3,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST_ARGS ?=
-export CONTEXT IMAGE CLIENT_IMAGE
 # Most of a test is waiting, for containers and for clients that hang: two processors keep up with
 # three workers. One file is never on two.
 PYTEST_WORKERS ?= 3

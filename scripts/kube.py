@@ -24,8 +24,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 BORGPULL, KUBECTL = (str(ROOT / ".venv/bin" / name) for name in ("borgpull", "kubectl"))
 CONTEXT = os.environ.get("CONTEXT", "")
-IMAGE = os.environ.get("IMAGE", "borgpull")
-CLIENT_IMAGE = os.environ.get("CLIENT_IMAGE", "borgpull-client")
+IMAGE = os.environ.get("IMAGE") or "borgpull"
+CLIENT_IMAGE = os.environ.get("CLIENT_IMAGE") or "borgpull-client"
 NO_CLUSTER = 3
 SECONDS = 300  # for a Job, with the pulling of its image
 CLIENT = "web1"

@@ -14,7 +14,7 @@ import struct
 import sys
 
 from borgpull.borg.inside import wire
-from borgpull.client.scripts.stream_list import BYE, HELLO, Output
+from borgpull.client.scripts.stream_look import BYE, HELLO, Output
 from borgpull.client.scripts.stream_read import MARK
 from borgpull.jail.clientwalk import ClientWalk, WalkBroken
 from borgpull.jail.wanted import Plan

@@ -12,7 +12,7 @@ import stat
 import struct
 from collections import deque
 
-from borgpull.client.scripts.stream_list import BEGIN, DATA, STOP, WHOLE, Output
+from borgpull.client.scripts.stream_look import BEGIN, DATA, STOP, WHOLE, Output
 from borgpull.client.scripts.stream_read import END, FILE, OPENING, READING, SMALL
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.folders import Entry

@@ -9,15 +9,12 @@ import struct
 import zlib
 from collections.abc import Sequence
 
-from borgpull.client.scripts.stream_list import (
-    BATCH,
+from borgpull.client.scripts.stream_list import BATCH, MAX_DEPTH, OPEN_OP, SCAN_OP
+from borgpull.client.scripts.stream_look import (
     ENTRY,
     LIST,
     LISTED,
-    MAX_DEPTH,
     NAME,
-    OPEN_OP,
-    SCAN_OP,
     STAT,
     TROUBLE,
     Output,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.client.scripts.stream_list import Output
+from borgpull.client.scripts.stream_look import Output
 from borgpull.readers.sftp import folders
 from borgpull.readers.sftp.link import Link
 from borgpull.readers.sftp.packets import BadReply
