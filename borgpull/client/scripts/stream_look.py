@@ -92,6 +92,8 @@ def xattrs(what: "int | bytes") -> bytes:
     found = b""
     try:
         names = os.listxattr(what, **links)
+    except FileNotFoundError:
+        raise  # it has vanished since it was looked at
     except OSError as error:
         return b"" if error.errno in NO_XATTRS else extra(b"e", b"", b"%d" % (error.errno or 0))
     for name in names:
