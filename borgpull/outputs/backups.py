@@ -59,7 +59,7 @@ class Saved(TypedDict):
     `authorize --client-borg` has limited the key."""
     losses: Annotated[dict[str, int | None], Uncarried]
     """Files by what cannot be stored of them; null if not counted. `hard_links`, `devices`,
-    `sockets` by sshfs only; `xattrs_and_acls` by sshfs, else the extended attributes that borg on
+    `sockets` by SFTP only; `xattrs_and_acls` by SFTP, else the extended attributes that borg on
     the client could not read; `times`: before 1970 or after 2038-01-17T03:14:07Z,
     which borg cannot store."""
     paths: list[str]

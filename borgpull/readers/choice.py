@@ -46,10 +46,9 @@ def started(
 ) -> Iterator[Started]:
     """Start the wanted reader, or the first that the client has.
 
-    Raises as the first one of them; UsageError if none can do it.
-
-    The engine loads its code while `session` connects. Each reader has an engine of its own: what a
-    shell without a Python has answered must not come to another one.
+    Raises as the first one of them; UsageError if none can do it. The engine loads its code while
+    `session` connects. Each reader has an engine of its own: what a shell without a Python has
+    answered must not come to another one.
     """
     # SFTP cannot become root.
     names = [n for n in READERS if wanted in (None, n) and not (sudo and n == "sftp")]

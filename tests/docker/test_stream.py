@@ -204,7 +204,7 @@ def test_any_login_shell_and_what_its_profile_says(lab: Lab, saved: Saved) -> No
 
 def test_a_client_without_python_is_told_what_works(lab: Lab) -> None:
     client = lab.client("borgpull-busybox-client", SSHD="openssh")
-    done = lab.plain("stream", "--json", "--init", client.address, "/etc")
+    done = lab.plain("stream", "--json", "--init", "--reader", "python", client.address, "/etc")
     assert done.rc == 38, done.stdout
     assert "borgpull pipe" in done.result["failure"]["hint"]
 
