@@ -16,7 +16,7 @@ from tests.support import evil_sftp
 
 
 def found(walk: bytes, *known: str, deep: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    plan = Plan(["/srv"], ["srv/out"], [], [], [], [], 0.0)
+    plan = Plan(["/srv"], [], [], [], [], ["/srv/out"], 0.0)
     seen = Known()
     for name in known:
         seen.add(name)
