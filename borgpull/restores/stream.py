@@ -28,7 +28,7 @@ from borgpull.client.survey import AttributesByScript, ByScript
 from borgpull.errors import BorgpullError, ClientUnsuitable, ConnectionLost, HostileClient
 from borgpull.events import Emit
 from borgpull.jobs import Restore
-from borgpull.process import Completed, Running, pipe, running
+from borgpull.process import TAIL_BYTES, Completed, Running, pipe, running
 from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch
 from borgpull.restores.native import require_free
 from borgpull.ssh import route
@@ -43,6 +43,7 @@ INSTEAD = "--how tar, which loses xattrs and ACLs; or --how native, which tells 
 # ssh ends with this code for its own failures, and if a signal has ended the helper.
 SSH_FAILED = 255
 AGAIN = "--overwrite changed restores the rest"
+MAX_SAID = 1000  # lines of the target that are shown
 # A helper that has said its last word ends at once.
 END_SECONDS = 60.0
 
@@ -145,18 +146,19 @@ def _ended(
     done: Extracted, child: Running, helper: Running, alive: Callable[[], bool], emit: Emit
 ) -> Extracted:
     """Wait for the helper's end. Raises ConnectionLost, HostileClient, or borg's own error."""
+    if done.returncode == sending.HOSTILE:
+        raise HostileClient(f"the target's helper lies: {_reason(child)}")
+    if done.returncode == sending.STALLED:
+        raise ConnectionLost(_reason(child), hint=f"the same command with {AGAIN}")
     said, deadline = "", time.monotonic() + END_SECONDS
-    for item in helper.lines():
+    for number, item in enumerate(helper.lines()):
         if time.monotonic() > deadline:
             raise HostileClient("the target's helper does not end")
         if item and (text := item[1].decode(errors="replace").strip()):
             said = text
-            events.debug(emit, f"the target: {text}")
+            if number < MAX_SAID:
+                events.debug(emit, f"the target: {text[:TAIL_BYTES]}")
     code = helper.wait(60)
-    if done.returncode == sending.HOSTILE:
-        raise HostileClient(f"the target's helper lies: {_reason(child)}")
-    if done.returncode == sending.STALLED:
-        raise ConnectionLost(_reason(child))
     if done.returncode == sending.LOST and (code == SSH_FAILED or lost(alive, code)):
         raise broken(done)
     if done.returncode == sending.LOST or (code and done.failure is None):
