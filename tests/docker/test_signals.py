@@ -124,7 +124,8 @@ def test_ssh_killed_in_mid_walk(lab: Lab, client: Client) -> None:
 
 def test_the_host_cli_killed(lab: Lab, client: Client, usual: float) -> None:
     """SIGKILL to the host's CLI ends its sidecar, which the engine then removes."""
-    for signum, part in ((9, 0.3), (9, 0.7), (15, 0.5), (2, 0.5)):
+    ended = 0
+    for signum, part in ((9, 0.3), (9, 0.6), (15, 0.4), (2, 0.4)):
         run = lab.start_host("sshfs", client.address, *PATHS)
         time.sleep(part * usual)
         run.send_signal(signum)
@@ -137,9 +138,12 @@ def test_the_host_cli_killed(lab: Lab, client: Client, usual: float) -> None:
                 docker("rm", "-f", *made.split(), check=False)
             assert time.monotonic() < deadline, docker("ps", "-a", *jobs)
             time.sleep(0.2)
-        # A signal before Python has set itself up ends it the hard way.
-        assert code in (-signum, 128 + signum)
+        # A signal before Python has set itself up ends it the hard way. 0 is a run that was faster
+        # than the usual one, which another load had slowed down.
+        assert code in (0, -signum, 128 + signum)
+        ended += code != 0
         assert not borg_locks(lab.repo / client.name)
+    assert ended
     assert lab.sidecar("sshfs", "--lock-wait", "5", client.address, *PATHS).rc == 0
 
 
