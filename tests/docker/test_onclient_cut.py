@@ -19,10 +19,10 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(800)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 
-FILES, FILE_SIZE = 24, 2 << 20
+FILES, FILE_SIZE = 36, 2 << 20
 BIG = f"{ends.TREE}/big"
 BYTES = FILES * FILE_SIZE
-RATE = 3_000_000  # bytes a second: all files would take some twenty seconds
+RATE = 3_000_000  # bytes a second: all files would take half a minute, a cut comes after a third
 BACK = 2222  # the port by which agent comes back
 
 
@@ -122,7 +122,7 @@ def test_a_cut_connection(lab: Lab, clients: dict[str, Client], how: str) -> Non
         client = clients[method]
         before = ends.listing(client)
         with Way(lab, method, client, f"{how}-{client.name}") as way:
-            way.await_checkpoints(7)
+            way.await_checkpoints(6)
             time.sleep(0.5)  # borg writes its files cache after the transaction
             way.cut(how)
             started = time.monotonic()
@@ -133,8 +133,9 @@ def test_a_cut_connection(lab: Lab, clients: dict[str, Client], how: str) -> Non
             # Of a black hole its sshd knows nothing.
             ended = f"{ends.await_none_of_ours(client, 20):.1f} s" if how != "pause" else "-"
             listed = lab.plain("list", "--json", way.name).result["data"]["archives"]
-            assert any(".checkpoint" in item["name"] for item in listed)
-            assert not any(item["verified"] for item in listed)
+            what = f"{method}: {[item['name'] for item in listed]}; {way.run.output()}"
+            assert any(".checkpoint" in item["name"] for item in listed), what
+            assert not any(item["verified"] for item in listed), what
             data = way.next()
             way.heal()
         assert ends.listing(client) == before
