@@ -41,7 +41,7 @@ record: images ## the tests that run only when their inputs have changed, and wh
 	BORGPULL_TEST_RECORD=1 $(PY) -m pytest -m inputs --durations=10
 
 unit: venv ## the tests that need neither Docker nor an image: seconds
-	$(PY) -m pytest -q -n $(PYTEST_WORKERS) tests/unit
+	$(PY) -m pytest -q -n $(PYTEST_WORKERS) -m "not large" tests/unit
 
 lint: venv ## ruff and mypy
 	.venv/bin/ruff check .

@@ -59,6 +59,7 @@ def test_two_that_are_one(tmp_path: Path, text: str) -> None:
         fleet(tmp_path, text)
 
 
+@pytest.mark.large
 def test_ten_thousand_clients(tmp_path: Path) -> None:
     """On paper only: no cluster has had them. The time is the processor's, as others use it too."""
     number = 10_000
