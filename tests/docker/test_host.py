@@ -104,7 +104,8 @@ def test_serve_only(lab: Lab, client: Client) -> None:
     run = lab.start_host("socat", "--serve-only", "--json", "--name", "served", client.address)
     try:
         socket = lab.state / "clients" / "served" / "serve.sock"
-        wait_until(socket.is_socket, run.output)
+        wait_until(lambda: "there: borg create" in run.output(), run.output)
+        assert socket.is_socket()
         run.send_signal(15)
         assert run.wait(60) == 128 + 15, run.output()
         assert not socket.exists()
