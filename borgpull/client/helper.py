@@ -22,6 +22,7 @@ from borgpull.client.mounts import FALLBACK
 from borgpull.client.sudo import as_root, no_answer
 from borgpull.errors import BorgpullError, ClientUnsuitable, ConnectionLost, HostileClient
 from borgpull.process import CommandError, Completed, Running, running
+from borgpull.ssh import words
 from borgpull.ssh.session import Session
 
 # The texts that make up the helper, in their order. An import of one by the other is left out.
@@ -105,8 +106,8 @@ class Helper:
             return ConnectionLost(f"the helper on {target} does not end")
         if code == 0:
             return None
-        said = (self._child.stderr().strip().splitlines() or ["no message"])[-1]
-        return ConnectionLost(f"the helper on {target} ended with {code}: {said[:300]}")
+        said = words.last(self._child.stderr())
+        return ConnectionLost(f"the helper on {target} ended with {code}: {said}")
 
 
 @contextlib.contextmanager

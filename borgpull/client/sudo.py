@@ -33,7 +33,7 @@ def no_answer(
 def sudo_refused(session: Session, error: str) -> SudoRefused:
     """`error` is the message of sudo, or of the shell that did not find sudo."""
     user = session.config.target.user
-    last = words.clean((error.strip().splitlines() or ["no message"])[-1])
+    last = words.last(error)
     if re.search(r"sudo: .*not found|not found: sudo|no such file", last, re.IGNORECASE):
         hint = f"install sudo there, or log in as root: root@{session.config.target.host}"
     elif "tty" in last:

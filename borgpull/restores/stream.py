@@ -29,10 +29,11 @@ from borgpull.errors import BorgpullError, ClientUnsuitable, ConnectionLost, Hos
 from borgpull.events import Emit
 from borgpull.jobs import Restore
 from borgpull.process import TAIL_BYTES, Completed, Running, pipe, running
-from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch
+from borgpull.restores.base import SURVEY_SECONDS, Order, Site, Watch
 from borgpull.restores.native import require_free
+from borgpull.restores.survey import by_shell
 from borgpull.ssh import route
-from borgpull.ssh.session import Session, connected, lost
+from borgpull.ssh.session import SSH_FAILED, Session, connected, lost
 
 # borg's extract, which sends instead of writing.
 SENDING = (sys.executable, "-P", "-m", "borgpull.borg.inside.sending")
@@ -40,8 +41,6 @@ SENDING = (sys.executable, "-P", "-m", "borgpull.borg.inside.sending")
 PARTS = ("writing", "write")
 MODULE = "borgpull.client.scripts."
 INSTEAD = "--how tar, which loses xattrs and ACLs; or --how native, which tells it the passphrase"
-# ssh ends with this code for its own failures, and if a signal has ended the helper.
-SSH_FAILED = 255
 AGAIN = "--overwrite changed restores the rest"
 MAX_SAID = 1000  # lines of the target that are shown
 # A helper that has said its last word ends at once.
@@ -63,12 +62,6 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             """Are the connection and its commands alive? An ssh may end a moment earlier."""
             return session.alive() and SSH_FAILED not in [one.popen.poll() for one in helpers]
 
-        def run_survey(word: str, data: bytes) -> Completed:
-            header = shell.line(script("survey.sh"), word)
-            return session.run(
-                *sh, stdin=header + data, timeout=SURVEY_SECONDS, max_output=MAX_SURVEY
-            )
-
         def run_attributes(data: bytes) -> Completed:
             program = programs("attributes")
             return session.run(*sh, stdin=program + data, timeout=SURVEY_SECONDS)
@@ -88,7 +81,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             name=name,
             folder=job.into,
             alive=alive,
-            survey=ByScript(name=name, folder=job.into, run=run_survey),
+            survey=ByScript(name=name, folder=job.into, run=by_shell(session, sh)),
             extract=extract,
             attributes=AttributesByScript(folder=job.into, run=run_attributes),
             holes=True,

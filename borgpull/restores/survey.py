@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from borgpull.client import shell
 from borgpull.errors import TargetNotUsable
-from borgpull.restores.base import Site, Word
+from borgpull.process import Completed
+from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Site, Word
+from borgpull.ssh.session import Session
 from borgpull.trees.differences import Names
 from borgpull.trees.folders import with_ways
 from borgpull.trees.item import Item
@@ -14,6 +17,16 @@ from borgpull.trees.survey import Ground
 
 # Items in one question: a survey takes some hundred bytes of memory for each.
 BATCH = 20_000
+
+
+def by_shell(session: Session, sh: Sequence[str]) -> Callable[[str, bytes], Completed]:
+    """A survey's run on a target where `sh` is a shell; the script comes on standard input."""
+
+    def run_survey(word: str, data: bytes) -> Completed:
+        header = shell.line(shell.script("survey.sh"), word)
+        return session.run(*sh, stdin=header + data, timeout=SURVEY_SECONDS, max_output=MAX_SURVEY)
+
+    return run_survey
 
 
 def look(site: Site, items: Iterable[Item], word: Word = "look") -> Ground:

@@ -23,11 +23,12 @@ from borgpull.client.survey import ByScript
 from borgpull.errors import BorgFailed, ClientUnsuitable
 from borgpull.events import Emit
 from borgpull.jobs import Restore
-from borgpull.process import Completed, Running, pipe, running
-from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch
+from borgpull.process import Running, pipe, running
+from borgpull.restores.base import Order, Site, Watch
 from borgpull.restores.native import require_free
+from borgpull.restores.survey import by_shell
 from borgpull.ssh import route
-from borgpull.ssh.session import Session, connected, lost
+from borgpull.ssh.session import SSH_FAILED, Session, connected, lost
 from borgpull.trees import losses
 
 # GNU tar sets a folder's time when it leaves the folder, unless told to wait. But an archive may
@@ -37,8 +38,6 @@ GNU = ("--delay-directory-restore", "--warning=no-timestamp")
 # nor time of a symlink.
 BY_OTHERS = frozenset({"folder_times", "link_times", "link_owners"})
 BY_SFTP = "--how numeric or --how chroot"
-# ssh ends with this code for its own failures; else with the code of the command.
-SSH_FAILED = 255
 
 
 @contextlib.contextmanager
@@ -58,12 +57,6 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             ends = [child.popen.poll() for child in under_way]
             return session.alive() and SSH_FAILED not in ends
 
-        def run_survey(word: str, data: bytes) -> Completed:
-            header = shell.line(script("survey.sh"), word)
-            return session.run(
-                *sh, stdin=header + data, timeout=SURVEY_SECONDS, max_output=MAX_SURVEY
-            )
-
         def extract(order: Order, watch: Watch) -> Extracted:
             options = (*(GNU if gnu else ()), *(("--numeric-owner",) if order.numeric else ()))
             unpack = session.command(*sh), shell.line(script("untar.sh"), job.into, *options)
@@ -77,7 +70,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             name=name,
             folder=job.into,
             alive=alive,
-            survey=ByScript(name=name, folder=job.into, run=run_survey),
+            survey=ByScript(name=name, folder=job.into, run=by_shell(session, sh)),
             extract=extract,
             losses=losses.BY_TAR if gnu else losses.BY_TAR | BY_OTHERS,
             follows=True,

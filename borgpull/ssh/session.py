@@ -71,12 +71,16 @@ class Session:
         return run(argv, timeout=CONNECT_SECONDS, check=False)
 
 
+# ssh ends with this code for its own failures; else with the code of the command (ssh(1)).
+SSH_FAILED = 255
+
+
 def lost(alive: Callable[[], bool], code: int) -> bool:
     """Did a command end with `code` because its connection has ended?
 
     The ssh of a command ends with 255, a moment before the ssh that holds the connection.
     """
-    deadline = time.monotonic() + (LAST_MOMENT_SECONDS if code == 255 else 0)
+    deadline = time.monotonic() + (LAST_MOMENT_SECONDS if code == SSH_FAILED else 0)
     while alive() and time.monotonic() < deadline:
         time.sleep(TICK_SECONDS)
     return code != 0 and not alive()

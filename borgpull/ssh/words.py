@@ -42,6 +42,11 @@ def clean(text: str) -> str:
     return words if len(words) <= SHOWN_CHARS else words[:SHOWN_CHARS] + " …"
 
 
+def last(text: str) -> str:
+    """The last line of the text, as `clean` has it."""
+    return clean((text.strip().splitlines() or ["no message"])[-1])
+
+
 def said(*texts: str) -> str:
     """The client's words among the lines of ssh; "" if there are none."""
     lines = [line.strip() for text in texts for line in text[-READ_CHARS:].splitlines()]

@@ -93,7 +93,7 @@ def _failed(child: Running, session: Session) -> BorgpullError | None:
         code = child.wait(END_SECONDS)
     except CommandError:
         return ConnectionLost(f"the reader of {target} does not end")
-    said = (child.stderr().strip().splitlines() or ["no message"])[-1][:300]
+    said = words.last(child.stderr())
     if code == 0:
         return None
     if code == NO_WALK:
