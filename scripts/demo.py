@@ -78,7 +78,7 @@ def main() -> None:
 
         title("2. A repository, and the first backup")
         it.show("init", CLIENT)
-        it.show("sshfs", ADDRESS, *PATHS)
+        it.show("stream", ADDRESS, *PATHS)
 
         title("3. The second backup reads nothing again")
         archive = backup_again(it)
@@ -177,8 +177,8 @@ def await_seed(it: Demo) -> None:
 
 def backup_again(it: Demo) -> str:
     """The second backup; nothing but empty files may have been read. Returns the archive's name."""
-    print(f"\n$ borgpull sshfs --json {ADDRESS} {' '.join(PATHS)}", flush=True)
-    lines = it.output("sshfs", "--json", ADDRESS, *PATHS).splitlines()
+    print(f"\n$ borgpull stream --json {ADDRESS} {' '.join(PATHS)}", flush=True)
+    lines = it.output("stream", "--json", ADDRESS, *PATHS).splitlines()
     data: dict[str, Any] = json.loads(lines[-1])["data"]
     sizes = [int(it.on_client("stat", "-c", "%s", path)) for path in data["read_paths"]]
     if data["files_read"] != len(sizes) or any(sizes):

@@ -77,7 +77,7 @@ def test_the_first_five_minutes(lab: Lab, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout
         assert_shown(steps, done.stdout, client.name)
-        assert done.stdout.count(f"archive {client.name}-") == 2  # by pipe, by sshfs
+        assert done.stdout.count(f"archive {client.name}-") == 2  # by stream, by sshfs
         hosts = client.exec("cat", "/etc/hosts")
         assert hosts in done.stdout
         assert client.exec("cat", "/restored/etc/hosts") == hosts
