@@ -30,7 +30,7 @@ images: ground venv ## build the image borgpull and the test clients
 	@$(PY) scripts/build_images.py
 
 demo: ground venv ## back up a demo client twice, on real parts, and clean up
-	@$(PY) scripts/build_images.py borgpull borgpull-client
+	@$(PY) scripts/build_images.py borgpull borgpull-borg12-client
 	@$(PY) scripts/demo.py
 
 test: images lint ## every test, on real parts
