@@ -33,6 +33,18 @@ echo x >odd; chown 70001:70002 odd; setfacl -m u:70003:r odd
 mkfifo pipe; ln pipe pipe-2; ln -s no/where "$(printf 'l\\351')"; echo x >"$(printf 'n\\nl')"
 head -c 3000000 /dev/urandom >large; truncate -s 5M hole; : >none; touch -d 2100-01-01 future
 """
+# The tree on which borg's own tests run. Two modules that borg's tests import are not there.
+BORGS_OWN = f"""
+import os, sys
+from unittest.mock import MagicMock
+sys.modules.update(dict.fromkeys(('pytest', 'dateutil', 'dateutil.tz'), MagicMock()))
+from borg.testsuite.archiver import ArchiverTestCaseBase
+case = ArchiverTestCaseBase()
+case.input_path, case.output_path = '{TREE}/borg/input', '{TREE}/borg/output'
+os.makedirs(case.input_path)
+os.chdir('{TREE}/borg')
+case.create_test_files()
+"""
 KILL_ENGINE = """
 import os
 for pid in filter(str.isdigit, os.listdir('/proc')):
@@ -58,6 +70,7 @@ class Saved:
 def saved(lab: Lab) -> Saved:
     client = lab.client(IMAGE, MANY="300")
     client.exec("sh", "-c", MORE)
+    client.exec("python3", "-c", BORGS_OWN)
     before, times = client.tree(TREE), client.exec(*ATIMES)
     data = lab.pull("stream", client, TREE)["data"]
     assert client.tree(TREE) == before
