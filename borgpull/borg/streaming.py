@@ -65,11 +65,17 @@ class Engine:
     def wait(self, timeout: float) -> int:
         return self.report.code if self.report is not None else self.child.wait(timeout)
 
-    def order(self, argv: Sequence[str], roots: Sequence[str], named: Sequence[str]) -> None:
-        """Let it begin. From here on, only the child has the pipes to the client."""
+    def order(
+        self, argv: Sequence[str], roots: Sequence[str], named: Sequence[str], *, compares: bool
+    ) -> None:
+        """Let it begin. From here on, only the child has the pipes to the client.
+
+        `compares`: can the reader compare a file with hashes of its pieces?
+        """
         self.answers.close()
         self.requests.close()
-        self._tell({"argv": list(argv), "roots": list(roots), "named": list(named)})
+        more = {"roots": list(roots), "named": list(named), "compares": compares}
+        self._tell({"argv": list(argv), **more})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient:
         """The error of a failed engine: borg does not know some of them."""

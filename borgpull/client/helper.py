@@ -26,7 +26,7 @@ from borgpull.ssh import words
 from borgpull.ssh.session import Session
 
 # The texts that make up the helper, in their order. An import of one by the other is left out.
-PARTS = ("stream_look.py", "stream_list.py", "stream_read.py")
+PARTS = ("stream_look.py", "stream_list.py", "stream_delta.py", "stream_read.py")
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # It reads its own text, and then lines, by the one buffer.
 _BOOT = (
@@ -43,6 +43,7 @@ ANSWER_SECONDS, END_SECONDS = 60.0, 30.0
 # What `borg create` is told beside its usual options.
 CREATE_ARGS: tuple[str, ...] = ()
 SEES_ALL: bool = True
+COMPARES: bool = True
 
 
 def source() -> bytes:

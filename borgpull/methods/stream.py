@@ -113,7 +113,8 @@ class Streamed(Source):
         words = order.words(*options, paths=roots)
         more = {} if self._reader.SEES_ALL else {"check": asdict(self._plan)}
         self._helper.go(self._job.roots, bars(self._mounts), more)
-        self._engine.order(self._borg.argv("create", *words), roots, paths)
+        argv = self._borg.argv("create", *words)
+        self._engine.order(argv, roots, paths, compares=self._reader.COMPARES)
         try:
             done = watch(
                 self._engine,

@@ -15,11 +15,13 @@ class Reader(Protocol):
     """A module that reads a client's files for the engine, by the frames of `borg/inside/wire.py`.
 
     `CREATE_ARGS` are options for `borg create`, by what the reader cannot see. `SEES_ALL`: it sees
-    every name on the client, and all that borg keeps of it.
+    every name on the client, and all that borg keeps of it. `COMPARES`: it can send only what
+    differs from known pieces of a file.
     """
 
     CREATE_ARGS: tuple[str, ...]
     SEES_ALL: bool
+    COMPARES: bool
 
     def started(
         self,

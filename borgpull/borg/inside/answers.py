@@ -10,6 +10,7 @@ from typing import Any
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.content import Reader
+from borgpull.borg.inside.delta import Compared
 from borgpull.borg.inside.engine import READY, Engine
 from borgpull.borg.inside.extras import extra
 from borgpull.borg.inside.slots import Slot
@@ -62,15 +63,28 @@ class Run(Engine):
         slot = self._answered(answer.number)
         self._opened(slot, answer)
         assert self._saving is not None
-        reader = Reader(self._channel, slot.st.st_size)
+        reader = self._reader(slot)
         self._ask()  # so that the helper knows what comes next
         item = self.fields.item(slot.path, slot.st, slot.extra)
         chunks, end = self._saving[2].large(item, reader)
         if end.stage:
             where = f"{os.strerror(end.errno)} after {reader.size} bytes"
             self._failed(slot, _OPS[end.stage], end.errno, where)
+        elif isinstance(reader, Compared) and reader.lost:
+            self._saving[2].drop(chunks)
+            slot.base = []  # all of it must come
+            self._want(slot, slot.status, first=True)
         else:
             self._finish(slot, chunks, reader.size, end)
+
+    def _reader(self, slot: Slot) -> Reader:
+        size = slot.st.st_size
+        if self.known is None or not slot.base:
+            return Reader(self._channel, size)
+        assert self._saving is not None
+        pieces = [piece[:2] for piece in self.known.pieces(slot.base)]
+        whole, seen = self.known.sums.of(slot.base), self._saving[1].seen_chunk
+        return Compared(self._channel, size, pieces, whole, seen)
 
     def _opened(self, slot: Slot, answer: Answer) -> None:
         """Take over what the open file is: it may be another one than was listed."""
@@ -93,11 +107,14 @@ class Run(Engine):
             own.drop(chunks)
             self._failed(slot, "read", errno.EIO, f"{size} bytes of {st.st_size} could be read")
             return
+        slot.sum = own.sum
         if changed or size != st.st_size:
             slot.status = "C"
             self._tell.changed(slot.path)
         elif not self._may_change_unseen(st):
             cache.memorize_file(b"", slot.hash, st, [chunk.id for chunk in chunks])
+            if self.known is not None:
+                self.known.memorized(slot)
         archive.stats.nfiles += 1
         self._made(slot, chunks)
         self._advance()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
+from collections.abc import Sequence
 
 from borgpull.borg.inside import wire
 
@@ -60,6 +62,12 @@ class Channel:
     def ask(self, kind: int, number: int = 0) -> None:
         """Note a request; `push` sends it."""
         self._unsent += wire.REQUEST.pack(kind, number)
+
+    def compare(self, number: int, pieces: Sequence[tuple[int, bytes]]) -> None:
+        """Note the request for what differs in a file. `pieces` are sizes and sha256."""
+        self.ask(wire.COMPARE, number)
+        self._unsent += len(pieces).to_bytes(4, "little")
+        self._unsent += b"".join(itertools.starmap(wire.PIECE.pack, pieces))
 
     def push(self) -> None:
         """Send what the pipe takes now. Reading will tell if the other side is gone."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.sums import EMPTY, Sums, key_of
 from borgpull.borg.inside.wire import BadFrame, End
 
 GREATEST = (1 << 63) - 1
@@ -23,13 +26,27 @@ class Reader:
         self._most = size + max(size, GROWTH) + wire.MAX_BLOCK
         self.size = 0  # bytes so far
         self.end: End | None = None
+        self._sum = sha256()
+
+    @property
+    def sum(self) -> bytes | None:
+        """The sha256 of all that was read."""
+        return self._sum.digest()
+
+    def cut(self, chunkify: Callable[[Reader], Iterator[Any]]) -> Iterator[Any]:
+        """Its chunks, in their order: borg's, or the ids of known ones. Raises BadFrame, Ended."""
+        return chunkify(self)
 
     def read(self, count: int) -> bytes:
         """Raises BadFrame, Ended."""
-        while not self._left and self.end is None:
+        while self._wait():
             self._take(*self._channel.frame())
         found, self._left = self._left[:count], self._left[count:]
         return found
+
+    def _wait(self) -> bool:
+        """Must a frame come before more can be read?"""
+        return not self._left and self.end is None
 
     def _take(self, kind: int, content: bytes) -> None:
         if kind == wire.DATA:
@@ -41,6 +58,7 @@ class Reader:
         else:
             raise BadFrame(f"a frame of kind {kind} within a file")
         self.size += len(self._left)
+        self._sum.update(self._left)
         if self.size > self._most:
             raise BadFrame("a file without end")
 
@@ -58,13 +76,15 @@ def forget_newest(cache: Any) -> None:
 class Chunks:
     """Puts content into the repository, and makes checkpoints in time, as `borg create` does."""
 
-    def __init__(self, archive: Any, key: Any, cache: Any, args: Any) -> None:
-        from borg.archive import ChunksProcessor  # type: ignore[import-not-found]
+    def __init__(self, archive: Any, key: Any, cache: Any, args: Any, sums: Sums) -> None:
+        from borg.archive import ChunksProcessor, cached_hash  # type: ignore[import-not-found]
         from borg.chunker import get_chunker  # type: ignore[import-not-found]
         from borg.constants import CHUNK_MIN_EXP  # type: ignore[import-not-found]
 
         assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
-        self._archive, self._key, self._cache = archive, key, cache
+        self._archive, self._key, self._cache, self._named = archive, key, cache, cached_hash
+        self._sums = sums
+        self.sum: bytes | None = None  # of the last file's content
         self._progress = args.progress
         self._processor = ChunksProcessor(
             cache=cache,
@@ -78,17 +98,30 @@ class Chunks:
 
     def small(self, data: bytes) -> list[Any]:
         if not data:
+            self.sum = EMPTY
             return []
-        entry = self._cache.add_chunk(
-            self._key.id_hash(data), data, self._archive.stats, wait=False
-        )
+        self.sum = sha256(data).digest()
+        return [self._added(self._key.id_hash(data), data, self.sum)]
+
+    def _added(self, key: bytes, data: Any, found: bytes) -> Any:
+        entry = self._cache.add_chunk(key, data, self._archive.stats, wait=False)
         self._cache.repository.async_response(wait=False)
-        return [entry]
+        self._sums.note(key, found)
+        return entry
+
+    def _one(self, chunk: Any) -> Any:
+        """The entry of borg's chunk, or of a known id."""
+        if isinstance(chunk, bytes):
+            return self._cache.chunk_incref(chunk, self._archive.stats)
+        key, data = self._named(chunk, self._key.id_hash)
+        return self._added(key, data, sha256(data).digest())
 
     def large(self, item: Any, reader: Reader) -> tuple[list[Any], End]:
         """All chunks of a file; none if it could not be read to its end. Raises BadFrame, Ended."""
         self._processor.process_file_chunks(
-            item, self._cache, self._archive.stats, self._progress, self._chunker.chunkify(reader)
+            *(item, self._cache, self._archive.stats, self._progress),
+            reader.cut(self._chunker.chunkify),
+            self._one,
         )
         end = reader.end
         assert end is not None
@@ -96,6 +129,9 @@ class Chunks:
             # If checkpoints have parts of it, borg has counted each chunk once more for the file.
             self.drop(item.chunks)
             return [], end
+        self.sum = reader.sum
+        if self.sum is not None and item.chunks:
+            self._sums.note(key_of([chunk.id for chunk in item.chunks]), self.sum)
         return list(item.chunks), end
 
     def drop(self, chunks: list[Any]) -> None:

@@ -16,6 +16,7 @@ from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import extra
 from borgpull.borg.inside.fields import Fields
+from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.slots import FirstNames, Queue, Slot
@@ -52,6 +53,7 @@ class Engine:
         """`saving` has borg's archive and cache, and our chunks; None for a dry run."""
         self._channel, self._places, self._promise = channel, places, promise
         self._tell, self._saving = teller, saving
+        self.known: Known | None = None  # with a reader that can compare
         self.fields = Fields()
         self._queue = Queue()
         self._unsent: deque[Slot] = deque()
@@ -167,6 +169,8 @@ class Engine:
         if ids is not None:
             slot.state, slot.ids, slot.status = KNOWN, ids, "U"
         else:
+            if self.known is not None and not slot.extra.closed:
+                slot.base = self.known.base(slot)
             self._want(slot, "M" if known else "A", first=first)
 
     def _want(self, slot: Slot, status: str, *, first: bool = False) -> None:
@@ -191,13 +195,21 @@ class Engine:
             slot = self._unsent.popleft()
             self._asked.append(slot)
             self._asked_bytes += slot.st.st_size
-            self._channel.ask(wire.READ, slot.number)
+            self._request(slot)
         done = self._queue.head.number if self._queue else self._count
         # The helper may wait for our word before it lists on.
         if done - self._done >= (DONE_EVERY if self._queue else 1):
             self._done = done
             self._channel.ask(wire.DONE, done)
         self._channel.push()
+
+    def _request(self, slot: Slot) -> None:
+        pieces = self.known.pieces(slot.base) if self.known is not None else []
+        if pieces:
+            self._channel.compare(slot.number, [piece[1:] for piece in pieces])
+        else:
+            slot.base = []
+            self._channel.ask(wire.READ, slot.number)
 
     # --- the queue --------------------------------------------------------------------------------
 

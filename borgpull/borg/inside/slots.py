@@ -21,14 +21,16 @@ class Slot:
     """An entry that waits for its turn."""
 
     __slots__ = (
-        *("extra", "hash", "ids", "item", "number", "path", "st", "state", "status"),
-        "weight",
+        *("base", "extra", "hash", "ids", "item", "number", "path", "st", "state", "status"),
+        *("sum", "weight"),
     )
 
     def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
         self.number, self.path, self.st, self.extra, self.state = number, path, st, more, state
         self.item: Any = None  # of a finished one; None if it has failed
         self.ids: list[bytes] = []  # chunks of a known one
+        self.base: list[bytes] = []  # chunks that the file may still have
+        self.sum: bytes | None = None  # of the content, as far as it is known
         self.hash = b""  # of its path, for the files cache
         self.status = ""  # borg's letter
         self.weight = len(path)  # bytes of all that the client has said of it

@@ -2,10 +2,10 @@
 on the client reads (`client/scripts/stream_read.py`).
 
 It loads borg's code, and waits for its orders: a line of JSON on standard input, with the command
-line of a `borg create`, the roots of the listing, and the named paths. All but the reading is stock
-borg: its options, locks, cache, keys, messages, exit codes. When all has come, it says so by a line
-`borgpull_read` on standard error. Then the archive waits for its name: a line of JSON. Without one,
-nothing is saved.
+line of a `borg create`, the roots of the listing, the named paths, and what the reader can do. All
+but the reading is stock borg: its options, locks, cache, keys, messages, exit codes. When all has
+come, it says so by a line `borgpull_read` on standard error. Then the archive waits for its name: a
+line of JSON. Without one, nothing is saved.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TextIO
 
+from borgpull.borg.inside import sums
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.content import Chunks, forget_newest
+from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.places import Places, Wanted
 from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.wire import BadFrame
 
@@ -116,8 +120,10 @@ def create(
     ) as cache:
         forget_newest(cache)  # it may have been synchronized, and saved
         archive = new_archive(args, repository, key, manifest, cache)
-        saving = (archive, cache, Chunks(archive, key, cache, args))
+        known = Known(cache, Sums(Path(cache.path) / sums.NAME))
+        saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
         run = Run(channel, places, promise, teller, saving)
+        run.known = known if orders["compares"] else None
         run.fields.ctimes = not args.noctime
         run.run()
         if args.progress:
@@ -125,6 +131,7 @@ def create(
         teller.line(report(archive, run, promise, channel))
         archive.name = name_of_archive(control)
         archive.save(comment=args.comment, timestamp=args.timestamp)
+        known.save()
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
 
 

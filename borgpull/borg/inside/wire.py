@@ -14,14 +14,18 @@ from typing import NamedTuple
 
 # Kinds of frames.
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
-# Requests to the helper: read a file; entries below a number are done; leave a folder; the end.
-READ, DONE, PRUNE, FINISH = range(4)
+SAME, SUM = 13, 14
+# Requests to the helper: read a file; entries below a number are done; leave a folder; the end;
+# read a file, and send what differs from pieces. Their number follows, then size and sum of each.
+READ, DONE, PRUNE, FINISH, COMPARE = range(5)
 REQUEST = struct.Struct("<BI")
+PIECE = struct.Struct("<I32s")
 
 HEAD = struct.Struct("<BI")
 _ENTRY, _STAT = struct.Struct("<HHI"), struct.Struct("<IIIIQQQqqQ")
 _FILE, _END, _NAME = struct.Struct("<IBi"), struct.Struct("<BiqQ"), struct.Struct("<BI")
 _TROUBLE, _LISTED, _BYE, _NUMBER = (struct.Struct(text) for text in ("<BiH", "<Q", "<QQ", "<I"))
+_SAME, _SUM = struct.Struct("<II"), 32
 
 # Bounds, in bytes or numbers.
 SMALL = 512 << 10  # of a file in one frame: borg makes one chunk of it, whatever its chunker
@@ -30,6 +34,7 @@ MAX_BLOCK = 1 << 20
 MAX_ROWS = 8 << 20  # of a listing's frame, unpacked
 MAX_NAME, MAX_ROOT, MAX_PATH = 1024, 4096, 20 << 10
 MAX_DEPTH = 1000
+MAX_PIECES, MAX_PIECE = 1 << 18, 32 << 20  # of one file, and bytes of each
 MAX_OWNER = 256  # the name of a user or group
 MAX_SIZE = (1 << 63) - 1
 LIMITS = {
@@ -45,6 +50,8 @@ LIMITS = {
     LISTED: _LISTED.size,
     BYE: _BYE.size,
     AGAIN: _NUMBER.size + _ENTRY.size + _STAT.size + MAX_ROOT + MAX_EXTRA,
+    SAME: _SAME.size,
+    SUM: _SUM,
 }
 
 
@@ -207,6 +214,20 @@ def zeros(content: bytes) -> int:
     count = number(content)
     require(0 < count <= MAX_BLOCK)
     return count
+
+
+def same(content: bytes) -> tuple[int, int]:
+    """The first of the pieces that are in the file as they were, and how many."""
+    require(len(content) == _SAME.size)
+    first, count = _SAME.unpack(content)
+    require(0 < count <= MAX_PIECES and first < MAX_PIECES)
+    return first, count
+
+
+def sum_of(content: bytes) -> bytes:
+    """The sha256 of a whole file."""
+    require(len(content) == _SUM)
+    return content
 
 
 def number(content: bytes) -> int:

@@ -21,6 +21,7 @@ except ImportError:
 HEAD, ENTRY, MOST = struct.Struct("<BI"), struct.Struct("<HHI"), (1 << 63) - 1
 STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
+SAME, SUM = 13, 14
 MAX_XATTRS = 3 << 20  # bytes of all attributes of one entry
 NOATIME = getattr(os, "O_NOATIME", 0)
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY

@@ -1,4 +1,4 @@
-"""The helper of `borgpull stream`, third part: the content of files, and what is asked.
+"""The helper of `borgpull stream`, fourth part: the content of files, and what is asked.
 
 The first line of the input is a question, and the answer a frame. With named paths in it, a plan
 follows in the second line. From then on, the input is requests (`borg/inside/channel.py`).
@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 
+from borgpull.client.scripts.stream_delta import COMPARE, is_piece, parsed, rest
 from borgpull.client.scripts.stream_list import Node, Walk, files
 from borgpull.client.scripts.stream_look import (
     AGAIN,
@@ -24,10 +25,10 @@ from borgpull.client.scripts.stream_look import (
     HELLO,
     MOVED,
     PLAIN,
+    SAME,
     STOP,
     WAY,
     WHOLE,
-    ZEROS,
     entry,
     extra,
     flags,
@@ -40,10 +41,7 @@ from borgpull.client.scripts.stream_look import (
 
 FILE, END = struct.Struct("<IBi"), struct.Struct("<BiqQ")
 READ, DONE, PRUNE, FINISH = range(4)
-# A file of at most SMALL bytes is one frame. Larger ones come in blocks.
-SMALL, BLOCK = 512 << 10, 256 << 10
-# A file is read for so many bytes beyond its size, or for as many as it had: it may never end.
-GROWTH = 1 << 30
+SMALL = 512 << 10  # a file of at most so many bytes is one frame; larger ones come in blocks
 # Entries, and bytes of them, that are listed before the other side is done with them.
 AHEAD, AHEAD_BYTES = 16384, 8 << 20
 MARK = b"\nborgpull-stream 1 \n"  # a profile's greeting may come before
@@ -80,9 +78,9 @@ class Moved(Exception):
     """A file has become something else since it was listed."""
 
 
-def send(number: int) -> None:
-    """Answer one request for a file."""
-    node, name, ctime, depth = files.pop(number)
+def send(number: int, pieces: "list[tuple[int, bytes]]") -> None:
+    """Answer one request for a file. It stays known until its turn is over."""
+    node, name, ctime, depth = files[number]
     try:
         folder = reach(node)
         try:
@@ -92,7 +90,7 @@ def send(number: int) -> None:
                 raise Moved from None
             raise
         try:
-            content(number, handle, ctime)
+            content(number, handle, ctime, pieces)
         finally:
             os.close(handle)
     except Moved:
@@ -126,8 +124,11 @@ def fail(number: int, stage: int, error: OSError) -> None:
     out.add(WHOLE, FILE.pack(number, stage, error.errno or errno.EIO))
 
 
-def content(number: int, handle: int, ctime: int) -> None:
-    """Send an open file, with what fstat(2) says before and after. Raises OSError, Moved."""
+def content(number: int, handle: int, ctime: int, pieces: "list[tuple[int, bytes]]") -> None:
+    """Send an open file, with what fstat(2) says before and after; only what differs from pieces.
+
+    Raises OSError, Moved.
+    """
     st = os.fstat(handle)
     if not stat.S_ISREG(st.st_mode):
         raise Moved
@@ -145,32 +146,22 @@ def content(number: int, handle: int, ctime: int) -> None:
         if not block:
             after = os.fstat(handle)
             end = END.pack(0, 0, after.st_ctime_ns, after.st_size)
-            return out.add(WHOLE, head, end, *blocks)
+            if not is_piece(b"".join(blocks), pieces):
+                return out.add(WHOLE, head, end, *blocks)
+            out.add(BEGIN, head)
+            out.add(SAME, struct.pack("<II", 0, 1))
+            return out.add(STOP, end)
         blocks.append(block)
         size += len(block)
     out.add(BEGIN, head)
     for block in blocks:
         out.add(DATA, block)
-    return rest(handle, size, st.st_size)
-
-
-def rest(handle: int, size: int, expected: int) -> None:
-    """Send what is left of a large file."""
-    zero = bytes(BLOCK)
     try:
-        while size <= expected + max(expected, GROWTH):
-            block = os.read(handle, BLOCK)
-            if not block:
-                break
-            size += len(block)
-            if block == zero:
-                out.add(ZEROS, struct.pack("<I", BLOCK))
-            else:
-                out.add(DATA, block)
+        rest(handle, size, st.st_size, [] if size else pieces)
         after = os.fstat(handle)
-        out.add(STOP, END.pack(0, 0, after.st_ctime_ns, after.st_size))
+        return out.add(STOP, END.pack(0, 0, after.st_ctime_ns, after.st_size))
     except OSError as error:
-        out.add(STOP, END.pack(READING, error.errno or errno.EIO, 0, 0))
+        return out.add(STOP, END.pack(READING, error.errno or errno.EIO, 0, 0))
 
 
 # --- what is asked --------------------------------------------------------------------------------
@@ -238,7 +229,7 @@ def requests(walk: Walk) -> None:
     """Answer requests, and list on while there is none. Returns once the other side says so."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
-    wanted = []  # type: list[int]
+    wanted = []  # type: list[tuple[int, list[tuple[int, bytes]]]]
     received, done, more, answered = b"", 0, True, 0
     heavy = []  # type: list[tuple[int, int]] # numbers of entries, and the weight up to them
     freed = 0
@@ -251,10 +242,10 @@ def requests(walk: Walk) -> None:
             if not block:
                 raise SystemExit(3)  # the other side is gone
             received += block
-            whole = len(received) // 5 * 5
-            for kind, number in struct.iter_unpack("<BI", received[:whole]):
-                if kind == READ:
-                    wanted.append(number)
+            found, received = parsed(received)
+            for kind, number, pieces in found:
+                if kind in (READ, COMPARE):
+                    wanted.append((number, pieces))
                 elif kind == DONE:
                     for old in range(done, number):
                         files.pop(old, None)
@@ -266,10 +257,9 @@ def requests(walk: Walk) -> None:
                 elif kind == FINISH:
                     out.add(BYE, struct.pack("<QQ", walk.listed, answered))
                     return out.flush()
-            received = received[whole:]
         if wanted:
-            for number in wanted[:64]:
-                send(number)
+            for number, pieces in wanted[:64]:
+                send(number, pieces)
             answered += len(wanted[:64])
             del wanted[:64]
         elif may_list:

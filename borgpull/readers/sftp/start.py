@@ -40,6 +40,7 @@ CREATE_ARGS: tuple[str, ...] = (
     "mtime,size",
 )
 SEES_ALL: bool = False
+COMPARES: bool = False
 LOOK_SECONDS = 900.0
 
 

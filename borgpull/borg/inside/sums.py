@@ -1,0 +1,130 @@
+"""The sha256 of what the archives have, by borg's names: a chunk by its id, a file by all of them.
+
+An id stands for one content, so that no entry ever becomes wrong. A missing or damaged file means
+that nothing is known. The file has sorted keys, their sums, and before them an index by the first
+bits of a key. It is mapped into memory, so that a look-up costs no object for each file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+NAME = "borgpull-sums"  # in borg's cache folder
+MAGIC = b"bpsums1\0"
+_HEAD = struct.Struct("<8sQII")  # magic, number of entries, bits of the index, CRC-32 of the rest
+WIDTH = 32  # bytes of a key, and of a sum
+PER_PLACE = 4  # entries of one place in the index, about
+EMPTY = sha256().digest()
+
+
+def key_of(ids: Sequence[bytes]) -> bytes:
+    """The key of a file with these chunks."""
+    return ids[0] if len(ids) == 1 else sha256(b"".join(ids)).digest()
+
+
+class Sums:
+    """What is known, and what is learned in this run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._map: mmap.mmap | bytes = b""
+        self._index: memoryview | Sequence[int] = (0, 0)
+        self._count, self._shift, self._keys = 0, 32, 0
+        self._new = bytearray()
+        with contextlib.suppress(OSError, ValueError, struct.error):
+            self._load()
+        self._used = bytearray(self._count)
+
+    def _load(self) -> None:
+        """Raises OSError, ValueError, struct.error."""
+        with self._path.open("rb") as file:
+            found = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        magic, count, bits, crc = _HEAD.unpack_from(found)
+        keys = _HEAD.size + 4 * ((1 << min(bits, 32)) + 1)
+        if magic != MAGIC or len(found) != keys + 2 * WIDTH * count:
+            raise ValueError("another file")
+        content = memoryview(found)[_HEAD.size :]
+        if zlib.crc32(content) != crc:
+            raise ValueError("a damaged file")
+        self._index = content[: keys - _HEAD.size].cast("I")
+        self._map, self._count, self._shift, self._keys = found, count, 32 - bits, keys
+
+    def get(self, key: bytes) -> bytes | None:
+        """The sum of a key that an earlier run has learned."""
+        place = int.from_bytes(key[:4], "big") >> self._shift
+        begin, end = self._index[place], self._index[place + 1]
+        at = self._map.find(key, self._keys + WIDTH * begin, self._keys + WIDTH * end)
+        if at < 0 or (at - self._keys) % WIDTH:
+            return None
+        self._used[(at - self._keys) // WIDTH] = 1
+        at += WIDTH * self._count
+        return self._map[at : at + WIDTH]
+
+    def of(self, ids: Sequence[bytes]) -> bytes | None:
+        """The sum of a file with these chunks."""
+        return self.get(key_of(ids)) if ids else EMPTY
+
+    def note(self, key: bytes, found: bytes) -> None:
+        """Remember it for the next runs."""
+        if self.get(key) is None:
+            self._new += key
+            self._new += found
+
+    def save(self, there: Callable[[bytes], bool], size: int) -> None:
+        """Write what is known. Entries of chunks that are no longer `there` go, if they are many.
+
+        `size` is the number of chunks. Raises OSError.
+        """
+        if not self._new:
+            return
+        step = 2 * WIDTH
+        new = bytes(self._new)
+        rows = list({new[at : at + step] for at in range(0, len(new), step)})
+        many = self._count > 2 * size + 1000
+        begin, sums = self._keys, self._keys + WIDTH * self._count
+        for number in range(self._count):
+            at = WIDTH * number
+            key = self._map[begin + at : begin + at + WIDTH]
+            if not many or self._used[number] or there(key):
+                rows.append(key + self._map[sums + at : sums + at + WIDTH])
+        rows.sort()
+        _write(self._path, rows)
+
+
+def _write(path: Path, rows: Sequence[bytes]) -> None:
+    bits = max(1, (len(rows) // PER_PLACE).bit_length())
+    content = b"".join(
+        (
+            _index(rows, bits),
+            b"".join(row[:WIDTH] for row in rows),
+            b"".join(row[WIDTH:] for row in rows),
+        )
+    )
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("wb") as file:
+        file.write(_HEAD.pack(MAGIC, len(rows), bits, zlib.crc32(content)))
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _index(rows: Iterable[bytes], bits: int) -> bytes:
+    """For each beginning of a key, the number of entries before it."""
+    found = array("I", bytes(4 * ((1 << bits) + 1)))
+    shift = 32 - bits
+    for row in rows:
+        found[(int.from_bytes(row[:4], "big") >> shift) + 1] += 1
+    total = 0
+    for place, count in enumerate(found):
+        total += count
+        found[place] = total
+    return found.tobytes()
