@@ -99,6 +99,7 @@ _VERBS = (
         "sudo",
         "checkpoint_interval",
         "reader",
+        "reread",
     ),
     _method(
         "socat",

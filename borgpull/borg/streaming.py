@@ -17,6 +17,7 @@ from borgpull.borg.create import Created, Order, watch
 from borgpull.borg.inside.stream import CUT, HOSTILE, READ_LINE
 from borgpull.errors import BorgFailed, HostileClient
 from borgpull.events import Emit
+from borgpull.outputs.backups import Reread
 from borgpull.process import Running, Stream, pipe, running
 from borgpull.secrets import as_fd
 
@@ -35,6 +36,7 @@ class Report:
     times: int
     named: dict[str, tuple[str, bool]]
     received: int
+    reread: Reread | None
 
 
 class Cut(BorgFailed):
@@ -66,16 +68,23 @@ class Engine:
         return self.report.code if self.report is not None else self.child.wait(timeout)
 
     def order(
-        self, argv: Sequence[str], roots: Sequence[str], named: Sequence[str], *, compares: bool
+        self,
+        argv: Sequence[str],
+        roots: Sequence[str],
+        named: Sequence[str],
+        *,
+        compares: bool,
+        reread: dict[str, Any] | None = None,
     ) -> None:
         """Let it begin. From here on, only the child has the pipes to the client.
 
-        `compares`: can the reader compare a file with hashes of its pieces?
+        `compares`: can the reader compare a file with hashes of its pieces? `reread` is as
+        `inside/reread.py` reads it.
         """
         self.answers.close()
         self.requests.close()
-        more = {"roots": list(roots), "named": list(named), "compares": compares}
-        self._tell({"argv": list(argv), **more})
+        more = {"roots": list(roots), "named": list(named)}
+        self._tell({"argv": list(argv), **more, "compares": compares, "reread": reread})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient:
         """The error of a failed engine: borg does not know some of them."""

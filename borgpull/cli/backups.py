@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -61,12 +62,21 @@ def backup(
             connect_back=back if back and host_and_port(back) else None,
             checkpoint_interval=on_client.checkpoint_interval,
             reader=on_client.reader,
+            reread=share(on_client.reread) if on_client.reread is not None else None,
         )
         if not on_client.serve_only:
             return made
         return Serve(client=client, places=made.places, target=way.target, lock_wait=made.lock_wait)
 
     perform(job, launch)
+
+
+def share(text: str) -> int:
+    """The number of runs in which each file is read once more. Raises UsageError."""
+    found = re.fullmatch(r"1/([1-9][0-9]{0,3})", text)
+    if found is None:
+        raise UsageError(f"not a share of the files: {text!r}", hint="for instance --reread 1/30")
+    return int(found[1])
 
 
 def require_fit(verb: str, target: Target, fresh: Fresh, on_client: OnClient) -> None:

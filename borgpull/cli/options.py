@@ -109,6 +109,10 @@ class OnClient(Group):
     checkpoint_interval: Annotated[
         int, option("--checkpoint-interval", text="Seconds between borg's checkpoints.", min=1)
     ] = 1800
+    reread: Annotated[
+        str | None,
+        option("--reread", text="Share of unchanged files that are read once more, say 1/30."),
+    ] = None
     reader: Annotated[
         str | None,
         option(

@@ -58,6 +58,7 @@ class Backup(Locking):
     keep_runtime: bool = False
     checkpoint_interval: int = 1800  # seconds, as borg has it
     connect_back: str | None = None  # HOST:PORT, as the client reaches us
+    reread: int | None = None  # of stream: one in so many unchanged files is read once more
     reader: str | None = None  # of stream: a name of READERS; None: the first that the client has
 
     @property

@@ -13,7 +13,7 @@ from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
 from borgpull.events import Emit
 from borgpull.jobs import Backup
-from borgpull.outputs.backups import Mount, Reader
+from borgpull.outputs.backups import Mount, Reader, Reread
 
 # Starts this number of borgs ahead of their use: see `Borg.start_spares`.
 Ahead = Callable[[int], None]
@@ -50,6 +50,7 @@ class Source(ABC):
     left_out: tuple[Mount, ...]  # mounts of the client that are not in the archive
     empty: tuple[str, ...]  # named folders known to hold nothing that borg saves
     reader: Reader | None = None  # of stream: what has read the files
+    reread: Reread | None = None  # of stream, if it was wanted
 
     @abstractmethod
     def alive(self) -> bool:

@@ -32,6 +32,7 @@ from borgpull.readers import choice
 from borgpull.readers.choice import READERS, Started
 from borgpull.ssh import machine, route
 from borgpull.ssh.session import Session, connected
+from borgpull.state import rereads
 
 # Server-side borgs that are used after the archive is saved: for a look at it.
 AFTERWARDS = 1
@@ -94,6 +95,7 @@ class Streamed(Source):
         self._waits = False  # does a whole archive wait for its name?
         self.left_out = self._mounts.facts()
         self.empty = named.empty(job, facts, emit)
+        self._state = Path(job.places.state)
 
     def alive(self) -> bool:
         return self._session.alive()
@@ -114,7 +116,9 @@ class Streamed(Source):
         more = {} if self._reader.SEES_ALL else {"check": asdict(self._plan)}
         self._helper.go(self._job.roots, bars(self._mounts), more)
         argv = self._borg.argv("create", *words)
-        self._engine.order(argv, roots, paths, compares=self._reader.COMPARES)
+        share = self._job.reread
+        reread = rereads.plan(self._state, self._borg.client, share) if share else None
+        self._engine.order(argv, roots, paths, compares=self._reader.COMPARES, reread=reread)
         try:
             done = watch(
                 self._engine,
@@ -145,6 +149,7 @@ class Streamed(Source):
         self._report = report = self._engine.report
         if report is None:
             raise BorgFailed(f"borg ended early for {self._borg.client}, and does not say why")
+        self.reread = report.reread
         done.name = report.name
         done.named.settle({path: (kind, full) for path, (kind, full) in report.named.items()})
         self._waits = True
@@ -192,6 +197,10 @@ class Streamed(Source):
         found = self._reader.look(self._session, asked, sudo=self._job.access.sudo)
         found += [True] * (len(paths) - len(asked))
         return [path for path, there in zip(paths, found, strict=True) if there]
+
+    def accept(self) -> None:
+        if self.reread is not None:
+            rereads.done(self._state, self._borg.client)
 
     def losses(self) -> dict[str, int | None]:
         """Times are counted while the archive is made; a helper carries all else."""

@@ -244,6 +244,9 @@ def tell_findings(
         events.warning(emit, "vanished while it was saved", path=path)
     for path in verdict.came:
         events.warning(emit, "came while the client was saved: not in the archive", path="/" + path)
+    for path in source.reread["differs"] if source.reread else ():
+        text = "its content has changed, and its times and size have not: it is saved as it is now"
+        events.warning(emit, text, path="/" + path)
     for path in allowed:
         events.warning(emit, "not saved, as allowed", path=path)
     for item in source.left_out:
@@ -283,4 +286,9 @@ def _report(
         "losses": {name: number for name, number in lost.items() if number},
         "paths": list(job.paths),
     }
-    return {**saved, "reader": source.reader} if source.reader else saved
+    if source.reader:
+        saved["reader"] = source.reader
+    if source.reread:
+        differs = ["/" + path for path in source.reread["differs"]]
+        saved["reread"] = {**source.reread, "differs": differs}
+    return saved

@@ -22,6 +22,16 @@ class Mount(TypedDict):
     """It may hold data that the user wants: there is a warning, too. Name it as a path."""
 
 
+class Reread(TypedDict):
+    """Unchanged files that were read once more."""
+
+    files: int
+    bytes: int
+    differs: list[str]
+    """Files whose content is another one, though no time and no size has changed. They are saved as
+    they are now."""
+
+
 class Saved(TypedDict):
     """A verified archive."""
 
@@ -66,6 +76,8 @@ class Saved(TypedDict):
     """As asked for."""
     reader: NotRequired[Reader]
     """By stream only: what has read the client's files."""
+    reread: NotRequired[Reread]
+    """By `--reread` only."""
 
 
 class Backup(Saved):

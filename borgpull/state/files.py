@@ -19,7 +19,7 @@ def append(path: Path, line: bytes, is_whole: Callable[[bytes], bool]) -> None:
     `is_whole` says whether a last line lacks only its newline. Raises DiskFull, StorageFailed,
     ConfigError.
     """
-    with _told(path):
+    with told(path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _write(fd, line, is_whole)
@@ -29,11 +29,16 @@ def append(path: Path, line: bytes, is_whole: Callable[[bytes], bool]) -> None:
         _sync_folder(path.parent)
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, or not at all. Raises DiskFull, StorageFailed, ConfigError."""
+def replace(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Replace a file as a whole, or not at all. Raises DiskFull, StorageFailed, ConfigError.
+
+    `mode` is limited by the umask.
+    """
     fresh = path.with_name(path.name + ".new")
-    with _told(path):
-        with fresh.open("wb") as file:
+    with told(path):
+        fresh.unlink(missing_ok=True)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(fd, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -42,7 +47,8 @@ def replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
+    """Raises DiskFull, StorageFailed, ConfigError for what the file system refuses."""
     try:
         yield
     except OSError as error:

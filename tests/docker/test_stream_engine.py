@@ -66,3 +66,19 @@ def test_a_client_cannot_fill_the_memory(name: str, most: int) -> None:
     found = case(name)
     assert found["code"] == 200
     assert found["peak"] < most
+
+
+def test_a_content_that_changes_without_a_trace_is_found_and_saved_anew() -> None:
+    found = case("rot")
+    assert found["code"] == 0
+    assert found["reread"] == {"files": 2, "bytes": 10, "differs": ["r/b"]}
+    assert found["contents"] == {"a": "hello", "b": "thexe", "z": "later"}
+
+
+def test_a_client_cannot_have_pieces_that_it_never_had() -> None:
+    found = case("lies")
+    codes = {name: answer["code"] for name, answer in found["codes"].items()}
+    assert codes.pop("cut") == 106, found
+    assert set(codes.values()) == {200}, found
+    assert "r/b" not in found["cut"]  # it says less than the size of the file
+    assert found["cut"]["r/n"] == ["-", "", "9"]

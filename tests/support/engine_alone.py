@@ -25,7 +25,9 @@ from tests.support.evil_helper import (
     DIR,
     FILE,
     LISTED,
+    SAME,
     STOP,
+    SUM,
     WHOLE,
     frame,
     rows,
@@ -85,7 +87,14 @@ TOP = row(0, b"r", stat(DIR, ino=2))
 class Engine:
     """An engine under way, whose client sends `frames`; a number among them is a time to sleep."""
 
-    def __init__(self, archive: str, frames: Iterable[bytes | float], *options: str) -> None:
+    def __init__(
+        self,
+        archive: str,
+        frames: Iterable[bytes | float],
+        *options: str,
+        compares: bool = False,
+        reread: dict[str, Any] | None = None,
+    ) -> None:
         answers, self._feed = os.pipe()
         self.requests, requests = os.pipe()
         self.archive = archive
@@ -107,7 +116,8 @@ class Engine:
         os.close(answers)
         os.close(requests)
         words = ["borg", "--log-json", "create", "--list", "--json", *options, f"::{archive}", "r"]
-        self._tell({"argv": words, "roots": ["r"], "named": ["r"]})
+        orders = {"roots": ["r"], "named": ["r"], "compares": compares, "reread": reread}
+        self._tell({"argv": words, **orders})
         threading.Thread(target=self._send, args=(frames,), daemon=True).start()
 
     def _send(self, frames: Iterable[bytes | float]) -> None:
@@ -249,6 +259,64 @@ def newest() -> dict[str, Any]:
     return {**found, "asked": Engine("after", [names, listed(3)]).asked()}
 
 
+def compared(number: int, st: bytes, *parts: bytes, time: int = OLD, size: int = 0) -> bytes:
+    """An answer to the request for what differs."""
+    begin = frame(BEGIN, struct.pack("<IBi", number, 0, 0) + st + bytes(4))
+    return b"".join((begin, *parts, frame(STOP, struct.pack("<BiqQ", 0, 0, time, size))))
+
+
+def same(first: int, count: int) -> bytes:
+    found: bytes = frame(SAME, struct.pack("<II", first, count))
+    return found
+
+
+def rot() -> dict[str, Any]:
+    """A content changes, and neither time nor size with it."""
+    one, two = stat(FILE, 5, ino=9), stat(FILE, 5, ino=10)
+    late = stat(FILE, 5, ino=11, time=OLD + SECOND)
+    names = [rows(TOP, row(1, b"a", one), row(1, b"b", two), row(1, b"z", late)), listed(4)]
+    last = whole(3, late, b"later", OLD + SECOND)
+    first = [*names, whole(1, one, b"hello"), whole(2, two, b"there"), last, bye(4, 3)]
+    assert Engine("before", first).end()[0] == 0
+    order = {"key": "00" * 32, "share": 1, "run": 5}
+    frames = [*names, compared(1, one, same(0, 1), size=5), whole(2, two, b"thexe")]
+    frames += [compared(3, late, same(0, 1), time=OLD + SECOND, size=5), bye(4, 3)]
+    code, text = Engine("x", frames, compares=True, reread=order).end()
+    line = next(line for line in text.splitlines() if line.startswith('{"type": "borgpull_read"'))
+    found = {name: borg("extract", "--stdout", "::x", f"r/{name}") for name in "abz"}
+    return {"code": code, "reread": json.loads(line)["reread"], "contents": found}
+
+
+def lies() -> dict[str, Any]:
+    """What a client says of pieces that it was not asked for, or that do not fit."""
+    small, large = stat(FILE, 5, ino=9), stat(FILE, 3 << 20, ino=10)
+    late = stat(FILE, 5, ino=11, time=OLD + SECOND)
+    names = rows(TOP, row(1, b"a", small), row(1, b"b", large), row(1, b"z", late))
+    content = random.Random(5).randbytes(3 << 20)
+    blocks = [frame(DATA, content[at : at + (1 << 20)]) for at in range(0, 3 << 20, 1 << 20)]
+    first = [names, listed(4), whole(1, small, b"hello"), compared(2, large, *blocks, size=3 << 20)]
+    first += [whole(3, late, b"later", OLD + SECOND), bye(4, 3)]
+    assert Engine("before", first).end()[0] == 0
+    new = OLD + 2 * SECOND
+    touched = stat(FILE, 3 << 20, ino=10, time=new)
+    begin = [rows(TOP, row(1, b"b", touched), row(1, b"n", stat(FILE, 9, ino=12))), listed(3)]
+    told = {
+        "beyond": compared(1, touched, same(0, 9999), time=new, size=3 << 20),
+        "twice": compared(1, touched, same(0, 1), same(0, 1), time=new, size=3 << 20),
+        "elsewhere": compared(1, touched, frame(DATA, b"x"), same(0, 1), time=new, size=3 << 20),
+        "another's hash": compared(1, touched, *blocks, frame(SUM, bytes(32)), time=new, size=1),
+        "not asked": whole(1, touched, b"", new) + compared(2, stat(FILE, 9, ino=12), same(0, 1)),
+        "cut": compared(1, touched, same(0, 1), time=new, size=3 << 20)
+        + whole(2, stat(FILE, 9, ino=12), b"nine byte")
+        + bye(3, 2),
+    }
+    found = {}
+    for name, answer in told.items():
+        code, text = Engine(name, [*begin, answer], compares=True).end()
+        found[name] = {"code": code, "said": text[-300:]}
+    return {"codes": found, "cut": contents("cut")}
+
+
 def heavy() -> dict[str, Any]:
     """Attributes without end, behind a file that never comes."""
 
@@ -277,7 +345,7 @@ def linked() -> dict[str, Any]:
 
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
-    case.__name__: case for case in (reused, refused, moved, cut, newest, heavy, linked)
+    case.__name__: case for case in (reused, refused, moved, cut, newest, rot, lies, heavy, linked)
 }
 
 

@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
+SAME, SUM = 13, 14
 DIR, FILE, LINK = 0o40755, 0o100644, 0o120777
 ROOT = b"srv/data"
 

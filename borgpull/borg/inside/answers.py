@@ -93,6 +93,8 @@ class Run(Engine):
             raise BadFrame("an answer that is no file")
         if (st.st_ino, st.st_dev) != slot.inode:
             self._links.free(slot)
+        if slot.status == "U" and not _as_listed(slot.st, st):
+            slot.status = "M"  # since the files cache knew it
         more = extra(answer.extra)
         self._queue.grow(slot, len(answer.extra))
         slot.st, slot.extra = st, more if more.fresh else slot.extra
@@ -108,16 +110,25 @@ class Run(Engine):
             self._failed(slot, "read", errno.EIO, f"{size} bytes of {st.st_size} could be read")
             return
         slot.sum = own.sum
+        ids = [chunk.id for chunk in chunks]
+        if slot.status == "U" and not changed and size == st.st_size:
+            self._look_again(slot, ids)
         if changed or size != st.st_size:
             slot.status = "C"
             self._tell.changed(slot.path)
-        elif not self._may_change_unseen(st):
-            cache.memorize_file(b"", slot.hash, st, [chunk.id for chunk in chunks])
+        elif slot.status != "U" and not self._may_change_unseen(st):
+            cache.memorize_file(b"", slot.hash, st, ids)
             if self.known is not None:
                 self.known.memorized(slot)
         archive.stats.nfiles += 1
         self._made(slot, chunks)
         self._advance()
+
+    def _look_again(self, slot: Slot, ids: list[bytes]) -> None:
+        """An unchanged file was read once more."""
+        assert self.reread is not None
+        if not self.reread.judge(slot, ids, slot.sum):
+            slot.status = "M"
 
     def _again(self, number: int, row: Row) -> None:
         """A file has become something else since it was listed: a symlink, say."""
@@ -130,3 +141,9 @@ class Run(Engine):
         if not stat.S_ISSOCK(row.st.st_mode):  # borg saves none
             self._special(slot)
         self._advance()
+
+
+def _as_listed(listed: Stat, now: Stat) -> bool:
+    """By what the files cache compares."""
+    known, found = ((st.st_ino, st.st_size, st.st_ctime_ns, st.st_mtime_ns) for st in (listed, now))
+    return known == found

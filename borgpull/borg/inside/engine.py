@@ -19,6 +19,7 @@ from borgpull.borg.inside.fields import Fields
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.slots import FirstNames, Queue, Slot
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.wire import BadFrame, Row
@@ -54,6 +55,7 @@ class Engine:
         self._channel, self._places, self._promise = channel, places, promise
         self._tell, self._saving = teller, saving
         self.known: Known | None = None  # with a reader that can compare
+        self.reread: Reread | None = None
         self.fields = Fields()
         self._queue = Queue()
         self._unsent: deque[Slot] = deque()
@@ -168,6 +170,9 @@ class Engine:
             known, ids = cache.file_known_and_unchanged(name, slot.hash, slot.st)
         if ids is not None:
             slot.state, slot.ids, slot.status = KNOWN, ids, "U"
+            if ids and self.reread is not None and self.reread.due(name):
+                slot.base = ids
+                self._want(slot, "U", first=first)
         else:
             if self.known is not None and not slot.extra.closed:
                 slot.base = self.known.base(slot)

@@ -25,6 +25,7 @@ from borgpull.borg.inside.content import Chunks, forget_newest
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.places import Places, Wanted
 from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.wire import BadFrame
@@ -124,6 +125,7 @@ def create(
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
         run = Run(channel, places, promise, teller, saving)
         run.known = known if orders["compares"] else None
+        run.reread = rereading(orders["reread"], known.sums)
         run.fields.ctimes = not args.noctime
         run.run()
         if args.progress:
@@ -166,7 +168,14 @@ def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[s
         "times": run.times,
         "named": {name: [kind, name in promise.content] for name, kind in promise.kinds.items()},
         "received": channel.received,
+        "reread": run.reread.told() if run.reread is not None else None,
     }
+
+
+def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:
+    if order is None:
+        return None
+    return Reread(bytes.fromhex(order["key"]), order["share"], order["run"], known)
 
 
 def name_of_archive(control: TextIO) -> str:

@@ -1,0 +1,41 @@
+"""Unchanged files that are read once more. A disk may change a content, and no time with it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import Any
+
+from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.sums import Sums
+
+MAX_DIFFERS = 10_000  # names
+
+
+class Reread:
+    """A share of the files, by a key that the client does not have: another one in each run."""
+
+    def __init__(self, key: bytes, share: int, run: int, sums: Sums) -> None:
+        self._key, self._share, self._turn = key, share, run % share
+        self._sums = sums
+        self._files = self._bytes = 0
+        self._differs: list[str] = []
+
+    def due(self, path: bytes) -> bool:
+        found = hmac.digest(self._key, path, "sha256")
+        return int.from_bytes(found[:8], "big") % self._share == self._turn
+
+    def judge(self, slot: Slot, ids: Sequence[bytes], found: bytes | None) -> bool:
+        """Is the content what the archive before has? `found` is its sum now."""
+        self._files += 1
+        self._bytes += slot.st.st_size
+        known = self._sums.of(slot.ids)
+        # Without a sum, only a file of one chunk tells: others may be cut elsewhere.
+        sure = known is not None or len(ids) == 1 == len(slot.ids)
+        same = ids == slot.ids or (found == known if known is not None else not sure)
+        if not same and len(self._differs) < MAX_DIFFERS:
+            self._differs.append(slot.path)
+        return same
+
+    def told(self) -> dict[str, Any]:
+        return {"files": self._files, "bytes": self._bytes, "differs": self._differs}
