@@ -45,6 +45,7 @@ ENV = {
 SECOND = 10**9
 OLD = 10**18
 FIFO = 0o10644
+BIG = 12 << 20
 REFERENCES = """
 import pathlib, sys
 from borg.hashindex import ChunkIndex
@@ -277,7 +278,7 @@ def rot() -> dict[str, Any]:
     names = [rows(TOP, row(1, b"a", one), row(1, b"b", two), row(1, b"z", late)), listed(4)]
     last = whole(3, late, b"later", OLD + SECOND)
     first = [*names, whole(1, one, b"hello"), whole(2, two, b"there"), last, bye(4, 3)]
-    assert Engine("before", first).end()[0] == 0
+    assert Engine("before", first, compares=True).end()[0] == 0
     order = {"key": "00" * 32, "share": 1, "run": 5}
     frames = [*names, compared(1, one, same(0, 1), size=5), whole(2, two, b"thexe")]
     frames += [compared(3, late, same(0, 1), time=OLD + SECOND, size=5), bye(4, 3)]
@@ -289,24 +290,25 @@ def rot() -> dict[str, Any]:
 
 def lies() -> dict[str, Any]:
     """What a client says of pieces that it was not asked for, or that do not fit."""
-    small, large = stat(FILE, 5, ino=9), stat(FILE, 3 << 20, ino=10)
+    # A chunk has at most 8 MiB, so that these are more than one.
+    small, large = stat(FILE, 5, ino=9), stat(FILE, BIG, ino=10)
     late = stat(FILE, 5, ino=11, time=OLD + SECOND)
     names = rows(TOP, row(1, b"a", small), row(1, b"b", large), row(1, b"z", late))
-    content = random.Random(5).randbytes(3 << 20)
-    blocks = [frame(DATA, content[at : at + (1 << 20)]) for at in range(0, 3 << 20, 1 << 20)]
-    first = [names, listed(4), whole(1, small, b"hello"), compared(2, large, *blocks, size=3 << 20)]
+    content = random.Random(5).randbytes(BIG)
+    blocks = [frame(DATA, content[at : at + (1 << 20)]) for at in range(0, BIG, 1 << 20)]
+    first = [names, listed(4), whole(1, small, b"hello"), compared(2, large, *blocks, size=BIG)]
     first += [whole(3, late, b"later", OLD + SECOND), bye(4, 3)]
-    assert Engine("before", first).end()[0] == 0
+    assert Engine("before", first, compares=True).end()[0] == 0
     new = OLD + 2 * SECOND
-    touched = stat(FILE, 3 << 20, ino=10, time=new)
+    touched = stat(FILE, BIG, ino=10, time=new)
     begin = [rows(TOP, row(1, b"b", touched), row(1, b"n", stat(FILE, 9, ino=12))), listed(3)]
     told = {
-        "beyond": compared(1, touched, same(0, 9999), time=new, size=3 << 20),
-        "twice": compared(1, touched, same(0, 1), same(0, 1), time=new, size=3 << 20),
-        "elsewhere": compared(1, touched, frame(DATA, b"x"), same(0, 1), time=new, size=3 << 20),
+        "beyond": compared(1, touched, same(0, 9999), time=new, size=BIG),
+        "twice": compared(1, touched, same(0, 1), same(0, 1), time=new, size=BIG),
+        "elsewhere": compared(1, touched, frame(DATA, b"x"), same(0, 1), time=new, size=BIG),
         "another's hash": compared(1, touched, *blocks, frame(SUM, bytes(32)), time=new, size=1),
         "not asked": whole(1, touched, b"", new) + compared(2, stat(FILE, 9, ino=12), same(0, 1)),
-        "cut": compared(1, touched, same(0, 1), time=new, size=3 << 20)
+        "cut": compared(1, touched, same(0, 1), time=new, size=BIG)
         + whole(2, stat(FILE, 9, ino=12), b"nine byte")
         + bye(3, 2),
     }
