@@ -61,6 +61,15 @@ def test_the_newest_file_is_read_again_though_a_checkpoint_came_before_it() -> N
     assert found["asked"] == [2]
 
 
+def test_a_stock_borg_may_use_the_files_cache_in_between() -> None:
+    found = case("between")
+    assert found["codes"] == [0, 0, 0], found
+    assert found["asked"] == [3]  # the newest one
+    read = [len(lines.splitlines()) for lines in found["said"]]
+    assert read[0] > 100
+    assert max(read[1:]) <= 1, found["said"][1:]  # the newest one
+
+
 @pytest.mark.parametrize(("name", "most"), [("heavy", 600), ("linked", 2600)])
 def test_a_client_cannot_fill_the_memory(name: str, most: int) -> None:
     found = case(name)

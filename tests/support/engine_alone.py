@@ -319,6 +319,30 @@ def lies() -> dict[str, Any]:
     return {"codes": found, "cut": contents("cut")}
 
 
+def between() -> dict[str, Any]:
+    """A stock borg reads and writes the files cache between two engines, and they do between it."""
+    st, large = stat(FILE, 5, ino=9), stat(FILE, 3 << 20, ino=1 << 40)
+    newest = stat(FILE, 5, ino=11, time=OLD + SECOND)
+    names = rows(TOP, row(1, b"a", st), row(1, b"b", large), row(1, b"z", newest))
+    begun = frame(BEGIN, struct.pack("<IBi", 2, 0, 0) + large + bytes(4))
+    dice = random.Random(1)
+    data = [frame(DATA, dice.randbytes(1 << 20)) for _ in range(3)]
+    stop = frame(STOP, struct.pack("<BiqQ", 0, 0, OLD, 3 << 20))
+    last = whole(3, newest, b"third", OLD + SECOND)
+    frames = [names, listed(4), whole(1, st, b"first"), begun, *data, stop, last, bye(4, 3)]
+    found: dict[str, Any] = {"codes": [], "said": [], "asked": []}
+    tree = Path(sys.prefix) / "share"
+    for turn in range(3):
+        words = ["borg", "create", "--list", "--filter", "AMCE", f"::stock{turn}", str(tree)]
+        done = subprocess.run(words, env=ENV, capture_output=True, text=True, check=True)
+        found["said"].append(done.stderr)
+        if turn:
+            frames = [names, listed(4), last, bye(4, 1)]
+        found["codes"].append(Engine(f"x{turn}", frames).end()[0])
+    found["asked"] = Engine("last", [names, listed(4)]).asked()
+    return found
+
+
 def heavy() -> dict[str, Any]:
     """Attributes without end, behind a file that never comes."""
 
@@ -347,7 +371,8 @@ def linked() -> dict[str, Any]:
 
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
-    case.__name__: case for case in (reused, refused, moved, cut, newest, rot, lies, heavy, linked)
+    case.__name__: case
+    for case in (reused, refused, moved, cut, newest, between, rot, lies, heavy, linked)
 }
 
 

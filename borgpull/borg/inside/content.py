@@ -12,7 +12,6 @@ from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.sums import EMPTY, Sums, key_of
 from borgpull.borg.inside.wire import BadFrame, End
 
-GREATEST = (1 << 63) - 1
 # As in client/scripts/stream_read.py. The last block may go beyond it.
 GROWTH = (1 << 30) + wire.MAX_BLOCK
 
@@ -63,16 +62,6 @@ class Reader:
             raise BadFrame("a file without end")
 
 
-def forget_newest(cache: Any) -> None:
-    """Have borg forget the newest file of a run, which may change within a tick of its clock.
-
-    When borg 1.4.5 saves its cache before it has read any file, it notes the greatest number as the
-    newest time (cache.py, commit). It then forgets no file at the end of this run.
-    """
-    if cache._newest_cmtime == GREATEST:
-        cache._newest_cmtime = None
-
-
 class Chunks:
     """Puts content into the repository, and makes checkpoints in time, as `borg create` does."""
 
@@ -90,7 +79,7 @@ class Chunks:
             cache=cache,
             key=key,
             add_item=archive.add_item,
-            write_checkpoint=self._write_checkpoint,
+            write_checkpoint=archive.write_checkpoint,
             checkpoint_interval=args.checkpoint_interval,
             rechunkify=False,
         )
@@ -144,14 +133,10 @@ class Chunks:
             return None
         return [self._cache.chunk_incref(one, self._archive.stats) for one in ids]
 
-    def _write_checkpoint(self) -> None:
-        self._archive.write_checkpoint()
-        forget_newest(self._cache)
-
     def checkpoint(self) -> None:
         """Make one if it is time. Each item so far must have been added."""
         processor = self._processor
         wait = processor.checkpoint_interval
         if wait and time.monotonic() - processor.last_checkpoint > wait:
-            self._write_checkpoint()
+            self._archive.write_checkpoint()
             processor.last_checkpoint = time.monotonic()

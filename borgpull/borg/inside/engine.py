@@ -11,7 +11,7 @@ import stat
 from collections import Counter, deque
 from typing import Any
 
-from borgpull.borg.inside import wire
+from borgpull.borg.inside import filescache, wire
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import extra
@@ -54,6 +54,8 @@ class Engine:
         """`saving` has borg's archive and cache, and our chunks; None for a dry run."""
         self._channel, self._places, self._promise = channel, places, promise
         self._tell, self._saving = teller, saving
+        if saving is not None:
+            self._find = filescache.finder(saving[1])
         self.known: Known | None = None  # with a reader that can compare
         self.reread: Reread | None = None
         self.fields = Fields()
@@ -162,12 +164,11 @@ class Engine:
     def _choose(self, slot: Slot, *, first: bool = False) -> None:
         """Is the content known, or asked for?"""
         assert self._saving is not None
-        archive, cache, _ = self._saving
         name = os.fsencode(f"/{slot.path}")
-        slot.hash = archive.key.id_hash(name)
+        slot.hash = self._saving[0].key.id_hash(name)
         known, ids = (False, None)
         if not slot.extra.closed:
-            known, ids = cache.file_known_and_unchanged(name, slot.hash, slot.st)
+            known, ids = self._find(slot.hash, slot.st)
         if ids is not None:
             slot.state, slot.ids, slot.status = KNOWN, ids, "U"
             if ids and self.reread is not None and self.reread.due(name):

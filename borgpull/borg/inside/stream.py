@@ -18,10 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from borgpull.borg.inside import sums
+from borgpull.borg.inside import filescache, sums
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.channel import Channel, Ended
-from borgpull.borg.inside.content import Chunks, forget_newest
+from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.places import Places, Wanted
 from borgpull.borg.inside.promise import Promise
@@ -112,6 +112,7 @@ def create(
     if args.dry_run:
         Run(channel, places, promise, teller, None).run()
         return
+    filescache.use()
     with Cache(
         *(repository, key, manifest),
         progress=args.progress,
@@ -119,7 +120,6 @@ def create(
         cache_mode=args.files_cache_mode,
         iec=args.iec,
     ) as cache:
-        forget_newest(cache)  # it may have been synchronized, and saved
         archive = new_archive(args, repository, key, manifest, cache)
         known = Known(cache, Sums(Path(cache.path) / sums.NAME))
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
