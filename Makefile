@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # Most of a test is waiting, for containers and for clients that hang: two processors keep up with
 # three workers. One file is never on two.
 PYTEST_WORKERS ?= 3
@@ -48,8 +49,8 @@ lint: venv ## ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: images ## our job against the recipe by hand and borg on the client, as ratios
-	@$(PY) scripts/bench.py
+bench: images ## our jobs beside the same by hand, and docs/speed.svg
+	@$(PY) -m scripts.bench --plot docs/speed.svg $(BENCH_ARGS)
 
 kube: venv ## the manifests of render kube on a cluster of yours: make kube CONTEXT=NAME
 	@$(PY) scripts/kube.py

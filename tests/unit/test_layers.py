@@ -53,7 +53,7 @@ TESTS = Path(__file__).parent
 WHOLE = {
     f"test_{name}"
     for name in (
-        "completion faults fuzz inputs kube kubechecks layers links outputs readme sentences "
+        "bench completion faults fuzz inputs kube kubechecks layers links outputs readme sentences "
         "weights"
     ).split()
 }

@@ -1,0 +1,95 @@
+"""`python -m scripts.bench [PLAN…] [--plot FILE]`: measure, and print the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import FrameType
+
+from scripts.bench import fixed, jobs, plot, table, trees
+from scripts.bench.lab import ROOT, Lab, build, lab
+from scripts.bench.plans import MAIN, TURNS, Plan, plans, trips
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, terminated)
+    every = plans()
+    wanted = arguments([*every, "fixed"])
+    chosen = [every[name] for name in wanted.plans if name in every]
+    for plan in chosen:
+        say(f"{plan.name}: about {plan.seconds() / 60:.1f} minutes")
+    say(f"all: about {sum(plan.seconds() for plan in chosen) / 60:.0f} minutes")
+    build()
+    times = fixed_parts(chosen[0] if chosen else every["few"]) if "fixed" in wanted.plans else {}
+    rows: list[table.Row] = []
+    print(table.HEAD, flush=True)
+    for plan in chosen:
+        for trip in plan.trips:
+            for row in measure(plan, trip):
+                rows.append(row)
+                print(row.text(), flush=True)
+    found = {"rows": [asdict(row) for row in rows], "fixed": times}
+    (ROOT / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
+    if wanted.plot and rows:
+        wanted.plot.write_text(plot.svg(rows))
+
+
+def arguments(names: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=table.__doc__)
+    usual = ["fixed", *MAIN]
+    parser.add_argument("plans", nargs="*", metavar="PLAN", help=" ".join(names), default=usual)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the ratios as an SVG")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.plans) - set(names):
+        parser.error(f"no such plan: {' '.join(unknown)}")
+    return wanted
+
+
+def fixed_parts(plan: Plan) -> dict[str, object]:
+    """By round trip."""
+    found: dict[str, object] = {}
+    for trip in trips(0, 20):
+        say(f"fixed part, {trip} ms")
+        jobs = (*plan.jobs, *fixed.METHODS)
+        with lab(replace(plan, files=1, size=1, jobs=jobs), trip) as it:
+            found[str(trip)] = fixed.report(it, TURNS + 2)
+    return found
+
+
+def measure(plan: Plan, trip: int) -> Iterator[table.Row]:
+    say(f"{plan.name}, {trip} ms")
+    with lab(plan, trip) as it:
+        if plan.restores:
+            jobs.job(it, "pipe", "saved")
+        for run in plan.runs:
+            turns = [turn(it, plan, run, number) for number in range(plan.turns_of(run))]
+            yield from table.rows(plan.tree, trip, run, plan.base, turns)
+
+
+def turn(it: Lab, plan: Plan, run: str, number: int) -> table.Turn:
+    """Each job of the plan once, another one first in each turn."""
+    if program := trees.change(run):
+        it.run("client", "python3", "-c", program, str(number))
+    archive = "saved" if plan.restores else f"{run}{number}"
+    start = number % len(plan.jobs)
+    order = plan.jobs[start:] + plan.jobs[:start]
+    found = {name: jobs.job(it, name, archive) for name in order}
+    return {name: found[name] for name in plan.jobs}
+
+
+def terminated(signum: int, _frame: FrameType | None) -> None:
+    """SIGTERM unwinds like any other end, so that everything is cleaned up."""
+    raise SystemExit(128 + signum)
+
+
+def say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

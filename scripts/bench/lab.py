@@ -1,0 +1,194 @@
+"""The containers of a plan: client, server and proxy on a network, one for each of our jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.bench import trees
+from scripts.bench.meter import Cost, Gauge, docker, peaks
+from scripts.bench.plans import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
+# The same with rsync, for the two machines of the jobs by hand.
+BY_HAND = f"{IMAGE}-bench"
+ID = f"borgpull-bench-{os.getpid()}"
+# Room that the trees and the repositories of a plan take.
+MEMORY, ROOM = Path("/dev/shm"), 14 << 30
+PASSPHRASE = "/run/secrets/passphrase"
+INIT = f"BORG_PASSCOMMAND='cat {PASSPHRASE}' borg init -e repokey-blake2"
+# By hand, over ssh, with one host key for the client by either name.
+KNOWN = "/tmp/known_hosts"
+
+# The words after `sh -c` and this, timed; the seconds are the last line of standard output.
+_TIMED = """
+start=$(date +%s%N); "$@"; code=$?; end=$(date +%s%N)
+echo; echo $((end - start)); exit $code
+"""
+
+_SSHD = """
+mkdir -p /run/sshd /root/.ssh; cp /key.pub /root/.ssh/authorized_keys; chmod 600 /root/.ssh/*
+ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+exec /usr/sbin/sshd -D -e -o PerSourcePenalties=no -o UsePAM=no -o PermitRootLogin=yes \\
+  -o MaxStartups=50
+"""
+
+_DOCKERFILE = f"""
+FROM {IMAGE}
+RUN apt-get update && apt-get install -y --no-install-recommends rsync
+"""
+
+# Methods of ours, and the words of each; `sftp` is stream's other reader.
+VERBS = {
+    "stream": ("stream", "--reader", "python"),
+    "sftp": ("stream", "--reader", "sftp"),
+    "pipe": ("pipe", "--keep-runtime"),
+    "socat": ("socat", "--keep-runtime"),
+    "sshfs": ("sshfs",),
+}
+_FUSE = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
+
+
+class Lab:
+    def __init__(self, folder: Path, trip: int) -> None:
+        self.folder, self.trip = folder, trip
+        self._gauges: dict[str, Gauge] = {}
+        self._keys = ["-v", f"{folder}/key:/key:ro", "-v", f"{folder}/key.pub:/key.pub:ro"]
+        secret = ["-v", f"{folder}/key:/run/secrets/ssh_key:ro"]
+        self._passphrase = ["-v", f"{folder}/passphrase:{PASSPHRASE}:ro"]
+        self._volumes = ["-v", f"{folder}/repo:/repo", "-v", f"{folder}/state:/state"]
+        self.ours = ["--network", ID, *self._volumes, *secret, *self._passphrase]
+
+    def options(self, job: str) -> list[str]:
+        """Docker's options for the container of a job of ours, or of the recipe."""
+        if job == "recipe":
+            return [*self.ours, *_FUSE, "--cap-add", "SYS_ADMIN"]
+        if job == "sshfs":
+            return [*self.ours, *_FUSE, "--security-opt", f"seccomp={self.folder}/seccomp.json"]
+        plain = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]
+        return [*self.ours, *plain, "--tmpfs", "/tmp", "--user", "1000:1000"]
+
+    def start(self, name: str, image: str, *options: str, command: list[str]) -> None:
+        """A container `name`, whose first process is the command."""
+        common = ["--name", f"{ID}-{name}", "--network-alias", name]
+        docker(
+            *("run", "-d", "--rm", "--init", *common, *options),
+            *("--entrypoint", command[0], image, *command[1:]),
+        )
+
+    @contextlib.contextmanager
+    def worker(self, job: str) -> Iterator[str]:
+        """A container for a job of ours: its end takes down whatever the job has left."""
+        self.start("worker", IMAGE, *self.options(job), command=["sleep", "infinity"])
+        try:
+            yield "worker"
+        finally:
+            self._gauges.pop("worker", None)
+            docker("rm", "-f", f"{ID}-worker")
+
+    def gauge(self, name: str) -> Gauge:
+        if name not in self._gauges:
+            self._gauges[name] = Gauge(f"{ID}-{name}")
+        return self._gauges[name]
+
+    def moved(self) -> int:
+        """Bytes that have come to the proxy, from either side."""
+        counter = "/sys/class/net/eth0/statistics/rx_bytes"
+        return int(self.run("proxy", "cat", counter))
+
+    def run(self, name: str, *words: str) -> str:
+        return docker("exec", f"{ID}-{name}", *words)
+
+    def measured(self, where: str, *words: str, server: str = "server") -> Cost:
+        """Run a command in a container. `server` is the one of the server's side."""
+        os.sync()  # no job is to wait for the disk on behalf of the one before
+        client, other = self.gauge("client"), self.gauge(server)
+        moved, of_client, of_other = self.moved(), client.cpu(), other.cpu()
+        with peaks(client, other) as memory:
+            output = self.run(where, "sh", "-c", _TIMED, "sh", *words)
+        return Cost(
+            seconds=int(output.split()[-1]) / 1e9,
+            client_cpu=client.cpu() - of_client,
+            server_cpu=other.cpu() - of_other,
+            client_memory=memory[0],
+            server_memory=memory[1],
+            moved=self.moved() - moved,
+        )
+
+    def prepare(self, plan: Plan) -> None:
+        """Client with its tree, server, proxy; the repositories."""
+        memory = self.folder.is_relative_to(MEMORY)
+        kind = "--tmpfs" if memory else "-v"
+        # borg writes its caches anew in each run, some 70 MB of 400,000 files, and waits for the
+        # disk. Docker mounts a tmpfs noexec, and methods of ours keep no cache where a program
+        # cannot run.
+        paths = ["/srv/data", "/srv/restored", "/srv/repo", "/root/.cache", "/var/cache"]
+        folders = [word for path in paths for word in (kind, path + ":exec" * memory)]
+        network = ["--network", ID, *self._keys, *self._passphrase]
+        self.start("client", BY_HAND, *network, *folders, command=["sh", "-c", _SSHD])
+        self.start("server", BY_HAND, *network, *self._volumes, command=["sh", "-c", _SSHD])
+        script = ["--network", ID, "-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro"]
+        routes = ["2201:client:22", "2202:server:22"]
+        self.start("proxy", IMAGE, *script, command=["python3", "/p.py", str(self.trip), *routes])
+        listens = "until ssh-keyscan -p 2201 proxy 2>/dev/null | grep -q .; do sleep 0.2; done"
+        self.run("client", "sh", "-c", listens)
+        for name, port in (("client", 2202), ("server", 2201)):
+            self.run(name, "sh", "-c", f"ssh-keyscan -p {port} proxy >{KNOWN} 2>/dev/null")
+        words = [str(plan.files), str(plan.size), "tree"]
+        self.run("client", "python3", "-c", trees.MAKE, *words)
+        self.run("server", "sh", "-c", f"{INIT} /repo/client && {INIT} /repo/recipe")
+        self.run("client", "sh", "-c", f"{INIT} /srv/repo/local")
+        trust = ["trust", "--yes", "root@proxy:2201"]
+        docker("run", "--rm", *self.ours, IMAGE, *trust)
+        for name in {*plan.jobs, "pipe"} & VERBS.keys():
+            init = ["init", "--encryption", "repokey-blake2", name]
+            docker("run", "--rm", *self.ours, IMAGE, *init)
+        own = "chown -R 1000:1000 /repo /state; chown 1000:1000 /secrets/*"
+        secrets = [f"{self.folder}/{name}:/secrets/{name}" for name in ("key", "passphrase")]
+        mounts = [word for secret in secrets for word in ("-v", secret)]
+        docker("run", "--rm", *self._volumes, *mounts, "--entrypoint", "sh", IMAGE, "-c", own)
+
+
+def in_memory() -> Path | None:
+    """The folder in memory if everything fits there; None for the disk."""
+    there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    return MEMORY if there and shutil.disk_usage(MEMORY).free > ROOM else None
+
+
+def build() -> None:
+    """The image of the jobs by hand."""
+    docker("buildx", "build", "--load", "--tag", BY_HAND, "-", stdin=_DOCKERFILE)
+
+
+@contextlib.contextmanager
+def lab(plan: Plan, trip: int) -> Iterator[Lab]:
+    """Everything that the jobs of a plan need, for one round trip."""
+    with tempfile.TemporaryDirectory(prefix="borgpull-bench-", dir=in_memory()) as name:
+        folder = Path(name)
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")]
+        subprocess.run(keygen, check=True)
+        (folder / "passphrase").write_text("of the bench\n")
+        (folder / "passphrase").chmod(0o600)
+        (folder / "seccomp.json").write_text(docker("run", "--rm", IMAGE, "render", "seccomp"))
+        for path in ("repo/recipe", "repo/rsync", "repo/client", "state/recipe"):
+            (folder / path).mkdir(parents=True)
+        docker("network", "create", ID)
+        it = Lab(folder, trip)
+        try:
+            it.prepare(plan)
+            yield it
+        finally:
+            names = docker("ps", "-aq", "--filter", f"network={ID}").split()
+            if names:
+                docker("rm", "-f", "-v", *names)
+            docker("network", "rm", ID)
+            if os.geteuid() != 0:  # the containers write as root
+                emptied = ["/bench", "-mindepth", "1", "-delete"]
+                volume = ["-v", f"{folder}:/bench", "--entrypoint", "find"]
+                docker("run", "--rm", *volume, IMAGE, *emptied)

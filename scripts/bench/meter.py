@@ -1,0 +1,81 @@
+"""What a job costs: seconds, processor time and memory of both sides, bytes moved."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+EVERY = 0.05  # seconds between two looks at the memory
+
+
+def docker(*args: str, stdin: str | None = None, timeout: float = 3600) -> str:
+    done = subprocess.run(
+        ["docker", *args], input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"bench: docker {args[0]}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one job. Memory is what processes have for themselves, without the page cache."""
+
+    seconds: float
+    client_cpu: float
+    server_cpu: float
+    client_memory: int
+    server_memory: int
+    moved: int
+
+
+class Gauge:
+    """Processor time and memory of a container, by its cgroup: version 1 or 2."""
+
+    def __init__(self, container: str) -> None:
+        pid = docker("inspect", "--format", "{{.State.Pid}}", container).strip()
+        rows = [line.split(":", 2) for line in Path(f"/proc/{pid}/cgroup").read_text().split()]
+        path = {name: of.lstrip("/") for _, names, of in rows for name in names.split(",")}
+        self._second = "memory" not in path
+        if self._second:
+            folder = CGROUPS / path[""]
+            self._cpu, self._memory = folder / "cpu.stat", folder / "memory.stat"
+        else:
+            self._cpu = CGROUPS / "cpuacct" / path["cpuacct"] / "cpuacct.usage"
+            self._memory = CGROUPS / "memory" / path["memory"] / "memory.stat"
+
+    def cpu(self) -> float:
+        """Seconds since the container's start."""
+        text = self._cpu.read_text()
+        return int(_row(text, "usage_usec")) / 1e6 if self._second else int(text) / 1e9
+
+    def memory(self) -> int:
+        return int(_row(self._memory.read_text(), "anon" if self._second else "total_rss"))
+
+
+def _row(text: str, name: str) -> str:
+    return next(line.split()[1] for line in text.splitlines() if line.split()[0] == name)
+
+
+@contextlib.contextmanager
+def peaks(*gauges: Gauge) -> Iterator[list[int]]:
+    """The most memory of each one meanwhile."""
+    found = [gauge.memory() for gauge in gauges]
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(EVERY):
+            found[:] = [max(most, it.memory()) for most, it in zip(found, gauges, strict=True)]
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()

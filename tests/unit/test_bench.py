@@ -1,0 +1,58 @@
+"""The bench's arithmetic and its plot."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from scripts.bench import fixed, plot, table
+from scripts.bench.meter import Cost
+from scripts.bench.plans import MAIN, plans
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def cost(seconds: float) -> Cost:
+    return Cost(seconds, seconds, seconds, 1_000_000, 2_000_000, 3_000_000)
+
+
+def found(*turns: tuple[float, float], run: str = "unchanged") -> list[table.Row]:
+    both = [{"ours": cost(ours), "by hand": cost(hand)} for ours, hand in turns]
+    return table.rows("a <tree> & more", 20, run, "by hand", both)
+
+
+def test_a_ratio_is_the_median_of_pairs_and_not_of_the_medians() -> None:
+    ours, by_hand = found((1.0, 4.0), (6.0, 6.0), (9.0, 10.0))
+    assert ours.ratio == pytest.approx(0.9)  # of the medians it would be 1
+    assert (ours.cost.seconds, by_hand.cost.seconds, by_hand.ratio) == (6.0, 6.0, 1.0)
+    assert ours.text().count("|") == table.HEAD.splitlines()[0].count("|")
+
+
+def test_the_plot_is_xml_with_a_mark_for_each_row() -> None:
+    rows = found((1.0, 4.0)) + found((0.001, 40.0), run="first") + found((90.0, 1.0), run="moved")
+    tree = ElementTree.fromstring(plot.svg(rows))
+    marks = tree.findall(f"{SVG}path[@class='mark']")
+    assert len(marks) == len(rows)
+    left, _, right = (float(v) for v in tree.attrib["viewBox"].split()[:3])
+    at = [float((mark.get("d") or "")[1:].split()[0]) for mark in marks]
+    assert all(left < x < right for x in at)
+    assert at[2] < at[0] < at[1] == at[3] == at[5] < at[4]  # 0.000025, 0.25, 1, 90
+    assert any("a <tree> & more" in (text.text or "") for text in tree.iter(f"{SVG}text"))
+
+
+def test_spans_of_one_phase_are_added() -> None:
+    marks = [("start", 1.0), ("create", 2.0), ("verify", 4.0), ("create", 5.0), ("leave", 9.0)]
+    told = {"start": 1.0, "create": 6.0, "verify": 1.0, "leave": 0.5}
+    assert fixed.spans(marks, 9.5) == pytest.approx(told)
+
+
+def test_phases_are_read_from_events_only() -> None:
+    lines = ["words\n", '{"event": "note"}\n', '{"event": "phase", "name": "create"}\n']
+    assert list(fixed.phases(iter([*lines, '{"event": "result"}\n']))) == ["create", "leave"]
+
+
+def test_the_main_plans_are_known_and_compare_with_a_job_of_theirs() -> None:
+    every = plans()
+    assert set(MAIN) <= set(every)
+    assert all(plan.base in plan.jobs and plan.seconds() > 0 for plan in every.values())
