@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from borgpull import events
 from borgpull.addresses import Target
 from borgpull.borg import guard, locks
 from borgpull.borg.command import Borg, exclude_args, literal, location
-from borgpull.borg.create import Order
+from borgpull.borg.create import Created, Order
 from borgpull.borg.serve import Gate
 from borgpull.client import room
 from borgpull.client.authorized import FILTER
@@ -28,7 +29,7 @@ from borgpull.errors import BorgFailed, BorgpullError, ClientUnsuitable, ConfigE
 from borgpull.events import Emit
 from borgpull.jobs import Access, Backup
 from borgpull.methods import clock, losses, named
-from borgpull.methods.base import Source
+from borgpull.methods.base import Source, Verdict
 from borgpull.methods.commands import ByCommands
 from borgpull.methods.renaming import Renaming, Start
 from borgpull.methods.vanished import there_again
@@ -73,6 +74,8 @@ def open_source(
     saved = borg.base.parent / "client-cache.tar"
     events.phase(emit, "connect", f"connecting to {access.target}")
     with (
+        # The end of the connection ends what a thread does on the client, so that comes first.
+        ThreadPoolExecutor(1) as pool,
         connected(config, folder, options(config)) as session,
         machine.same(job, folder),
         placed(session, access, identity(borg), paths, keep=job.keep_runtime, cache=saved) as place,
@@ -96,19 +99,21 @@ def open_source(
         with (
             guarded(borg),
             link(job, there, folder) as way,
-            source(job, there, way, saved, emit) as found,
+            source(job, there, way, saved, pool, emit) as found,
         ):
             yield found
 
 
 @contextlib.contextmanager
-def source(job: Backup, there: ClientBorg, way: Way, saved: Path, emit: Emit) -> Iterator[Source]:
+def source(
+    job: Backup, there: ClientBorg, way: Way, saved: Path, pool: Executor, emit: Emit
+) -> Iterator[Source]:
     def rename(old: str, new: str, **held: Gate | None) -> AbstractContextManager[Running]:
         return way.start("rename", "--", location(old), literal(new), **held)
 
     own = rename if there.renames() else None
     with Renaming(there.server, there.place.session, own, ahead=way.gates) as renaming:
-        yield OnClient(job, there, way, saved, emit, renaming)
+        yield OnClient(job, there, way, saved, pool, emit, renaming)
 
 
 class OnClient(ByCommands):
@@ -120,11 +125,14 @@ class OnClient(ByCommands):
         there: ClientBorg,
         way: Way,
         saved: Path,
+        pool: Executor,
         emit: Emit,
         renaming: Renaming,
     ) -> None:
         place = there.place
         self._place, self._way, self._saved, self._keep = place, way, saved, job.keep_runtime
+        self._pool = pool
+        self._counting: Future[losses.Losses] | None = None
         self._mounts = of_client(place.facts.mounts or None, job.paths)
         self._roots = named.roots(job, place.facts)
         patterns = [*self._mounts.patterns(), f"pp:{place.folder}"]
@@ -153,9 +161,16 @@ class OnClient(ByCommands):
         if not self._keep:
             self._place.fetch_cache(self._saved)
 
-    def losses(self) -> dict[str, int | None]:
+    def verify(self, done: Created) -> Verdict:
+        """Meanwhile the client, which has no part in this, counts the losses."""
         skip = [*self._mounts.points(), self._place.folder]
-        return losses.by_borg(self._place, self._mounts.starts(self._roots), skip)
+        starts = self._mounts.starts(self._roots)
+        self._counting = self._pool.submit(losses.by_borg, self._place, starts, skip)
+        return super().verify(done)
+
+    def losses(self) -> dict[str, int | None]:
+        assert self._counting is not None
+        return self._counting.result()
 
 
 def worth_a_line(order: Order) -> str:

@@ -13,7 +13,8 @@ from borgpull.trees.folders import lies_in
 
 def require(job: jobs.Backup, borg: Borg, done: Created, source: Source) -> None:
     """Raises NotSaved, and PathMissing if a named path is a symlink; borg's errors."""
-    if done.named.open and not done.named.settled:
+    # Nothing is to be learnt of a folder that was seen to be saved, and to be empty.
+    if done.named.lacks(source.empty) and not done.named.settled:
         named.look(borg, done.name, done.named)
     if links := sorted(map(named.absolute, done.named.links)):
         raise PathMissing(
