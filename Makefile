@@ -4,11 +4,12 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SCALE_FILES ?=
 # Most of a test is waiting, for containers and for clients that hang: two processors keep up with
 # three workers. One file is never on two.
 PYTEST_WORKERS ?= 3
 
-.PHONY: help ground venv image images demo test unit record lint bench kube clean lock schemas
+.PHONY: help ground venv image images demo test unit record lint bench scale kube clean lock schemas
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +50,11 @@ lint: venv ## ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: images ## our jobs beside the same by hand, and docs/speed.svg
+bench: image ## our jobs beside the same by hand, and docs/speed.svg
 	@$(PY) -m scripts.bench --plot docs/speed.svg $(BENCH_ARGS)
+
+scale: image ## is stream linear up to a million files, and what memory does a file take?
+	@$(PY) -m scripts.scale $(SCALE_FILES)
 
 kube: venv ## the manifests of render kube on a cluster of yours: make kube CONTEXT=NAME
 	@$(PY) scripts/kube.py
@@ -68,6 +72,6 @@ lock: venv ## make the lock files anew
 
 clean: ## remove what make has made: images, environment, caches
 	-docker image rm --force borgpull borgpull-client borgpull-borg12-client borgpull-busybox-client \
-	  borgpull-systemd
+	  borgpull-systemd borgpull-bench
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache bench.json
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

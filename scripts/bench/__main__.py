@@ -76,10 +76,10 @@ def turn(it: Lab, plan: Plan, run: str, number: int) -> table.Turn:
     if program := trees.change(run):
         it.run("client", "python3", "-c", program, str(number))
     archive = "saved" if plan.restores else f"{run}{number}"
-    start = number % len(plan.jobs)
-    order = plan.jobs[start:] + plan.jobs[:start]
-    found = {name: jobs.job(it, name, archive) for name in order}
-    return {name: found[name] for name in plan.jobs}
+    every = plan.jobs_at(it.trip)
+    start = number % len(every)
+    found = {name: jobs.job(it, name, archive) for name in every[start:] + every[:start]}
+    return {name: found[name] for name in every}
 
 
 def terminated(signum: int, _frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
-EVERY = 0.05  # seconds between two looks at the memory
+EVERY = 0.02  # seconds between two looks at the memory
 
 
 def docker(*args: str, stdin: str | None = None, timeout: float = 3600) -> str:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from scripts import scale
 from scripts.bench import fixed, plot, table
 from scripts.bench.meter import Cost
 from scripts.bench.plans import MAIN, plans
@@ -56,3 +57,10 @@ def test_the_main_plans_are_known_and_compare_with_a_job_of_theirs() -> None:
     every = plans()
     assert set(MAIN) <= set(every)
     assert all(plan.base in plan.jobs and plan.seconds() > 0 for plan in every.values())
+
+
+def test_growth_is_of_the_seconds_of_one_file_beyond_the_fixed_part() -> None:
+    small = scale.Point(100, cost(3.0), cost(2.0))
+    large = scale.Point(1000, cost(14.0), cost(2.0))
+    assert scale.growth(small, large) == pytest.approx(1.2)
+    assert f"| {scale.growth(small, large):.2f} |" in large.text("first", small)
