@@ -12,20 +12,25 @@ from scripts.bench.jobs import saving
 from scripts.bench.lab import IMAGE, Lab
 from scripts.bench.trees import EMPTY
 
-METHODS = ("stream", "pipe", "sshfs")
+BARE = "pipe, no borg there"  # most clients lack a fitting borg, and get ours in each run
+METHODS = ("stream", "pipe", BARE, "sshfs")
 # Seconds of each phase, in the order of the phases.
 Phases = Mapping[str, float]
 
 
 def once(lab: Lab, name: str, number: int) -> Phases:
     """A container from its start to its end; for a job, what lies between its events."""
-    if name in METHODS:
-        words = [IMAGE, *saving(name, f"empty{number}", EMPTY)]
+    if name == "true":
+        words = ["--entrypoint", "true", IMAGE]
+    elif name == BARE:
+        words = [IMAGE, *saving("pipe", f"bare{number}", EMPTY)]
+        words.remove("--keep-runtime")
     else:
-        words = [*("--entrypoint", "true", IMAGE)] if name == "true" else [IMAGE, name]
-    options = lab.options(name)
+        words = [IMAGE, *(saving(name, f"empty{number}", EMPTY) if name in METHODS else [name])]
+    away = "mv borg none" if name == BARE else "[ ! -e none ] || mv none borg"
+    lab.run("client", "sh", "-c", f"cd /usr/local/bin && {{ {away}; }}")
+    argv = ["docker", "run", "--rm", *lab.options(name), *words]
     begun = time.monotonic()
-    argv = ["docker", "run", "--rm", *options, *words]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         marks = [("start", begun), *((word, time.monotonic()) for word in phases(child.stdout))]

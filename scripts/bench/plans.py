@@ -1,8 +1,7 @@
 """What is measured: trees, runs, round trips and jobs.
 
-BENCH_SCALE is a factor of the trees' sizes, BENCH_TURNS the number of turns of all but first runs on
-the small tree (the large ones have half of them), BENCH_TRIPS the round trips in milliseconds, with
-commas. As they are, the main plans take some 20 minutes on a quiet machine with two cores.
+BENCH_SCALE is a factor of the trees' sizes. BENCH_TURNS is the number of turns of all but first
+runs; large trees have half of them. BENCH_TRIPS are the round trips in milliseconds, with commas.
 """
 
 from __future__ import annotations
