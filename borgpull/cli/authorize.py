@@ -44,10 +44,21 @@ def authorize(
     name = client_name(client)
     place = places(where)
     command, left_out = None, []
-    if client_borg is not None:
-        if method != "pipe":
-            raise UsageError("--client-borg limits keys for pipe only")
-        saved = [client_path(path) for path in paths or ["/"]]
+    if client_borg is not None and method != "pipe":
+        raise UsageError("--client-borg limits keys for pipe only")
+    saved = [client_path(path) for path in paths or ["/"]]
+    if paths and method == "stream":
+        if saving.exclude:
+            raise UsageError(
+                "a key for stream is limited to paths only", hint="give --exclude to stream"
+            )
+        command = authorized.limited_command(saved)
+    elif paths and client_borg is None:
+        raise UsageError(
+            "paths limit keys for stream, or for pipe with --client-borg",
+            hint="leave the paths out; or add --method stream, or --client-borg",
+        )
+    elif client_borg is not None:
         left_out = [] if saving.exclude else list(of_client(None, saved).points())
         command = authorized.forced_command(
             name,

@@ -11,9 +11,13 @@ that lies in another one, and files after folders.
 
 from __future__ import annotations
 
+import base64
+import os
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 
+from borgpull.client import helper
 from borgpull.client.facts import FORCED
 from borgpull.client.shell import script
 from borgpull.errors import UsageError
@@ -47,6 +51,23 @@ def forced_command(
     statements = [line for line in script("forced.sh").splitlines() if line[:1] != "#"]
     text = re.sub(r"@([A-Z]+)@", lambda match: words[match[1]], "; ".join(statements))
     return f"exec sh -c {quoted([text])}"
+
+
+def limited_command(paths: Sequence[str]) -> str:
+    """The command of a key for `stream`: our helper, and the only paths that it answers for.
+
+    Every login shell reads its words alike. It has no quotes but these. A helper that is sent must
+    not run: a key that runs what its holder sends is worth a shell. One that lies on the client as
+    a file could be another version than ours, or be changed.
+    """
+    run = "import sys,zlib,base64;exec(zlib.decompress(base64.b64decode(sys.argv.pop(1))))"
+    words = [packed(script("limited.py").encode()), packed(helper.source())]
+    words += [os.fsencode(path).hex() for path in dict.fromkeys(paths)]
+    return f"exec python3 -I -S -c '{run}' {' '.join(words)}"
+
+
+def packed(text: bytes) -> str:
+    return base64.b64encode(zlib.compress(text, 9)).decode()
 
 
 def quoted(words: Iterable[str]) -> str:

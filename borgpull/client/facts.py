@@ -48,6 +48,9 @@ class Facts:
     skew: float | None = None  # seconds that its clock is ahead of ours; None if not known
     time: int | None = None  # Unix time by its clock
     knows: frozenset[str] = frozenset()  # what the forced command can beside create, list, rename
+    # Of a key for `stream` that is limited to paths; is the helper in its line the one of here?
+    limited: tuple[str, ...] | None = None
+    same: bool = True
     forced: bool = False
     forced_paths: tuple[str, ...] = ()
 

@@ -42,6 +42,8 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
             aes=has_aes(cpu) if cpu else None,
             time=clock,
             skew=clock_skew(clock, asked, time.time()),
+            same=bool(said.get("same", True)),
+            limited=_limits(said),
         )
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise HostileClient(f"the client's first word makes no sense: {error!r:.100}") from None
@@ -56,6 +58,13 @@ def there(text: bytes, count: int) -> list[bool]:
     except (ValueError, KeyError, TypeError, RecursionError):
         found = []
     return found if len(found) == count else [True] * count
+
+
+def _limits(said: dict[str, Any]) -> tuple[str, ...] | None:
+    """The paths to which the key is limited. Raises ValueError, TypeError."""
+    if "limited" not in said:
+        return None
+    return tuple(os.fsdecode(bytes.fromhex(text)) for text in said["limited"])
 
 
 class _Path:

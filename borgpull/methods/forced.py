@@ -31,12 +31,19 @@ from borgpull.trees.folders import roots
 OWN_CACHE = "~/.cache/borg"
 # What a line of this version knows. `timed`: it takes the archive's time. `roots`: borg gets the
 # folders before the files, and no path that lies in another one.
-TIMED, ROOTS = "timed", "roots"
+# `stream`: it is no line for borg at all (`client/scripts/limited.py`).
+TIMED, ROOTS, STREAM = "timed", "roots", "stream"
 
 
 @contextlib.contextmanager
 def source(job: Backup, borg: Borg, place: Place, emit: Emit) -> Iterator[Source]:
     """Raises UsageError if the key's command does not do what the job wants; ClientUnsuitable."""
+    if STREAM in place.facts.knows:
+        target = job.access.target
+        raise ClientUnsuitable(
+            f"the key for {target} is limited to stream",
+            hint=f"borgpull stream {target} {' '.join(job.paths)}",
+        )
     require_known(place.facts, "borg")
     _check(job, place)
     key = _Key(job, borg, place)

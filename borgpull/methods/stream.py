@@ -18,9 +18,16 @@ from borgpull.borg import messages, streaming
 from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, watch
 from borgpull.borg.streaming import Report
+from borgpull.client.facts import Facts
 from borgpull.client.hello import bars
 from borgpull.client.mounts import of_client
-from borgpull.errors import BorgFailed, BorgpullError, ConnectionLost
+from borgpull.errors import (
+    BorgFailed,
+    BorgpullError,
+    ClientUnsuitable,
+    ConnectionLost,
+    UsageError,
+)
 from borgpull.events import Emit
 from borgpull.jail.compare import CLOCK_SECONDS
 from borgpull.jobs import Backup
@@ -60,6 +67,7 @@ def open_source(
         facts = reader.facts
         machine.saw_aes(folder, facts.aes)
         clock.tell(facts, emit)
+        _require_allowed(job, facts)
         named.require_there(access.target, job.paths, facts)
         if not reader.helper.names:
             events.warning(emit, "the client has no /etc/passwd: owners are saved as numbers only")
@@ -70,6 +78,28 @@ def open_source(
         except BorgpullError:
             source.keep()
             raise
+
+
+def _require_allowed(job: Backup, facts: Facts) -> None:
+    """Raises UsageError, ClientUnsuitable if a key that is limited does not do what is wanted."""
+    target = job.access.target
+    if facts.limited is None:
+        return
+    anew = "print it anew by borgpull authorize, and put it into authorized_keys there"
+    if not facts.same:
+        raise ClientUnsuitable(
+            f"the line for the key on {target} is of another version of borgpull", hint=anew
+        )
+    if not set(job.paths) <= set(facts.limited):
+        raise UsageError(
+            f"the key for {target} reads {' '.join(facts.limited)} and nothing else",
+            hint=f"name these paths; or {anew}",
+        )
+    if job.access.sudo:
+        raise UsageError(
+            f"the key for {target} is limited, and cannot become root by --sudo",
+            hint="let root log in with a limited key, or take one without a limit",
+        )
 
 
 class Streamed(Source):

@@ -201,6 +201,10 @@ def shell_checks(session: Session) -> list[Check]:
     """What can be known of a client without leaving anything there."""
     facts, done = probe(session)
     if facts.forced:
+        if "stream" in facts.knows:
+            return [
+                check("shell", True, "the key reads some paths by stream, and does nothing else")
+            ]
         paths = " ".join(facts.forced_paths)
         return [check("borg there", True, f"the key saves {paths} by pipe, and does nothing else")]
     if not facts.user:

@@ -283,7 +283,10 @@ def test_dropbear_and_the_other_lines(lab: Lab, dropbear: Client) -> None:
         (("c", "/a\nb", "--client-borg", "/usr/bin/borg"), 2),
         (("c", "/a", "--method", "socat", "--client-borg", "/usr/bin/borg"), 2),
         (("../c", "/a"), 11),
-        (("c", "/a", "--ssh-key", "/etc/hostname"), 10),
+        (("c", "--ssh-key", "/etc/hostname"), 10),
+        (("c", "/a"), 2),
+        (("c", "/a", "--method", "sshfs"), 2),
+        (("c", "/a", "--method", "stream", "--exclude", "x"), 2),
     ],
 )
 def test_what_cannot_be_authorized(lab: Lab, words: tuple[str, ...], code: int) -> None:

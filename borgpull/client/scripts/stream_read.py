@@ -166,6 +166,23 @@ def content(number: int, handle: int, ctime: int, pieces: "list[tuple[int, bytes
 
 # --- what is asked --------------------------------------------------------------------------------
 
+# A key may be limited to some paths (limited.py). None: it is not.
+allowed = None  # type: list[bytes] | None
+if sys.argv[0] == "borgpull-limited":
+    allowed = [bytes.fromhex(text) for text in sys.argv[2:]]
+
+
+def may(path: bytes) -> bool:
+    """Is it a path of the key, or in one? No symlink on the way leads elsewhere."""
+    if allowed is None or path in allowed:
+        return True
+    for top in allowed:
+        inside = path.startswith(top.rstrip(b"/") + b"/") and b".." not in path.split(b"/")
+        real = os.path.realpath(top).rstrip(b"/") + b"/"
+        if inside and (os.path.realpath(os.path.dirname(path)) + b"/").startswith(real):
+            return True
+    return False
+
 
 def holds(path: bytes) -> str:
     """Does a folder hold anything that is saved? "" if it is empty; sockets are not saved."""
@@ -185,6 +202,8 @@ def holds(path: bytes) -> str:
 
 def about(path: bytes) -> "dict[str, object]":
     """What a path is. `errno` if it is not there."""
+    if not may(path):
+        return {"errno": errno.EACCES}
     try:
         mode = os.lstat(path).st_mode
     except OSError as error:
@@ -221,6 +240,9 @@ def hello(paths: "list[bytes]") -> None:
         "cpu": text("/proc/cpuinfo", 16 << 10).decode("ascii", "replace"),
         "paths": [about(path) for path in paths],
     }
+    if allowed is not None:
+        answer["limited"] = [path.hex() for path in allowed]
+        answer["same"] = sys.argv[1] == "same"
     out.add(HELLO, json.dumps(answer).encode())
     out.flush()
 
@@ -279,7 +301,10 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # one for each folder on the way
-    requests(Walk(json.loads(plan.decode())))
+    walk = Walk(json.loads(plan.decode()))
+    if allowed is not None and not set(walk.roots) <= set(allowed):
+        raise SystemExit(4)
+    requests(walk)
 
 
 if __name__ == "__main__":
