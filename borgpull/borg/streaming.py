@@ -75,16 +75,18 @@ class Engine:
         *,
         compares: bool,
         reread: dict[str, Any] | None = None,
+        manifest: dict[str, Any] | None = None,
     ) -> None:
         """Let it begin. From here on, only the child has the pipes to the client.
 
-        `compares`: can the reader compare a file with hashes of its pieces? `reread` is as
-        `inside/reread.py` reads it.
+        `compares`: can the reader compare a file with hashes of its pieces? `reread` and
+        `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them.
         """
         self.answers.close()
         self.requests.close()
-        more = {"roots": list(roots), "named": list(named)}
-        self._tell({"argv": list(argv), **more, "compares": compares, "reread": reread})
+        more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
+        more |= {"compares": compares, "reread": reread, "manifest": manifest}
+        self._tell({"argv": list(argv), **more})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient:
         """The error of a failed engine: borg does not know some of them."""
@@ -97,11 +99,11 @@ class Engine:
             return HostileClient(f"{self._client} sends what no helper of ours sends: {last[:300]}")
         return Cut(last) if code == CUT else error
 
-    def save(self, name: str, emit: Emit) -> Created:
+    def save(self, name: str, emit: Emit, *, verified: bool) -> Created:
         """Give the archive its name, and save it. Raises borg's errors."""
         assert self.report is not None
         self.report = None
-        self._tell({"name": name})
+        self._tell({"name": name, "verified": verified})
         return watch(self, self._client, Order(archive=name), alive=lambda: True, emit=emit)
 
     def _tell(self, message: dict[str, Any]) -> None:

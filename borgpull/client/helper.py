@@ -26,7 +26,7 @@ from borgpull.ssh import words
 from borgpull.ssh.session import Session
 
 # The texts that make up the helper, in their order. An import of one by the other is left out.
-PARTS = ("stream_look.py", "stream_list.py", "stream_delta.py", "stream_read.py")
+PARTS = ("stream_look.py", "stream_list.py", "stream_delta.py", "stream_hello.py", "stream_read.py")
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # It reads its own text, and then lines, by the one buffer.
 _BOOT = (

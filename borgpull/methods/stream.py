@@ -39,7 +39,7 @@ from borgpull.readers import choice
 from borgpull.readers.choice import READERS, Started
 from borgpull.ssh import machine, route
 from borgpull.ssh.session import Session, connected
-from borgpull.state import rereads
+from borgpull.state import manifests, rereads
 
 # Server-side borgs that are used after the archive is saved: for a look at it.
 AFTERWARDS = 1
@@ -126,6 +126,7 @@ class Streamed(Source):
         self.left_out = self._mounts.facts()
         self.empty = named.empty(job, facts, emit)
         self._state = Path(job.places.state)
+        self._id = ""  # of the archive, once it has its name
 
     def alive(self) -> bool:
         return self._session.alive()
@@ -148,7 +149,9 @@ class Streamed(Source):
         argv = self._borg.argv("create", *words)
         share = self._job.reread
         reread = rereads.plan(self._state, self._borg.client, share) if share else None
-        self._engine.order(argv, roots, paths, compares=self._reader.COMPARES, reread=reread)
+        book = None if order.dry_run else manifests.plan(self._state, self._borg.client)
+        compares = self._reader.COMPARES
+        self._engine.order(argv, roots, paths, compares=compares, reread=reread, manifest=book)
         try:
             done = watch(
                 self._engine,
@@ -208,9 +211,10 @@ class Streamed(Source):
     def rename(self, verdict: Verdict, name: str) -> None:
         """Save the archive by its name. Raises borg's errors."""
         self._waits = False
-        saved = self._engine.save(name, self._emit)
+        saved = self._engine.save(name, self._emit, verified=True)
         done = verdict.done
         done.name, done.stats = saved.name, saved.stats
+        self._id = str(saved.stats.get("archive", {}).get("id"))
         with contextlib.suppress(KeyError):  # borg here counts a file with its first name only
             done.stats["archive"]["stats"]["nfiles"] += done.statuses["h"]
 
@@ -219,7 +223,7 @@ class Streamed(Source):
         if self._waits and self._report is not None:
             self._waits = False
             with contextlib.suppress(BorgpullError):
-                self._engine.save(self._report.name, self._emit)
+                self._engine.save(self._report.name, self._emit, verified=False)
 
     def there_again(self, paths: Sequence[str]) -> list[str]:
         """All beyond MAX_ASKED count as there. Raises ConnectionLost."""
@@ -231,6 +235,7 @@ class Streamed(Source):
     def accept(self) -> None:
         if self.reread is not None:
             rereads.done(self._state, self._borg.client)
+        manifests.require(self._state, self._borg.client, self._id)
 
     def losses(self) -> dict[str, int | None]:
         """Times are counted while the archive is made; a helper carries all else."""

@@ -14,7 +14,7 @@ from borgpull.ops.standing import NOT_KNOWN, STRANGER, UNVERIFIED, VERIFIED, Jud
 from borgpull.ops.workspace import locked_borg
 from borgpull.outputs.archives import Acknowledged
 from borgpull.results import Result
-from borgpull.state import ledger
+from borgpull.state import ledger, manifests
 
 
 def run(job: jobs.Acknowledge, emit: Emit) -> Result:
@@ -38,6 +38,8 @@ def run(job: jobs.Acknowledge, emit: Emit) -> Result:
                 repository.forget(borg, row["name"])
             else:
                 repository.delete(borg, row["name"])
+        if lost or deleted:
+            manifests.sweep(state, job.client, repository.archives(borg))
         if not named:
             standing.tell_strangers(judged, emit)
     data: Acknowledged = {

@@ -20,7 +20,7 @@ from borgpull.ops.standing import VERIFIED, Judged, Row
 from borgpull.ops.workspace import locked_borg, looking_borg
 from borgpull.outputs.retention import Pruned, PrunedArchive
 from borgpull.results import Result
-from borgpull.state import lastgood, ledger
+from borgpull.state import lastgood, ledger, manifests
 from borgpull.state.ledger import Archives
 
 REFUSED = "nothing is removed or freed"
@@ -79,6 +79,7 @@ def _pruned(job: jobs.Prune, borg: Borg, emit: Emit) -> Pruned:
         left = _remove(job, borg, goes)
         removed = f"{len(goes)} archive(s) are removed"
         _judged(job, left, f"{removed}, and nothing is freed")  # what a client deleted meanwhile
+        manifests.sweep(Path(job.places.state), job.client, left)
     events.phase(emit, "compact", f"freeing space in the repository of {job.client}")
     retention.compact(borg)
     # borg may have waited for the lock of a borg that a client talks to.

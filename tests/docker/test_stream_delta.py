@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from borgpull.borg.manifest import BadManifest
+from borgpull.state import manifests
 from tests.support.lab import Client, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -15,11 +17,41 @@ IMAGE, TREE = "borgpull-borg12-client", "/srv/data"
 MIB = 1 << 20
 MAKE = f"""
 mkdir -p {TREE}/tree/sub; cd {TREE}
-head -c 40M /dev/urandom >large; head -c 700000 /dev/urandom >middle
+head -c 24M /dev/urandom >large; head -c 700000 /dev/urandom >middle
 for i in $(seq 300); do head -c 20000 /dev/urandom >tree/$i; done
-for i in $(seq 20); do head -c 2000000 /dev/urandom >tree/sub/$i; done
+for i in $(seq 5); do head -c 2000000 /dev/urandom >tree/sub/$i; done
 setfattr -n user.k -v v tree/7; ln tree/8 tree/eight; : >tree/none
 """
+
+
+def of_manifest(lab: Lab, client: Client, data: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What the manifest of a run says, in the form of `of_archive`."""
+    with manifests.opened(lab.state, client.name, data["archive_id"]) as entries:
+        return [
+            (
+                *(entry.item.path, entry.item.mode, entry.item.user, entry.item.group),
+                *(entry.item.target, entry.item.mtime_ns // 10**9, entry.sha256 or ""),
+                *(len(entry.xattrs), bool(entry.item.links)),
+            )
+            for entry in entries
+        ]
+
+
+def of_archive(lab: Lab, client: Client, archive: str) -> list[tuple[Any, ...]]:
+    words = "{path}|{mode}|{user}|{group}|{source}|{mtime:%s}|{sha256}{NL}"
+    shown = lab.borg(client.name, "list", "--format", words, f"::{archive}").splitlines()
+    text = lab.borg(client.name, "debug", "dump-archive", f"::{archive}", "-")
+    found = []
+    for line, item in zip(shown, json.loads(text)["_items"], strict=True):
+        path, mode, user, group, source, mtime, total = line.split("|")
+        link, further = mode[0] == "l", "source" in item and mode[0] != "l"
+        linked = further or bool(item.get("hardlink_master"))
+        xattrs = len(item.get("xattrs", {}))
+        mode = mode.replace("h", "-", 1) if further else mode
+        total = total if mode[0] == "-" and not further else ""
+        more = (source if link else "", int(mtime), total, xattrs, linked)
+        found.append((path, mode, user, group, *more))
+    return found
 
 
 def received(lab: Lab, client: Client, archive: str) -> tuple[dict[str, Any], int]:
@@ -57,7 +89,7 @@ def client(lab: Lab) -> Client:
     made = lab.client(IMAGE)
     made.exec("sh", "-c", MAKE)
     _, size = received(lab, made, "first")
-    assert size > 85 * MIB
+    assert size > 38 * MIB
     return made
 
 
@@ -66,7 +98,7 @@ def test_a_touched_large_file_and_one_that_changes_in_part(lab: Lab, client: Cli
     data, size = received(lab, client, "touched")
     assert f"{TREE}/large" in data["read_paths"]
     assert size < 400_000
-    part = f"dd if=/dev/urandom of={TREE}/large bs=1M seek=20 count=4 conv=notrunc status=none"
+    part = f"dd if=/dev/urandom of={TREE}/large bs=1M seek=12 count=4 conv=notrunc status=none"
     client.exec("sh", "-c", f"{part}; echo more >>{TREE}/large; truncate -s 600000 {TREE}/middle")
     data, size = received(lab, client, "part")
     assert 4 * MIB < size < 18 * MIB
@@ -86,4 +118,36 @@ def test_what_is_moved_or_changes_its_owner_is_not_sent_again(lab: Lab, client: 
     same_as_by_hand(lab, client, "moved")
     data, _ = received(lab, client, "again")
     assert data["files_read"] < 5
+
+
+def test_a_share_is_read_once_more_and_nothing_moves(lab: Lab, client: Client) -> None:
+    words = ("--reread", "1/2", TREE)
+    runs = [lab.pull("stream", client, "--archive", f"turn-{n}", *words)["data"] for n in (0, 1)]
+    number = sum(run["reread"]["files"] for run in runs)
+    files = int(
+        client.exec("sh", "-c", f"find {TREE} -type f -size +0 -printf '%i\\n' | sort -u | wc -l")
+    )
+    assert files - 2 <= number <= files  # the newest one is read in any case
+    assert all(run["reread"]["files"] > files / 4 for run in runs)
+    assert not any(run["reread"]["differs"] for run in runs)
+    assert all(run["files_read"] < 5 for run in runs)
+
+
+def test_a_manifest_has_all_that_the_archive_has(lab: Lab, client: Client) -> None:
+    data, _ = received(lab, client, "told")
+    assert of_manifest(lab, client, data) == of_archive(lab, client, "told")
+    path = manifests.find(lab.state, client.name, data["archive_id"])
+    assert path is not None
+    good = path.read_bytes()
+    for bad in (good[:-1], good[:2000] + b"x" + good[2001:], b""):
+        path.write_bytes(bad)
+        with pytest.raises(BadManifest):
+            of_manifest(lab, client, data)
+    path.write_bytes(good)
+    before = len(list(path.parent.glob("*.manifest")))
+    lab.plain("prune", "--json", "--keep-last", "1", client.name)
+    assert before > 2
+    assert list(path.parent.glob("*.manifest")) == [path]
+    data, _ = received(lab, client, "next")
+    assert of_manifest(lab, client, data)
     lab.borg(client.name, "check", "--verify-data")

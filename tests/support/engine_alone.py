@@ -117,7 +117,13 @@ class Engine:
         os.close(answers)
         os.close(requests)
         words = ["borg", "--log-json", "create", "--list", "--json", *options, f"::{archive}", "r"]
-        orders = {"roots": ["r"], "named": ["r"], "compares": compares, "reread": reread}
+        orders: dict[str, Any] = {
+            "roots": ["r"],
+            "named": ["r"],
+            "compares": compares,
+            "reread": reread,
+        }
+        orders["manifest"] = None
         self._tell({"argv": words, **orders})
         threading.Thread(target=self._send, args=(frames,), daemon=True).start()
 
@@ -145,7 +151,7 @@ class Engine:
         for line in self.child.stderr:
             text += line.decode()
             if line.startswith(b'{"type": "borgpull_read"'):
-                self._tell({"name": self.archive})
+                self._tell({"name": self.archive, "verified": True})
         return self.child.wait(), text
 
     def peak(self) -> int:

@@ -97,6 +97,7 @@ class Run(Engine):
             slot.status = "M"  # since the files cache knew it
         more = extra(answer.extra)
         self._queue.grow(slot, len(answer.extra))
+        slot.other = slot.other or more.fresh or st != slot.st
         slot.st, slot.extra = st, more if more.fresh else slot.extra
 
     def _finish(self, slot: Slot, chunks: list[Any], size: int, end: End) -> None:
@@ -138,6 +139,7 @@ class Run(Engine):
         self._links.free(slot)
         self._queue.grow(slot, len(row.extra))
         slot.st, slot.extra, slot.state = row.st, extra(row.extra), READY
+        slot.other = True
         if not stat.S_ISSOCK(row.st.st_mode):  # borg saves none
             self._special(slot)
         self._advance()

@@ -17,6 +17,7 @@ from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import extra
 from borgpull.borg.inside.fields import Fields
 from borgpull.borg.inside.known import Known
+from borgpull.borg.inside.manifest import Manifest
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reread import Reread
@@ -58,6 +59,7 @@ class Engine:
             self._find = filescache.finder(saving[1])
         self.known: Known | None = None  # with a reader that can compare
         self.reread: Reread | None = None
+        self.manifest: Manifest | None = None
         self.fields = Fields()
         self._queue = Queue()
         self._unsent: deque[Slot] = deque()
@@ -81,6 +83,8 @@ class Engine:
             raise BadFrame("the last word is missing, or its counts are wrong")
 
     def _take(self, kind: int, content: bytes) -> None:
+        if self.manifest is not None and kind in (wire.LIST, wire.NAME):
+            self.manifest.frame(kind, content)
         if kind == wire.LIST:
             for row in wire.rows(content):
                 self._row(row)
@@ -201,21 +205,14 @@ class Engine:
             slot = self._unsent.popleft()
             self._asked.append(slot)
             self._asked_bytes += slot.st.st_size
-            self._request(slot)
+            if self.known is None or not self.known.compare(self._channel, slot):
+                self._channel.ask(wire.READ, slot.number)
         done = self._queue.head.number if self._queue else self._count
         # The helper may wait for our word before it lists on.
         if done - self._done >= (DONE_EVERY if self._queue else 1):
             self._done = done
             self._channel.ask(wire.DONE, done)
         self._channel.push()
-
-    def _request(self, slot: Slot) -> None:
-        pieces = self.known.pieces(slot.base) if self.known is not None else []
-        if pieces:
-            self._channel.compare(slot.number, [piece[1:] for piece in pieces])
-        else:
-            slot.base = []
-            self._channel.ask(wire.READ, slot.number)
 
     # --- the queue --------------------------------------------------------------------------------
 
@@ -245,6 +242,8 @@ class Engine:
         self._tell.attributes(slot.path, slot.extra.failed)
         self._tell.status(slot.status, slot.path)
         archive.add_item(slot.item)
+        if self.manifest is not None:
+            self.manifest.saved(slot)
         self.items[kind] += 1
         self.times += slot.item.mtime != slot.st.st_mtime_ns
         self._promise.see(slot.path, kind)

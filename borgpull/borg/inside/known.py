@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
 
@@ -66,6 +67,15 @@ class Known:
             unpacker.feed(b"".join(entry for _, entry in batch))
             for (path_hash, _), entry in zip(batch, unpacker, strict=True):
                 yield _mixed(entry[_INODE], entry[_SIZE]), path_hash
+
+    def compare(self, channel: Channel, slot: Slot) -> bool:
+        """Ask for what differs from its base, if that is still there."""
+        pieces = self.pieces(slot.base)
+        if pieces:
+            channel.compare(slot.number, [piece[1:] for piece in pieces])
+        else:
+            slot.base = []
+        return bool(pieces)
 
     def pieces(self, ids: Iterable[bytes]) -> list[tuple[bytes, int, bytes]]:
         """Id, size and sum of each chunk; none if one is lost, or if its sum is not known."""

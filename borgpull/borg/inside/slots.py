@@ -22,7 +22,7 @@ class Slot:
 
     __slots__ = (
         *("base", "extra", "hash", "ids", "item", "number", "path", "st", "state", "status"),
-        *("sum", "weight"),
+        *("other", "sum", "weight"),
     )
 
     def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
@@ -30,6 +30,7 @@ class Slot:
         self.item: Any = None  # of a finished one; None if it has failed
         self.ids: list[bytes] = []  # chunks of a known one
         self.base: list[bytes] = []  # chunks that the file may still have
+        self.other = False  # is it another than was listed?
         self.sum: bytes | None = None  # of the content, as far as it is known
         self.hash = b""  # of its path, for the files cache
         self.status = ""  # borg's letter

@@ -10,6 +10,7 @@ line of JSON. Without one, nothing is saved.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.known import Known
+from borgpull.borg.inside.manifest import book
 from borgpull.borg.inside.places import Places, Wanted
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reread import Reread
@@ -113,27 +115,36 @@ def create(
         Run(channel, places, promise, teller, None).run()
         return
     filescache.use()
-    with Cache(
-        *(repository, key, manifest),
-        progress=args.progress,
-        lock_wait=archiver.lock_wait,
-        cache_mode=args.files_cache_mode,
-        iec=args.iec,
-    ) as cache:
-        archive = new_archive(args, repository, key, manifest, cache)
+    with contextlib.ExitStack() as stack:
+        cache = stack.enter_context(
+            Cache(
+                *(repository, key, manifest),
+                progress=args.progress,
+                lock_wait=archiver.lock_wait,
+                cache_mode=args.files_cache_mode,
+                iec=args.iec,
+            )
+        )
         known = Known(cache, Sums(Path(cache.path) / sums.NAME))
+        made = stack.enter_context(book(orders["manifest"], orders["roots"], known.sums))
+        archive = new_archive(args, repository, key, manifest, cache)
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
         run = Run(channel, places, promise, teller, saving)
         run.known = known if orders["compares"] else None
         run.reread = rereading(orders["reread"], known.sums)
+        run.manifest = made.manifest if made else None
         run.fields.ctimes = not args.noctime
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
         teller.line(report(archive, run, promise, channel))
-        archive.name = name_of_archive(control)
+        name, verified = name_of_archive(control)
+        archive.name = name
         archive.save(comment=args.comment, timestamp=args.timestamp)
         known.save()
+        if made is not None and verified:
+            with contextlib.suppress(OSError):  # whoever has ordered it looks for it
+                made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
 
 
@@ -178,12 +189,13 @@ def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:
     return Reread(bytes.fromhex(order["key"]), order["share"], order["run"], known)
 
 
-def name_of_archive(control: TextIO) -> str:
-    """Wait for it. Raises Ended if none comes."""
+def name_of_archive(control: TextIO) -> tuple[str, bool]:
+    """Wait for it, and for whether the archive is verified. Raises Ended if none comes."""
     text = control.readline()
     if not text:
         raise Ended("nobody wants the archive")
-    return str(json.loads(text)["name"])
+    found = json.loads(text)
+    return str(found["name"]), bool(found["verified"])
 
 
 def wanted(patterns: Any) -> Wanted | None:

@@ -1,0 +1,92 @@
+"""The helper of `borgpull stream`, fourth part: what this machine is, and the paths that it shows."""
+
+import errno
+import json
+import os
+import stat
+import sys
+import time
+
+from borgpull.client.scripts.stream_look import FOLDER, HELLO, opened, out
+
+MARK = b"\nborgpull-stream 1 \n"  # a profile's greeting may come before
+
+# A key may be limited to some paths (limited.py). None: it is not.
+allowed = None  # type: list[bytes] | None
+if sys.argv[0] == "borgpull-limited":
+    allowed = [bytes.fromhex(text) for text in sys.argv[2:]]
+
+
+def may(path: bytes) -> bool:
+    """Is it a path of the key, or in one? No symlink on the way leads elsewhere."""
+    if allowed is None or path in allowed:
+        return True
+    for top in allowed:
+        inside = path.startswith(top.rstrip(b"/") + b"/") and b".." not in path.split(b"/")
+        real = os.path.realpath(top).rstrip(b"/") + b"/"
+        if inside and (os.path.realpath(os.path.dirname(path)) + b"/").startswith(real):
+            return True
+    return False
+
+
+def holds(path: bytes) -> str:
+    """Does a folder hold anything that is saved? "" if it is empty; sockets are not saved."""
+    found = ""
+    handle = opened(path, FOLDER)  # its time of access stays
+    try:
+        names = os.scandir(handle) if os.scandir in os.supports_fd else os.listdir(handle)
+        for item in names:  # a folder may be huge, so it is not read to its end
+            name = item if isinstance(item, str) else item.name
+            if not stat.S_ISSOCK(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+                return "something"
+            found = "sockets"
+    finally:
+        os.close(handle)
+    return found
+
+
+def about(path: bytes) -> "dict[str, object]":
+    """What a path is. `errno` if it is not there."""
+    if not may(path):
+        return {"errno": errno.EACCES}
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError as error:
+        return {"errno": error.errno}
+    if stat.S_ISLNK(mode):
+        return {"link": os.path.realpath(path).hex()}
+    if not stat.S_ISDIR(mode):
+        return {"plain": True}
+    try:
+        return {"holds": holds(path)}
+    except OSError:  # the listing will tell
+        return {"holds": "something"}
+
+
+def text(name: str, limit: int) -> bytes:
+    """A file of /proc, or nothing."""
+    try:
+        with open(name, "rb") as file:
+            return file.read(limit)
+    except OSError:
+        return b""
+
+
+def hello(paths: "list[bytes]") -> None:
+    """Answer the question: what this machine is, and each path."""
+    uname = os.uname()
+    out.parts.append(MARK)
+    answer = {
+        "python": list(sys.version_info[:3]),
+        "machine": uname.sysname + " " + uname.machine,
+        "uid": os.geteuid(),
+        "time": int(time.time()),
+        "mounts": text("/proc/self/mountinfo", 8 << 20).hex(),
+        "cpu": text("/proc/cpuinfo", 16 << 10).decode("ascii", "replace"),
+        "paths": [about(path) for path in paths],
+    }
+    if allowed is not None:
+        answer["limited"] = [path.hex() for path in allowed]
+        answer["same"] = sys.argv[1] == "same"
+    out.add(HELLO, json.dumps(answer).encode())
+    out.flush()
