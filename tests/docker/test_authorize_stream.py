@@ -20,7 +20,7 @@ echo TOP-SECRET >secret/of-mine; ln -s /srv/secret data/out; ln -s /srv/secret/o
 
 # What a thief sends, who knows all of our code. Each answer is printed.
 THIEF = r"""
-import json, os, struct, subprocess, time
+import json, os, struct, subprocess
 from borgpull.client import helper
 
 S, C = os.environ["S"].split(), os.environ["C"]
@@ -61,10 +61,12 @@ for what, sent in TRIES.items():
     ssh = subprocess.Popen([*S, C, "cat /srv/secret/of-mine"], stdin=-1, stdout=-1, stderr=-2)
     ssh.stdin.write(sent)
     ssh.stdin.flush()
-    if what.startswith("entry "):  # it is listed by then
-        time.sleep(0.5)
+    answer = b""
+    if what.startswith("entry "):
+        while b"\n\x08\0\0\0" not in answer and (piece := os.read(ssh.stdout.fileno(), 65536)):
+            answer += piece  # up to the end of the listing
         ssh.stdin.write(read(int(what[6:])))
-    answer = ssh.communicate(timeout=30)[0]
+    answer += ssh.communicate(timeout=30)[0]
     head, mark, said = answer.partition(b'"paths": ')
     print(f"--- {what}: {said if mark else answer!r}")
     if what == "questions":

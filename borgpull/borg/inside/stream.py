@@ -116,15 +116,9 @@ def create(
         return
     filescache.use()
     with contextlib.ExitStack() as stack:
-        cache = stack.enter_context(
-            Cache(
-                *(repository, key, manifest),
-                progress=args.progress,
-                lock_wait=archiver.lock_wait,
-                cache_mode=args.files_cache_mode,
-                iec=args.iec,
-            )
-        )
+        options = {"progress": args.progress, "lock_wait": archiver.lock_wait, "iec": args.iec}
+        options["cache_mode"] = args.files_cache_mode
+        cache = stack.enter_context(Cache(repository, key, manifest, **options))
         known = Known(cache, Sums(Path(cache.path) / sums.NAME))
         made = stack.enter_context(book(orders["manifest"], orders["roots"], known.sums))
         archive = new_archive(args, repository, key, manifest, cache)

@@ -1,4 +1,4 @@
-"""The helper of `borgpull stream`, fourth part: what this machine is, and the paths that it shows."""
+"""The helper of `borgpull stream`, fourth part: what this machine is, and what it shows."""
 
 import errno
 import json

@@ -14,8 +14,8 @@ import struct
 import sys
 
 from borgpull.borg.inside import wire
+from borgpull.client.scripts.stream_hello import MARK
 from borgpull.client.scripts.stream_look import BYE, HELLO, Output
-from borgpull.client.scripts.stream_read import MARK
 from borgpull.jail.clientwalk import ClientWalk, WalkBroken
 from borgpull.jail.wanted import Plan
 from borgpull.readers.sftp import CUT, HOSTILE, NO_SFTP, NO_WALK, check, question
