@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from typing import Any
 
 import pytest
@@ -30,27 +32,31 @@ def of_manifest(lab: Lab, client: Client, data: dict[str, Any]) -> list[tuple[An
         return [
             (
                 *(entry.item.path, entry.item.mode, entry.item.user, entry.item.group),
-                *(entry.item.target, entry.item.mtime_ns // 10**9, entry.sha256 or ""),
+                *(entry.item.target, entry.item.mtime_ns, entry.sha256 or ""),
                 *(len(entry.xattrs), bool(entry.item.links)),
             )
             for entry in entries
         ]
 
 
+def plain(text: str) -> str:
+    """borg's dump has a DEL and digits for what is no text."""
+    return os.fsdecode(bytes.fromhex(text[1:])) if text[:1] == "\x7f" else text
+
+
 def of_archive(lab: Lab, client: Client, archive: str) -> list[tuple[Any, ...]]:
-    words = "{path}|{mode}|{user}|{group}|{source}|{mtime:%s}|{sha256}{NL}"
-    shown = lab.borg(client.name, "list", "--format", words, f"::{archive}").splitlines()
+    words = ("list", "--json-lines", "--format", "{sha256}", f"::{archive}")
+    shown = map(json.loads, lab.borg(client.name, *words).splitlines())
+    sums = {line["path"]: line["sha256"] for line in shown}
     text = lab.borg(client.name, "debug", "dump-archive", f"::{archive}", "-")
     found = []
-    for line, item in zip(shown, json.loads(text)["_items"], strict=True):
-        path, mode, user, group, source, mtime, total = line.split("|")
-        link, further = mode[0] == "l", "source" in item and mode[0] != "l"
-        linked = further or bool(item.get("hardlink_master"))
-        xattrs = len(item.get("xattrs", {}))
-        mode = mode.replace("h", "-", 1) if further else mode
-        total = total if mode[0] == "-" and not further else ""
-        more = (source if link else "", int(mtime), total, xattrs, linked)
-        found.append((path, mode, user, group, *more))
+    for item in json.loads(text)["_items"]:
+        mode, path = stat.filemode(item["mode"]), plain(item["path"])
+        regular, source = mode[0] == "-", plain(item.get("source", ""))
+        total = sums.get(path) if regular and not source else ""
+        more = ("" if regular else source, item["mtime"], total, len(item.get("xattrs", {})))
+        linked = regular and bool(source or item.get("hardlink_master"))
+        found.append((path, mode, item["user"], item["group"], *more, linked))
     return found
 
 

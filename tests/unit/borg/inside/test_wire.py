@@ -23,6 +23,8 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "whole": wire.whole,
     "stop": wire.stop,
     "zeros": wire.zeros,
+    "same": wire.same,
+    "sum": wire.sum_of,
     "name": wire.name,
     "trouble": wire.trouble,
     "listed": wire.listed,
