@@ -32,11 +32,16 @@ def of_manifest(lab: Lab, client: Client, data: dict[str, Any]) -> list[tuple[An
         return [
             (
                 *(entry.item.path, entry.item.mode, entry.item.user, entry.item.group),
-                *(entry.item.target, entry.item.mtime_ns, entry.sha256 or ""),
+                *(entry.item.target, seconds(entry.item.mtime_ns), entry.sha256 or ""),
                 *(len(entry.xattrs), bool(entry.item.links)),
             )
             for entry in entries
         ]
+
+
+def seconds(ns: int) -> int:
+    """Within what borg stores: a manifest has what the client has."""
+    return min(max(ns, 0) // 10**9, (1 << 31) - 1)
 
 
 def plain(text: str) -> str:
@@ -47,16 +52,21 @@ def plain(text: str) -> str:
 def of_archive(lab: Lab, client: Client, archive: str) -> list[tuple[Any, ...]]:
     words = ("list", "--json-lines", "--format", "{sha256}", f"::{archive}")
     shown = map(json.loads, lab.borg(client.name, *words).splitlines())
-    sums = {line["path"]: line["sha256"] for line in shown}
     text = lab.borg(client.name, "debug", "dump-archive", f"::{archive}", "-")
     found = []
-    for item in json.loads(text)["_items"]:
+    for item, line in zip(json.loads(text)["_items"], shown, strict=True):
         mode, path = stat.filemode(item["mode"]), plain(item["path"])
         regular, source = mode[0] == "-", plain(item.get("source", ""))
-        total = sums.get(path) if regular and not source else ""
-        more = ("" if regular else source, item["mtime"], total, len(item.get("xattrs", {})))
+        total = line["sha256"] if regular and not source else ""
+        more = (
+            "" if regular else source,
+            seconds(item["mtime"]),
+            total,
+            len(item.get("xattrs", {})),
+        )
         linked = regular and bool(source or item.get("hardlink_master"))
-        found.append((path, mode, item["user"], item["group"], *more, linked))
+        owner = (item["user"] or item["uid"], item["group"] or item["gid"])
+        found.append((path, mode, *owner, *more, linked))
     return found
 
 
