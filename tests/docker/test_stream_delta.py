@@ -40,8 +40,8 @@ def of_manifest(lab: Lab, client: Client, data: dict[str, Any]) -> list[tuple[An
 
 
 def seconds(ns: int) -> int:
-    """Within what borg stores: a manifest has what the client has."""
-    return min(max(ns, 0) // 10**9, (1 << 31) - 1)
+    """Within what borg stores, until 2038-01-17: a manifest has what the client has."""
+    return min(max(ns, 0) // 10**9, 2_147_310_847)
 
 
 def plain(text: str) -> str:

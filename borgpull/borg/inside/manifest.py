@@ -34,6 +34,7 @@ HAS_SUM, FURTHER, LEADS, OTHER = 1, 2, 4, 8  # flags of a record
 MAC = 32  # bytes
 SUFFIX, NEW = ".manifest", "new"
 _BLOCK = 256 << 10
+_PLAIN = struct.Struct("<IB32s").pack
 
 
 class Manifest:
@@ -53,6 +54,17 @@ class Manifest:
 
     def saved(self, slot: Slot) -> None:
         """An entry is in the archive. Raises OSError."""
+        found = None
+        if slot.status == "U" and slot.st.st_nlink == 1 and not slot.other:  # nearly all are so
+            found = slot.sum or self._sums.of(slot.ids)
+        if found is not None:
+            self._records += _PLAIN(slot.number, HAS_SUM, found)
+        else:
+            self._record(slot)
+        if len(self._records) >= _BLOCK:
+            self._flush()
+
+    def _record(self, slot: Slot) -> None:
         flags, found, more = 0, b"", b""
         if slot.status == "h":
             flags = FURTHER
@@ -69,8 +81,6 @@ class Manifest:
             text = json.dumps([slot.st, _words(slot)]).encode()
             more += LENGTH.pack(len(text)) + text
         self._records += RECORD.pack(slot.number, flags) + found + more
-        if len(self._records) >= _BLOCK:
-            self._flush()
 
     def _flush(self) -> None:
         self.frame(SAVED, bytes(self._records))

@@ -20,6 +20,7 @@ from pathlib import Path
 NAME = "borgpull-sums"  # in borg's cache folder
 MAGIC = b"bpsums1\0"
 _HEAD = struct.Struct("<8sQII")  # magic, number of entries, bits of the index, CRC-32 of the rest
+_FIRST = struct.Struct(">I").unpack_from
 WIDTH = 32  # bytes of a key, and of a sum
 PER_PLACE = 4  # entries of one place in the index, about
 EMPTY = sha256().digest()
@@ -59,12 +60,13 @@ class Sums:
 
     def get(self, key: bytes) -> bytes | None:
         """The sum of a key that an earlier run has learned."""
-        place = int.from_bytes(key[:4], "big") >> self._shift
-        begin, end = self._index[place], self._index[place + 1]
-        at = self._map.find(key, self._keys + WIDTH * begin, self._keys + WIDTH * end)
-        if at < 0 or (at - self._keys) % WIDTH:
+        keys, index = self._keys, self._index
+        place = _FIRST(key)[0] >> self._shift
+        at = self._map.find(key, keys + WIDTH * index[place], keys + WIDTH * index[place + 1])
+        number, odd = divmod(at - keys, WIDTH)
+        if at < 0 or odd:
             return None
-        self._used[(at - self._keys) // WIDTH] = 1
+        self._used[number] = 1
         at += WIDTH * self._count
         return self._map[at : at + WIDTH]
 
@@ -122,7 +124,7 @@ def _index(rows: Iterable[bytes], bits: int) -> bytes:
     found = array("I", bytes(4 * ((1 << bits) + 1)))
     shift = 32 - bits
     for row in rows:
-        found[(int.from_bytes(row[:4], "big") >> shift) + 1] += 1
+        found[(_FIRST(row)[0] >> shift) + 1] += 1
     total = 0
     for place, count in enumerate(found):
         total += count
