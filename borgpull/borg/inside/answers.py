@@ -65,8 +65,8 @@ class Run(Engine):
         assert self._saving is not None
         reader = self._reader(slot)
         self._ask()  # so that the helper knows what comes next
-        item = self.fields.item(slot.path, slot.st, slot.extra)
-        chunks, end = self._saving[2].large(item, reader)
+        fields = self.fields.item(slot.path, slot.st, slot.extra)
+        chunks, end = self._saving[2].large(fields, reader)
         if end.stage:
             where = f"{os.strerror(end.errno)} after {reader.size} bytes"
             self._failed(slot, _OPS[end.stage], end.errno, where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
 from borgpull.borg.inside import wire
@@ -69,12 +70,16 @@ class Chunks:
         from borg.archive import ChunksProcessor, cached_hash  # type: ignore[import-not-found]
         from borg.chunker import get_chunker  # type: ignore[import-not-found]
         from borg.constants import CHUNK_MIN_EXP  # type: ignore[import-not-found]
+        from borg.helpers.msgpack import mp_Packer  # type: ignore[import-not-found]
+        from borg.item import ChunkListEntry, Item  # type: ignore[import-not-found]
 
         assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
         self._archive, self._key, self._cache, self._named = archive, key, cache, cached_hash
         self._sums = sums
         self.sum: bytes | None = None  # of the last file's content
         self._progress = args.progress
+        self._entry, self._item = ChunkListEntry, Item
+        self._pack = mp_Packer(use_bin_type=False).pack  # as borg's own packer
         self._processor = ChunksProcessor(
             cache=cache,
             key=key,
@@ -105,8 +110,9 @@ class Chunks:
         key, data = self._named(chunk, self._key.id_hash)
         return self._added(key, data, sha256(data).digest())
 
-    def large(self, item: Any, reader: Reader) -> tuple[list[Any], End]:
+    def large(self, fields: dict[str, Any], reader: Reader) -> tuple[list[Any], End]:
         """All chunks of a file; none if it could not be read to its end. Raises BadFrame, Ended."""
+        item = self._item(internal_dict=fields)
         self._processor.process_file_chunks(
             *(item, self._cache, self._archive.stats, self._progress),
             reader.cut(self._chunker.chunkify),
@@ -129,14 +135,37 @@ class Chunks:
 
     def known(self, ids: list[bytes]) -> list[Any] | None:
         """The chunks of an unchanged file; None if one is lost."""
-        if not all(map(self._cache.seen_chunk, ids)):
-            return None
-        return [self._cache.chunk_incref(one, self._archive.stats) for one in ids]
+        cache = self._cache
+        found: list[Any] = []
+        if not cache.txn_active:
+            cache.begin_txn()
+        incref, entry = cache.chunks.incref, self._entry
+        size = csize = 0
+        for one in ids:  # as borg's chunk_incref, but for the statistics
+            try:
+                _, its, packed = incref(one)
+            except KeyError:
+                for chunk in found:
+                    cache.chunks.decref(chunk.id)
+                return None
+            found.append(entry(one, its, packed))
+            size += its
+            csize += packed
+        self._archive.stats.update(size, csize, False)
+        return found
 
-    def checkpoint(self) -> None:
-        """Make one if it is time. Each item so far must have been added."""
-        processor = self._processor
+    def add(self, item: dict[str, Any]) -> None:
+        """As borg's `Archive.add_item`. `tend` is to follow."""
+        self._archive.items_buffer.buffer.write(self._pack(item))
+
+    def tend(self, path: str) -> None:
+        """What borg does after each item. Each item so far, up to `path`, must have been added."""
+        archive, processor = self._archive, self._processor
+        if archive.show_progress:
+            archive.stats.show_progress(item=SimpleNamespace(path=path), dt=0.2)
+        if archive.items_buffer.is_full():
+            archive.items_buffer.flush()
         wait = processor.checkpoint_interval
         if wait and time.monotonic() - processor.last_checkpoint > wait:
-            self._archive.write_checkpoint()
+            archive.write_checkpoint()
             processor.last_checkpoint = time.monotonic()

@@ -15,7 +15,7 @@ from borgpull.borg.inside import filescache, wire
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import extra
-from borgpull.borg.inside.fields import Fields
+from borgpull.borg.inside.fields import Fields, stored
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import Manifest
 from borgpull.borg.inside.places import Places
@@ -39,6 +39,8 @@ LETTERS = {
     stat.S_IFBLK: "b",
     stat.S_IFCHR: "c",
 }
+# By kind: the letter that `ls -l` has.
+TYPES = {kind: stat.filemode(kind)[0] for kind in (stat.S_IFREG, *LETTERS)}
 
 
 class Engine:
@@ -69,6 +71,7 @@ class Engine:
         self._count = self._answers = self._done = 0
         self._total: int | None = None  # entries, once the listing is at its end
         self.items: Counter[str] = Counter()  # by borg's type letters
+        self._last = ""  # the path of the last item
         self.times = 0  # items whose mtime borg cannot store
 
     def run(self) -> None:
@@ -76,6 +79,8 @@ class Engine:
         while self._total is None or self._queue:
             self._take(*self._channel.frame())
             self._ask()
+            if self._saving is not None:
+                self._saving[2].tend(self._last)
         self._channel.ask(wire.FINISH)
         self._channel.push()
         kind, content = self._channel.frame()
@@ -90,7 +95,7 @@ class Engine:
                 self._row(row)
         elif kind == wire.NAME:
             group, number, name = wire.name(content)
-            self.fields.names[group][number] = name
+            self.fields.learn(group, number, name)
             if len(self.fields.names[group]) > MAX_NAMES:
                 raise BadFrame("names of users without end")
         elif kind == wire.TROUBLE:
@@ -133,21 +138,19 @@ class Engine:
             return slot
         if self._unlisted(slot):
             return slot
-        item = self.fields.item(slot.path, slot.st, slot.extra)
+        source = leads = None
         slot.status = LETTERS[kind]
         if kind == stat.S_IFLNK:
-            item.source = os.fsdecode(slot.extra.target)
+            source = os.fsdecode(slot.extra.target)
         elif kind != stat.S_IFDIR:
-            if kind != stat.S_IFIFO:
-                item.rdev = slot.st.st_rdev
-            first = self._links.of(slot) if slot.st.st_nlink > 1 else None
-            if first is not None:
-                item.source, slot.status = first, "h"
+            source = self._links.of(slot) if slot.st.st_nlink > 1 else None
+            if source is not None:
+                slot.status = "h"
             else:
                 if slot.st.st_nlink > 1:
                     self._links.claim(slot)
-                item.hardlink_master = self._links.leads(slot)
-        slot.item = item
+                leads = self._links.leads(slot)
+        slot.item = self.fields.item(slot.path, slot.st, slot.extra, source=source, leads=leads)
         return slot
 
     def _unlisted(self, slot: Slot) -> bool:
@@ -168,7 +171,7 @@ class Engine:
     def _choose(self, slot: Slot, *, first: bool = False) -> None:
         """Is the content known, or asked for?"""
         assert self._saving is not None
-        name = os.fsencode(f"/{slot.path}")
+        name = stored(f"/{slot.path}")
         slot.hash = self._saving[0].key.id_hash(name)
         known, ids = (False, None)
         if not slot.extra.closed:
@@ -217,46 +220,52 @@ class Engine:
     # --- the queue --------------------------------------------------------------------------------
 
     def _add(self, slot: Slot) -> None:
-        self._queue.add(slot)
-        if self._queue.head is slot:
-            self._advance()
+        if self._queue or not self._ready(slot):
+            self._queue.add(slot)
+        elif slot.item is not None:
+            self._save(slot)
 
     def _advance(self) -> None:
         """Make items of what is at the head of the queue, as far as it is known."""
         while self._queue:
             slot = self._queue.head
-            if slot.state == KNOWN:
-                self._unchanged(slot)
-            elif slot.state == LATER:
-                self._another_name(slot)
-            if slot.state != READY:
+            if not self._ready(slot):
                 return
             self._queue.pop()
             if slot.item is not None:
                 self._save(slot)
 
+    def _ready(self, slot: Slot) -> bool:
+        """Is all known of it, now that all before it are saved?"""
+        if slot.state == KNOWN:
+            self._unchanged(slot)
+        elif slot.state == LATER:
+            self._another_name(slot)
+        return slot.state == READY
+
     def _save(self, slot: Slot) -> None:
         assert self._saving is not None
-        archive, _, chunks = self._saving
-        kind = stat.filemode(slot.st.st_mode)[0]
-        self._tell.attributes(slot.path, slot.extra.failed)
-        self._tell.status(slot.status, slot.path)
-        archive.add_item(slot.item)
+        kind = TYPES[stat.S_IFMT(slot.st.st_mode)]
+        if slot.extra.failed:
+            self._tell.attributes(slot.path, slot.extra.failed)
+        if slot.status in self._tell.shown:
+            self._tell.status(slot.status, slot.path)
+        self._saving[2].add(slot.item)
         if self.manifest is not None:
             self.manifest.saved(slot)
         self.items[kind] += 1
-        self.times += slot.item.mtime != slot.st.st_mtime_ns
-        self._promise.see(slot.path, kind)
-        chunks.checkpoint()
+        self.times += slot.item["mtime"] != slot.st.st_mtime_ns
+        if self._promise.open:
+            self._promise.see(slot.path, kind)
+        self._last = slot.path
 
     def _unchanged(self, slot: Slot) -> None:
         assert self._saving is not None
-        archive, _, chunks = self._saving
-        found = chunks.known(slot.ids)
+        found = self._saving[2].known(slot.ids)
         if found is None:  # the repository has lost a chunk
             self._want(slot, "M", first=True)
             return
-        archive.stats.nfiles += 1
+        self._saving[0].stats.nfiles += 1
         self._made(slot, found)
 
     def _another_name(self, slot: Slot) -> None:
@@ -268,24 +277,20 @@ class Engine:
             if slot.state == KNOWN:
                 self._unchanged(slot)
             return
-        slot.item = self.fields.item(slot.path, slot.st, slot.extra)
-        slot.item.source = first
-        slot.item.get_size(memorize=True)
+        slot.item = self.fields.item(slot.path, slot.st, slot.extra, source=first)
         slot.state, slot.status = READY, "h"
 
     def _made(self, slot: Slot, chunks: list[Any]) -> None:
         """All is known of a file, but for the rest of the queue."""
         assert self._saving is not None
         slot.state = READY
-        if self._unlisted(slot):
+        if slot.extra.failed and self._unlisted(slot):
             self._links.free(slot)
             self._saving[2].drop(chunks)
             return
-        slot.item = self.fields.item(slot.path, slot.st, slot.extra)
-        slot.item.chunks = chunks
         # It may have lost its other names since they were listed; they refer to it all the same.
-        slot.item.hardlink_master = self._links.leads(slot)
-        slot.item.get_size(memorize=True)
+        leads = self._links.leads(slot)
+        slot.item = self.fields.item(slot.path, slot.st, slot.extra, chunks=chunks, leads=leads)
 
     def _failed(self, slot: Slot, op: str, errno: int, text: str = "") -> None:
         self._tell.failed(slot.path, op, errno, text)

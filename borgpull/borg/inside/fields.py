@@ -9,7 +9,7 @@ import stat
 import struct
 from typing import Any
 
-from borgpull.borg.inside.extras import Extra
+from borgpull.borg.inside.extras import NO_EXTRA, Extra
 from borgpull.borg.inside.wire import Stat, require
 
 # Entries of an ACL in the kernel's format: tag, permissions, number (linux/posix_acl_xattr.h).
@@ -19,53 +19,85 @@ USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
 _PLAIN = {USER_OBJ: "user::", GROUP_OBJ: "group::", MASK: "mask::", OTHER: "other::"}
 # An ACL with these three alone says no more than the mode.
 _MINIMAL = 4 + 3 * _ACL_ENTRY.size
+_DEVICES = (stat.S_IFBLK, stat.S_IFCHR)
+
+
+def stored(text: str) -> bytes:
+    """A path or name as borg stores it."""
+    return text.encode(errors="surrogateescape")
 
 
 class Fields:
     """Makes items. It learns the names of users and groups from the client."""
 
     def __init__(self) -> None:
-        from borg.helpers import StableDict, safe_ns  # type: ignore[import-not-found]
-        from borg.item import Item  # type: ignore[import-not-found]
+        from borg.helpers import safe_ns  # type: ignore[import-not-found]
         from borg.platform.linux import BSD_TO_LINUX_FLAGS  # type: ignore[import-not-found]
 
-        self._item, self._safe_ns, self._stable = Item, safe_ns, StableDict
-        self._flags = BSD_TO_LINUX_FLAGS
+        self._safe_ns, self._flags = safe_ns, BSD_TO_LINUX_FLAGS
         self.ctimes = True  # are there any?
         self.names: tuple[dict[int, str | None], dict[int, str | None]] = ({}, {})
+        self._stored: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
 
-    def item(self, path: str, st: Stat, extra: Extra) -> Any:
-        """An item without content."""
-        made = self._item(path=path)
-        users, groups = self.names
-        made.update(
-            {
-                "mode": st.st_mode,
-                "uid": st.st_uid,
-                "gid": st.st_gid,
-                "mtime": self._safe_ns(st.st_mtime_ns),
-                **({"ctime": self._safe_ns(st.st_ctime_ns)} if self.ctimes else {}),
-                "user": users.get(st.st_uid),
-                "group": groups.get(st.st_gid),
-            }
-        )
+    def learn(self, group: int, number: int, name: str | None) -> None:
+        """Take over the name of a user (0) or group (1)."""
+        self.names[group][number] = name
+        self._stored[group].pop(number, None)
+        if name is not None:
+            self._stored[group][number] = stored(name)
+
+    def item(
+        self,
+        path: str,
+        st: Stat,
+        extra: Extra,
+        *,
+        chunks: list[Any] | None = None,
+        leads: bool | None = None,
+        source: str | None = None,
+    ) -> dict[str, Any]:
+        """What borg stores of an item: the values of `Item.as_dict`, in the order of its packer.
+
+        `leads`: may further names refer to it?
+        """
+        mode, uid, gid, _, _, _, _, mtime, ctime, rdev = st
+        made = self._extras(st, extra) if extra is not NO_EXTRA else {}
+        if chunks is not None:
+            made["chunks"] = chunks
+        if self.ctimes:
+            made["ctime"] = self._safe_ns(ctime)
+        made["gid"] = gid
+        made["group"] = self._stored[1].get(gid)
+        if leads is not None:
+            made["hardlink_master"] = leads
+        made["mode"] = mode
+        made["mtime"] = self._safe_ns(mtime)
+        made["path"] = stored(path)
+        if stat.S_IFMT(mode) in _DEVICES:
+            made["rdev"] = rdev
+        if chunks is not None:
+            made["size"] = sum([chunk.size for chunk in chunks])
+        if source is not None:
+            made["source"] = stored(source)
+        made["uid"] = uid
+        made["user"] = self._stored[0].get(uid)
+        if extra.xattrs:
+            pairs = sorted(extra.xattrs.items())
+            made["xattrs"] = {key: value or None for key, value in pairs}
+        return made
+
+    def _extras(self, st: Stat, extra: Extra) -> dict[str, Any]:
+        """ACLs and flags."""
+        made: dict[str, Any] = {}
+        if not stat.S_ISLNK(st.st_mode) and (len(extra.access) > _MINIMAL or extra.default):
+            made["acl_access"] = self.acl_text(extra.access or _of_mode(st.st_mode))
+            if stat.S_ISDIR(st.st_mode):
+                made["acl_default"] = self.acl_text(extra.default)
         if extra.flags:
             found = sum(bsd for bsd, linux in self._flags.items() if extra.flags & linux)
             if found:
-                made.bsdflags = found
-        if extra.xattrs:
-            pairs = {key: value or None for key, value in extra.xattrs.items()}
-            made.xattrs = self._stable(pairs)
-        if not stat.S_ISLNK(st.st_mode):
-            self._acls(made, st, extra)
+                made["bsdflags"] = found
         return made
-
-    def _acls(self, made: Any, st: Stat, extra: Extra) -> None:
-        if len(extra.access) <= _MINIMAL and not extra.default:
-            return
-        made.acl_access = self.acl_text(extra.access or _of_mode(st.st_mode))
-        if stat.S_ISDIR(st.st_mode):
-            made.acl_default = self.acl_text(extra.default)
 
     def acl_text(self, value: bytes) -> bytes:
         """An ACL as borg stores it: acl_to_text(3), with the numbers of users and groups.

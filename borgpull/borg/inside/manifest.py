@@ -68,7 +68,7 @@ class Manifest:
         flags, found, more = 0, b"", b""
         if slot.status == "h":
             flags = FURTHER
-            name = os.fsencode(slot.item.source)
+            name = os.fsencode(slot.item["source"])
             more = LENGTH.pack(len(name)) + name
         elif slot.status in "AMUC":
             known = slot.sum if slot.sum is not None else self._sums.of(slot.ids)

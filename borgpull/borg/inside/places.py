@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 from borgpull.borg.inside import wire
@@ -24,7 +23,7 @@ class Places:
 
     def path(self, depth: int, name: bytes) -> str | None:
         """The path of an entry; None if it is left out. Raises BadFrame."""
-        text = os.fsdecode(name)
+        text = name.decode(errors="surrogateescape")
         if depth == 0 and text != self._root:
             if text not in self._roots:
                 raise BadFrame(f"a path that was not asked for: {name[:99]!r}")
@@ -32,7 +31,8 @@ class Places:
             self._root = text
         if depth >= len(self._before):
             raise BadFrame(f"an entry at depth {depth}, in no folder")
-        del self._before[depth + 1 :]
+        if len(self._before) > depth + 1:
+            del self._before[depth + 1 :]
         before = self._before[depth]
         if before is None:
             return None

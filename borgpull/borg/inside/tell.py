@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+# What may become of an item, as `borg create --list` has it.
+LETTERS = "AMUCEdhsbcfix-"
+
 
 class Teller:
     """Says of each path what `borg create --log-json --list` would say.
@@ -17,10 +20,12 @@ class Teller:
 
     def __init__(self, archiver: Any) -> None:
         self._archiver = archiver
+        wanted = archiver.output_filter
+        every = LETTERS if wanted is None else wanted
+        self.shown = frozenset(every if archiver.output_list else "")  # letters that get a line
 
     def status(self, status: str, path: str) -> None:
-        wanted = self._archiver.output_filter
-        if self._archiver.output_list and (wanted is None or status in wanted):
+        if status in self.shown:
             self.line({"type": "file_status", "status": status, "path": path})
 
     def failed(self, path: str, op: str, errno: int, text: str = "") -> None:
