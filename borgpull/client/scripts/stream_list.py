@@ -29,6 +29,14 @@ def inode(name: bytes, folder: int) -> int:
         return 0
 
 
+def is_plain(item: "os.DirEntry[str]") -> bool:
+    """Is it a regular file? Most file systems tell it with the name."""
+    try:
+        return item.is_file(follow_symlinks=False)
+    except OSError:
+        return False
+
+
 class Node:
     """A folder on the way to files; a root has a descriptor that stays open."""
 
@@ -39,7 +47,10 @@ class Node:
 class Level:
     """A folder that is being listed."""
 
-    def __init__(self, node: Node, handle: int, names: "list[bytes]", number: int) -> None:
+    def __init__(
+        self, node: Node, handle: int, names: "list[tuple[bytes, bool]]", number: int
+    ) -> None:
+        """Each name comes with a True if it was a regular file's."""
         self.node, self.handle, self.names, self.number = node, handle, names, number
         self.pruned = False
 
@@ -72,18 +83,19 @@ class Walk:
             out.add(LIST, zlib.compress(b"".join(self.rows), 1))
             self.rows = []
 
-    def names(self, node: Node, handle: int) -> "list[bytes]":
+    def names(self, node: Node, handle: int) -> "list[tuple[bytes, bool]]":
         """Raises OSError."""
         if os.scandir in os.supports_fd:
             with os.scandir(handle) as found:
-                pairs = [(item.inode(), os.fsencode(item.name)) for item in found]
+                rows = [(item.inode(), os.fsencode(item.name), is_plain(item)) for item in found]
         else:  # Python 3.6
-            pairs = [(inode(name, handle), name) for name in map(os.fsencode, os.listdir(handle))]
-        names = [name for _, name in sorted(pairs, key=lambda pair: pair[0])]
+            names = map(os.fsencode, os.listdir(handle))
+            rows = [(inode(name, handle), name, False) for name in names]
+        rows.sort(key=lambda row: row[0])
         bar = self.bars.get(node.path)
         if bar is None:
-            return names
-        return [name for name in names if (name in bar) == (bar[0] is None)]
+            return [row[1:] for row in rows]
+        return [row[1:] for row in rows if (row[1] in bar) == (bar[0] is None)]
 
     def enter(self, node: Node, handle: int, number: int) -> None:
         depth = len(self.levels)
@@ -110,11 +122,13 @@ class Walk:
                 self.trouble(SCAN_OP, len(self.levels) - 1, above.node.name, error)
                 above.names.clear()
 
-    def one(self, above: "Node | None", name: bytes, label: bytes, path: bytes) -> None:
+    def one(
+        self, above: "Node | None", name: bytes, label: bytes, path: bytes, plain: bool = False
+    ) -> None:
         """List a name of the current folder; `label` is what the other side is told."""
         depth = len(self.levels)
         try:
-            st, more, handle = look(name)
+            st, more, handle = look(name, plain)
         except OSError as error:
             self.trouble(OPEN_OP, depth, label, error)
             return
@@ -139,8 +153,8 @@ class Walk:
                 self.leave()
             if self.levels:
                 node = self.levels[-1].node
-                name = self.levels[-1].names.pop()
-                self.one(node, name, name, node.path.rstrip(b"/") + b"/" + name)
+                name, plain = self.levels[-1].names.pop()
+                self.one(node, name, name, node.path.rstrip(b"/") + b"/" + name, plain)
             elif self.roots:
                 self.root(self.roots.pop(0))
             else:

@@ -28,6 +28,7 @@ PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 FOLDER = PLAIN | os.O_DIRECTORY
 WAY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC  # a folder that may perhaps not be listed
 GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16  # _IOR('f', 1, long), linux/fs.h
+NO_FLAGS = bytes(struct.calcsize("l"))
 KEPT_FLAGS = 0x70  # those of chattr(1) that borg stores: immutable, append, nodump
 NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.ENOSYS)
 ACLS = {"system.posix_acl_access": b"A", "system.posix_acl_default": b"D"}
@@ -69,6 +70,7 @@ def opened(name: bytes, flags: int, folder: "int | None" = None) -> int:
 
 
 told = set()  # type: set[tuple[int, int]]
+owners = set()  # type: set[tuple[int, int]] # users with groups whose names are told
 
 
 def tell_name(kind: int, number: int) -> None:
@@ -90,13 +92,13 @@ def extra(tag: bytes, key: bytes, value: bytes) -> bytes:
 def xattrs(what: "int | bytes") -> bytes:
     """Extended attributes and ACLs of an open file, or of a name in the current folder."""
     links = {} if isinstance(what, int) else {"follow_symlinks": False}
-    found = b""
     try:
         names = os.listxattr(what, **links)
     except FileNotFoundError:
         raise  # it has vanished since it was looked at
     except OSError as error:
         return b"" if error.errno in NO_XATTRS else extra(b"e", b"", b"%d" % (error.errno or 0))
+    found = b""
     for name in names:
         key = os.fsencode(name)
         try:
@@ -117,7 +119,7 @@ def xattrs(what: "int | bytes") -> bytes:
 
 def flags(handle: int) -> bytes:
     try:
-        answer = fcntl.ioctl(handle, GET_FLAGS, bytes(struct.calcsize("l")))
+        answer = fcntl.ioctl(handle, GET_FLAGS, NO_FLAGS)
     except OSError:
         return b""
     number = int.from_bytes(answer[:4], sys.byteorder) & KEPT_FLAGS
@@ -125,22 +127,39 @@ def flags(handle: int) -> bytes:
 
 
 def packed(st: os.stat_result) -> bytes:
-    tell_name(0, st.st_uid)
-    tell_name(1, st.st_gid)
-    times = [max(-MOST, min(MOST, ns)) for ns in (st.st_mtime_ns, st.st_ctime_ns)]
-    ids = (st.st_mode, st.st_uid, st.st_gid, min(st.st_nlink, 0xFFFFFFFF), st.st_dev, st.st_ino)
-    return STAT.pack(*ids, st.st_size, *times, st.st_rdev)
+    mode, ino, dev, nlink, uid, gid, size = st[:7]
+    if (uid, gid) not in owners:
+        owners.add((uid, gid))
+        tell_name(0, uid)
+        tell_name(1, gid)
+    mtime, ctime = st.st_mtime_ns, st.st_ctime_ns
+    if not -MOST <= mtime <= MOST or not -MOST <= ctime <= MOST:
+        mtime, ctime = [max(-MOST, min(MOST, ns)) for ns in (mtime, ctime)]
+    nlink = min(nlink, 0xFFFFFFFF)
+    return STAT.pack(mode, uid, gid, nlink, dev, ino, size, mtime, ctime, st.st_rdev)
 
 
 def entry(depth: int, name: bytes, st: os.stat_result, more: bytes) -> bytes:
     return ENTRY.pack(depth, len(name), len(more)) + packed(st) + name + more
 
 
-def look(name: bytes) -> "tuple[os.stat_result, bytes, int | None]":
+def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int | None]":
     """What a name in the current folder is; a folder comes with an open descriptor of it.
 
-    Raises OSError.
+    `plain` says that it was a regular file when its folder was listed. Raises OSError.
     """
+    if plain:
+        try:
+            handle = os.open(name, PLAIN | NOATIME)
+        except OSError:
+            pass  # look at it without opening it first
+        else:
+            try:
+                st = os.fstat(handle)
+                if stat.S_ISREG(st.st_mode):
+                    return st, xattrs(handle) + flags(handle), None
+            finally:
+                os.close(handle)
     for again in (2, 1, 0):
         st = os.lstat(name)
         kind = stat.S_IFMT(st.st_mode)
