@@ -14,7 +14,8 @@ from typing import IO, Any
 from borgpull.borg import messages
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order, watch
-from borgpull.borg.inside.stream import CUT, HOSTILE, READ_LINE
+from borgpull.borg.inside.stream import CUT, HOSTILE, READ_LINE, SAVED_LINE
+from borgpull.borg.repository import with_offset
 from borgpull.errors import BorgFailed, HostileClient
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reread
@@ -22,7 +23,8 @@ from borgpull.process import Running, Stream, pipe, running
 from borgpull.secrets import as_fd
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
-_READ = json.dumps({"type": READ_LINE})[:-1].encode()  # how its line begins
+# How the engine's own lines begin.
+_READ, _SAVED = (json.dumps({"type": kind})[:-1].encode() for kind in (READ_LINE, SAVED_LINE))
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Engine:
         self.answers, self.requests = answers, requests
         self._lines = child.lines()
         self.report: Report | None = None
+        self.row: dict[str, Any] | None = None  # of the saved archive, read anew
 
     def lines(self) -> Iterator[tuple[Stream, bytes] | None]:
         for item in self._lines:
@@ -62,6 +65,10 @@ class Engine:
                 del found["type"]
                 self.report = Report(**found)
                 return
+            if item is not None and item[0] == "stderr" and item[1].startswith(_SAVED):
+                found = json.loads(item[1])
+                self.row = {**found, "time": with_offset(found["time"])}
+                continue
             yield item
 
     def wait(self, timeout: float) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from borgpull.borg import repository
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
 from borgpull.events import Emit
@@ -70,6 +71,13 @@ class Source(ABC):
     @abstractmethod
     def rename(self, verdict: Verdict, name: str) -> None:
         """Give the verified archive its name. Raises ConnectionLost, borg's errors."""
+
+    def row(self, borg: Borg, name: str) -> dict[str, Any] | None:
+        """The archive's row, once borg has read the list and the archive anew; None if missing.
+
+        Raises BorgFailed if borg cannot read it.
+        """
+        return repository.opened(borg, name)
 
     @abstractmethod
     def there_again(self, paths: Sequence[str]) -> list[str]:

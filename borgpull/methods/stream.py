@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from borgpull import events
 from borgpull.borg import messages, streaming
@@ -41,8 +42,6 @@ from borgpull.ssh import machine, route
 from borgpull.ssh.session import Session, connected
 from borgpull.state import manifests, rereads
 
-# Server-side borgs that are used after the archive is saved: for a look at it.
-AFTERWARDS = 1
 MAX_ASKED = 10_000  # names that are looked for once more
 
 
@@ -136,7 +135,6 @@ class Streamed(Source):
 
         Raises HostileClient, ConnectionLost, borg's errors.
         """
-        start_ahead = functools.cache(lambda: ahead(AFTERWARDS))
         roots = [path.lstrip("/") or "." for path in self._job.roots]
         paths = [path.lstrip("/") or "." for path in self._job.paths]
         timed = [] if order.dry_run else ["--timestamp", order.time]
@@ -159,7 +157,6 @@ class Streamed(Source):
                 order,
                 alive=self.alive,
                 emit=self._emit,
-                heard=lambda _finished: start_ahead(),
             )
         except BorgFailed as error:
             raise self._why(error) from None
@@ -217,6 +214,11 @@ class Streamed(Source):
         self._id = str(saved.stats.get("archive", {}).get("id"))
         with contextlib.suppress(KeyError):  # borg here counts a file with its first name only
             done.stats["archive"]["stats"]["nfiles"] += done.statuses["h"]
+
+    def row(self, borg: Borg, name: str) -> dict[str, Any] | None:
+        """By the engine, which has read it anew: another borg would take a while to start."""
+        found = self._engine.row
+        return found if found is not None and found["name"] == name else None
 
     def keep(self) -> None:
         """After a bad judgement: save the archive by its unverified name, for what it has."""

@@ -61,7 +61,8 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
                 saved = _save(job, borg, source, name, emit, fresh=not found)
-                recorded = conclusion.record(job, borg, found, saved, begun)
+                row = source.row(borg, saved["archive"])
+                recorded = conclusion.record(job, row, found, saved, begun)
                 conclusion.afterwards(job, source, folder, saved, emit)
         # Read the list once the client is disconnected, and see all that it has done to it.
         listed = repository.archives(borg) if source.client_could_write else [*found, recorded]

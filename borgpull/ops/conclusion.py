@@ -21,15 +21,20 @@ from borgpull.state.ledger import Archives
 
 
 def record(
-    job: jobs.Backup, borg: Borg, found: Archives, saved: Saved, begun: datetime
+    job: jobs.Backup,
+    row: Mapping[str, Any] | None,
+    found: Archives,
+    saved: Saved,
+    begun: datetime,
 ) -> dict[str, Any]:
     """Record the archive as soon as it has its name, so that its loss is noticed. Returns its row.
+
+    `row` is what borg has read of it since.
 
     Raises ArchiveNotMade if the client has not renamed it, or has given it a time before or after
     the run; DiskFull, ConfigError.
     """
     name = saved["archive"]
-    row = repository.opened(borg, name)
     if row is None or name in [item["name"] for item in found]:
         raise repository.not_there(name)
     clock.require_within(row, begun, datetime.now(UTC))

@@ -5,7 +5,8 @@ It loads borg's code, and waits for its orders: a line of JSON on standard input
 line of a `borg create`, the roots of the listing, the named paths, and what the reader can do. All
 but the reading is stock borg: its options, locks, cache, keys, messages, exit codes. When all has
 come, it says so by a line `borgpull_read` on standard error. Then the archive waits for its name: a
-line of JSON. Without one, nothing is saved.
+line of JSON. Without one, nothing is saved. A line `borgpull_saved` has the archive's row in the
+repository's list.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from borgpull.borg.inside.wire import BadFrame
 BORG = "1.4.5"
 # Exit codes that borg does not have.
 HOSTILE, CUT, OTHER_BORG = 200, 201, 202
-READ_LINE = "borgpull_read"
+READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
 
 
 def main() -> None:
@@ -135,6 +136,7 @@ def create(
         name, verified = name_of_archive(control)
         archive.name = name
         archive.save(comment=args.comment, timestamp=args.timestamp)
+        teller.line({"type": SAVED_LINE, **row(archive.name, repository, key)})
         known.save()
         if made is not None and verified:
             with contextlib.suppress(OSError):  # whoever has ordered it looks for it
@@ -175,6 +177,20 @@ def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[s
         "received": channel.received,
         "reread": run.reread.told() if run.reread is not None else None,
     }
+
+
+def row(name: str, repository: Any, key: Any) -> dict[str, Any]:
+    """The row of a saved archive, as `borg list` has it. Raises borg's errors.
+
+    The list and the archive are read from the repository, and authenticated.
+    """
+    from borg.archive import Archive
+    from borg.helpers import Manifest, OutputTimestamp
+
+    manifest, _ = Manifest.load(repository, (Manifest.Operation.READ,), key=key)
+    archive = Archive(repository, key, manifest, name)
+    time = OutputTimestamp(manifest.archives[name].ts).to_json()
+    return {"name": archive.name, "id": archive.fpr, "time": time}
 
 
 def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:
