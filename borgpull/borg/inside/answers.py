@@ -102,7 +102,7 @@ class Run(Engine):
 
     def _finish(self, slot: Slot, chunks: list[Any], size: int, end: End) -> None:
         assert self._saving is not None
-        archive, cache, own = self._saving
+        archive, _, own = self._saving
         st = slot.st
         changed = st.st_ctime_ns != end.ctime_ns or st.st_size != end.size
         if not changed and size < st.st_size:
@@ -118,7 +118,7 @@ class Run(Engine):
             slot.status = "C"
             self._tell.changed(slot.path)
         elif slot.status != "U" and not self._may_change_unseen(st):
-            cache.memorize_file(b"", slot.hash, st, ids)
+            self._files.memorize(slot.hash, st, ids)
             if self.known is not None:
                 self.known.memorized(slot)
         archive.stats.nfiles += 1

@@ -6,6 +6,7 @@ Answers come in the order of the questions, and items leave a queue in the order
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections import Counter, deque
@@ -27,6 +28,9 @@ from borgpull.borg.inside.wire import BadFrame, Row
 
 # Files, and their bytes, that are asked for before the first one has come.
 MAX_ASKED, MAX_ASKED_BYTES = 4096, 32 << 20
+# We ask for more, and look at the clock, after so many frames: each time costs as much as a file
+# does. With fewer files asked for, we do so after each frame.
+TURNS, FEW_ASKED = 32, 512
 # The helper learns after so many entries how far this side is.
 DONE_EVERY = 1024
 MAX_NAMES = 1_000_000  # of users, and of groups
@@ -58,7 +62,7 @@ class Engine:
         self._channel, self._places, self._promise = channel, places, promise
         self._tell, self._saving = teller, saving
         if saving is not None:
-            self._find = filescache.finder(saving[1])
+            self._files = filescache.Files(saving[1])
         self.known: Known | None = None  # with a reader that can compare
         self.reread: Reread | None = None
         self.manifest: Manifest | None = None
@@ -76,16 +80,23 @@ class Engine:
 
     def run(self) -> None:
         """Take all that comes, to the helper's last word. Raises BadFrame, Ended."""
-        while self._total is None or self._queue:
+        for turn in itertools.count():
+            if self._total is not None and not self._queue:
+                break
             self._take(*self._channel.frame())
-            self._ask()
-            if self._saving is not None:
-                self._saving[2].tend(self._last)
+            if turn % TURNS == 0 or len(self._asked) < FEW_ASKED:
+                self._ask()
+                self._tend()
+        self._tend()
         self._channel.ask(wire.FINISH)
         self._channel.push()
         kind, content = self._channel.frame()
         if kind != wire.BYE or wire.bye(content) != (self._count, self._answers):
             raise BadFrame("the last word is missing, or its counts are wrong")
+
+    def _tend(self) -> None:
+        if self._saving is not None:
+            self._saving[2].tend(self._last)
 
     def _take(self, kind: int, content: bytes) -> None:
         if self.manifest is not None and kind in (wire.LIST, wire.NAME):
@@ -175,7 +186,7 @@ class Engine:
         slot.hash = self._saving[0].key.id_hash(name)
         known, ids = (False, None)
         if not slot.extra.closed:
-            known, ids = self._find(slot.hash, slot.st)
+            known, ids = self._files.find(slot.hash, slot.st)
         if ids is not None:
             slot.state, slot.ids, slot.status = KNOWN, ids, "U"
             if ids and self.reread is not None and self.reread.due(name):

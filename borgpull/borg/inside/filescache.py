@@ -3,15 +3,17 @@
 borg 1.4.5 unpacks each entry of the file and packs it again, once when it reads the file and once
 when it writes it. Here an entry stays as it is, but for its age. The file is borg's own, byte by
 byte: a stock borg may read it and write it in between.
-(borg 1.4.5: cache.py, LocalCache._read_files, commit, file_known_and_unchanged)
+(borg 1.4.5: cache.py, LocalCache._read_files, commit, file_known_and_unchanged, memorize_file)
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
+
+from borgpull.borg.inside.wire import Stat
 
 PIECE = 4 << 20  # bytes of one read
 _NUMBER = rb"(?:[\x00-\x7f]|\xcc.|\xcd..|\xce.{4}|\xcf.{8})"
@@ -122,27 +124,40 @@ def _write(cache: Any) -> None:
     cache.cache_config.integrity[files_cache_name()] = file.integrity_data
 
 
-def finder(cache: Any) -> Callable[[bytes, Any], tuple[bool, list[bytes] | None]]:
-    """A function of a path's hash and its stat: is the file known, and its chunks if unchanged."""
-    from borg.helpers.msgpack import mp_unpackb, packb
+class Files:
+    """The files of a cache, while a run looks at them."""
 
-    files = cache.files
+    def __init__(self, cache: Any) -> None:
+        from borg.helpers import safe_ns  # type: ignore[import-not-found]
+        from borg.helpers.msgpack import mp_unpackb, packb
 
-    def by_stock(key: bytes, st: Any) -> tuple[bool, list[bytes] | None]:
-        known, ids = cache.file_known_and_unchanged(b"", key, st)
-        return known, ids
+        self._cache, self._files = cache, cache.files
+        self._safe_ns, self._pack, self._unpack = safe_ns, packb, mp_unpackb
+        self._usual = set(cache.cache_mode) == set("cis")  # ctime, inode, size
 
-    def by_ctime_inode_size(key: bytes, st: Any) -> tuple[bool, list[bytes] | None]:
-        entry = files.get(key)
+    def find(self, key: bytes, st: Stat) -> tuple[bool, list[bytes] | None]:
+        """Is a file known by the hash of its path? And its chunks, if it is unchanged."""
+        if not self._usual:
+            known, ids = self._cache.file_known_and_unchanged(b"", key, st)
+            return known, ids
+        entry = self._files.get(key)
         if entry is None:
             return False, None
-        age, inode, size, time, ids = mp_unpackb(entry, raw=True)
+        age, inode, size, time, ids = self._unpack(entry, raw=True)
         if size != st.st_size or inode != st.st_ino or time != st.st_ctime_ns:
             return True, None
         if age > 127:  # it takes more than one byte
-            files[key] = packb((0, inode, size, time, ids))
+            self._files[key] = self._pack((0, inode, size, time, ids))
         elif age:
-            files[key] = _SEEN + entry[2:]
+            self._files[key] = _SEEN + entry[2:]
         return True, ids
 
-    return by_ctime_inode_size if set(cache.cache_mode) == set("cis") else by_stock
+    def memorize(self, key: bytes, st: Stat, ids: list[bytes]) -> None:
+        """Note a file that was read."""
+        if not self._usual:
+            self._cache.memorize_file(b"", key, st, ids)
+            return
+        time = self._safe_ns(st.st_ctime_ns)
+        self._files[key] = self._pack((0, st.st_ino, st.st_size, time, ids))
+        if self._cache._newest_cmtime is None or time > self._cache._newest_cmtime:
+            self._cache._newest_cmtime = time

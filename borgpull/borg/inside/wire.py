@@ -25,6 +25,8 @@ HEAD = struct.Struct("<BI")
 _ENTRY, _STAT = struct.Struct("<HHI"), struct.Struct("<IIIIQQQqqQ")
 _ENTRY_STAT = struct.Struct(f"{_ENTRY.format}{_STAT.format[1:]}")
 _FILE, _END, _NAME = struct.Struct("<IBi"), struct.Struct("<BiqQ"), struct.Struct("<BI")
+# A file without attributes, up to its content.
+_PLAIN = struct.Struct("<" + "".join(part.format[1:] for part in (_FILE, _STAT)) + "I" + "BiqQ")
 _TROUBLE, _LISTED, _BYE, _NUMBER = (struct.Struct(text) for text in ("<BiH", "<Q", "<QQ", "<I"))
 _SAME, _SUM = struct.Struct("<II"), 32
 
@@ -199,6 +201,12 @@ def begin(content: bytes) -> tuple[Answer, int]:
 
 def whole(content: bytes) -> tuple[Answer, End, bytes]:
     """A small file: its beginning, its end, and its content."""
+    if len(content) >= _PLAIN.size:
+        number, stage, _, *fields, more, bad, why, ctime, size = _PLAIN.unpack_from(content)
+        if not stage and not more:  # as most files are: all at once
+            answer = Answer(number, 0, 0, _checked(_tuple(Stat, fields)))
+            require(len(content) <= _PLAIN.size + SMALL)
+            return answer, _end(End(bad, why, ctime, size)), content[_PLAIN.size :]
     answer, at = begin(content)
     if answer.stage:
         return answer, End(answer.stage, answer.errno, 0, 0), b""
@@ -210,7 +218,10 @@ def whole(content: bytes) -> tuple[Answer, End, bytes]:
 
 def stop(content: bytes) -> End:
     require(len(content) == _END.size)
-    end = End._make(_END.unpack(content))
+    return _end(End._make(_END.unpack(content)))
+
+
+def _end(end: End) -> End:
     require(end.stage in (0, 2) and end.size <= MAX_SIZE)
     return end
 

@@ -21,6 +21,7 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "again": wire.again,
     "begin": wire.begin,
     "whole": wire.whole,
+    "whole with content": lambda content: wire.whole(content.rjust(200, b"\0")),
     "stop": wire.stop,
     "zeros": wire.zeros,
     "same": wire.same,
