@@ -161,7 +161,10 @@ def test_a_manifest_has_all_that_the_archive_has(lab: Lab, client: Client) -> No
             of_manifest(lab, client, data)
     path.write_bytes(good)
     before = len(list(path.parent.glob("*.manifest")))
-    lab.plain("prune", "--json", "--keep-last", "1", client.name)
+    by_hand = [word for name in ("part", "moved") for word in ("--adopt", f"hand-{name}")]
+    for words in (("acknowledge", *by_hand), ("prune", "--keep-last", "1")):
+        done = lab.plain(words[0], "--json", *words[1:], client.name)
+        assert done.rc == 0, done.stdout
     assert before > 2
     assert list(path.parent.glob("*.manifest")) == [path]
     data, _ = received(lab, client, "next")

@@ -122,8 +122,8 @@ class Engine:
             "named": ["r"],
             "compares": compares,
             "reread": reread,
+            "manifest": None,
         }
-        orders["manifest"] = None
         self._tell({"argv": words, **orders})
         threading.Thread(target=self._send, args=(frames,), daemon=True).start()
 

@@ -42,6 +42,7 @@ class Manifest:
 
     def __init__(self, file: IO[bytes], key: bytes, sums: Sums) -> None:
         self._file, self._mac, self._sums = file, hmac.new(key, digestmod="sha256"), sums
+        self._get = sums.get
         self._records = bytearray()
 
     def frame(self, kind: int, content: bytes) -> None:
@@ -54,9 +55,9 @@ class Manifest:
 
     def saved(self, slot: Slot) -> None:
         """An entry is in the archive. Raises OSError."""
-        found = None
+        found, ids = None, slot.ids
         if slot.status == "U" and slot.st.st_nlink == 1 and not slot.other:  # nearly all are so
-            found = slot.sum or self._sums.of(slot.ids)
+            found = self._get(ids[0]) if len(ids) == 1 else self._sums.of(ids)
         if found is not None:
             self._records += _PLAIN(slot.number, HAS_SUM, found)
         else:
