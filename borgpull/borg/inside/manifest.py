@@ -112,7 +112,11 @@ class Book:
         self._order, self.manifest = order, manifest
 
     def keep(self, archive: Any) -> None:
-        """The archive has its name. Raises OSError."""
+        """The archive has its name. Who ordered this looks for the file: no error is told."""
+        with contextlib.suppress(OSError):
+            self._keep(archive)
+
+    def _keep(self, archive: Any) -> None:
         number = self._order["number"]
         facts = {"archive": archive.name, "id": archive.id.hex(), "number": number}
         self.manifest.end({**facts, "before": self._order["before"]})

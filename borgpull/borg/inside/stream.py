@@ -137,14 +137,12 @@ def create(
         if args.progress:
             archive.stats.show_progress(final=True)
         teller.line(report(archive, run, promise, channel))
-        name, verified = name_of_archive(control)
-        archive.name = name
+        archive.name, verified = name_of_archive(control)
         archive.save(comment=args.comment, timestamp=args.timestamp)
         teller.line({"type": SAVED_LINE, **row(archive.name, repository, key)})
         known.save()
         if made is not None and verified:
-            with contextlib.suppress(OSError):  # whoever has ordered it looks for it
-                made.keep(archive)
+            made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
 
 
