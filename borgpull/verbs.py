@@ -100,6 +100,12 @@ _VERBS = (
         "checkpoint_interval",
         "reader",
         "reread",
+        "exclude_caches",
+        "exclude_if_present",
+        "keep_exclude_tags",
+        "one_file_system",
+        "numeric_ids",
+        "limit_rate",
     ),
     _method(
         "socat",

@@ -14,7 +14,8 @@ from typing import IO, Any
 from borgpull.borg import messages
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order, watch
-from borgpull.borg.inside.stream import CUT, HOSTILE, READ_LINE, SAVED_LINE
+from borgpull.borg.inside.skipped import Skipped
+from borgpull.borg.inside.stream import CUT, HOSTILE, READ_LINE, SAVED_LINE, SKIPPED_LINE
 from borgpull.borg.repository import with_offset
 from borgpull.errors import BorgFailed, HostileClient
 from borgpull.events import Emit
@@ -24,7 +25,9 @@ from borgpull.secrets import as_fd
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
 # How the engine's own lines begin.
-_READ, _SAVED = (json.dumps({"type": kind})[:-1].encode() for kind in (READ_LINE, SAVED_LINE))
+_READ, _SAVED, _SKIPPED = (
+    json.dumps({"type": kind})[:-1].encode() for kind in (READ_LINE, SAVED_LINE, SKIPPED_LINE)
+)
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Engine:
         self._lines = child.lines()
         self.report: Report | None = None
         self.row: dict[str, Any] | None = None  # of the saved archive, read anew
+        self.skipped = Skipped()
 
     def lines(self) -> Iterator[tuple[Stream, bytes] | None]:
         for item in self._lines:
@@ -68,6 +72,11 @@ class Engine:
             if item is not None and item[0] == "stderr" and item[1].startswith(_SAVED):
                 found = json.loads(item[1])
                 self.row = {**found, "time": with_offset(found["time"])}
+                continue
+            if item is not None and item[0] == "stderr" and item[1].startswith(_SKIPPED):
+                found = json.loads(item[1])
+                del found["type"]
+                self.skipped = Skipped(**found)
                 continue
             yield item
 
@@ -83,16 +92,20 @@ class Engine:
         compares: bool,
         reread: dict[str, Any] | None = None,
         manifest: dict[str, Any] | None = None,
+        rate: int | None = None,
+        may_skip: Sequence[str] = (),
     ) -> None:
         """Let it begin. From here on, only the child has the pipes to the client.
 
         `compares`: can the reader compare a file with hashes of its pieces? `reread` and
-        `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them.
+        `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them. `rate` is in
+        bytes a second. `may_skip` are reasons of `inside/skipped.py`.
         """
         self.answers.close()
         self.requests.close()
         more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
         more |= {"compares": compares, "reread": reread, "manifest": manifest}
+        more |= {"rate": rate, "may_skip": list(may_skip)}
         self._tell({"argv": list(argv), **more})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient:

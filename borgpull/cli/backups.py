@@ -13,6 +13,7 @@ from borgpull.cli.arguments import Address
 from borgpull.cli.context import perform
 from borgpull.cli.options import Fresh, Launch, OnClient, Saving, Through, Where
 from borgpull.cli.places import access, exclusions, places
+from borgpull.cli.sparing import Sparing
 from borgpull.cli.userconfig import resolve
 from borgpull.errors import UsageError
 from borgpull.jobs import Backup, Serve
@@ -32,6 +33,7 @@ def backup(
     saving: Saving,
     fresh: Fresh,
     on_client: OnClient,
+    sparing: Sparing,
     through: Through,
     where: Where,
     launch: Launch,
@@ -41,7 +43,7 @@ def backup(
     def job() -> Backup | Serve:
         way = resolve(address, through.via)
         back = on_client.connect_back
-        require_fit(verb, way.target, fresh, on_client)
+        require_fit(verb, way.target, fresh, on_client, sparing)
         named = saving.name
         client = client_name(named) if named else default_client_name(Target.parse(address))
         made = Backup(
@@ -63,6 +65,7 @@ def backup(
             checkpoint_interval=on_client.checkpoint_interval,
             reader=on_client.reader,
             reread=share(on_client.reread) if on_client.reread is not None else None,
+            **sparing.parts(),
         )
         if not on_client.serve_only:
             return made
@@ -79,12 +82,16 @@ def share(text: str) -> int:
     return int(found[1])
 
 
-def require_fit(verb: str, target: Target, fresh: Fresh, on_client: OnClient) -> None:
+def require_fit(
+    verb: str, target: Target, fresh: Fresh, on_client: OnClient, sparing: Sparing
+) -> None:
     """Raises UsageError if the method, the login and the options do not go together."""
     if on_client.sudo and target.user == "root":
         raise UsageError("--sudo is for a user who is not root", hint="USER@HOST --sudo")
     if on_client.sudo and on_client.reader == "sftp":
         raise UsageError("SFTP cannot read as root by sudo", hint="--reader python, or root@HOST")
+    if on_client.reader == "sftp" and sparing.skips().reasons():
+        raise UsageError("SFTP cannot look for tags and file systems", hint="--reader python")
     key_goes = "client_borg" in METHODS[verb].options
     if fresh.init and key_goes and fresh.encryption.startswith("keyfile"):
         raise UsageError(

@@ -25,7 +25,7 @@ from borgpull.jobs.kinds import (
     Tidy,
     Trust,
 )
-from borgpull.jobs.parts import Access, Keep, Route
+from borgpull.jobs.parts import Access, Keep, Route, Skips
 from borgpull.jobs.wire import JOB_VERSION, from_json, to_json
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Restore",
     "Route",
     "Serve",
+    "Skips",
     "Status",
     "Stock",
     "Tidy",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from borgpull.addresses import Target
 from borgpull.errors import UsageError
-from borgpull.jobs.parts import Access, Keep, Route
+from borgpull.jobs.parts import Access, Keep, Route, Skips
 from borgpull.places import Places
 from borgpull.trees.folders import roots
 from borgpull.verbs import VERBS, WAYS
@@ -54,6 +54,10 @@ class Backup(Locking):
     exclude: tuple[str, ...] = ()  # borg's patterns
     allow_unreadable: tuple[str, ...] = ()  # paths on the client
     dry_run: bool = False
+    # For stream:
+    skips: Skips = field(default_factory=Skips)
+    numeric_ids: bool = False  # are owners saved by their numbers only?
+    limit_rate: int | None = None  # bytes a second from the client
     # For the methods with borg on the client:
     keep_runtime: bool = False
     checkpoint_interval: int = 1800  # seconds, as borg has it

@@ -31,6 +31,33 @@ class Access(Route):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Skips:
+    """What a backup leaves out by what the client has, by the rules of `borg create`.
+
+    Raises UsageError for a tag that is no name.
+    """
+
+    caches: bool = False  # folders with a CACHEDIR.TAG of its standard's content
+    tags: tuple[str, ...] = ()  # names: a folder that has one is left out
+    keep_tags: bool = False  # are such a folder and its tags saved, and nothing else in it?
+    one_file_system: bool = False
+
+    def __post_init__(self) -> None:
+        for tag in self.tags:
+            if tag in ("", ".", "..") or "/" in tag or "\0" in tag:
+                text = f"--exclude-if-present {tag!r}: not a name"
+                raise UsageError(text, hint="a name in the folder, not a path")
+        if self.keep_tags and not (self.caches or self.tags):
+            text = "--keep-exclude-tags is for --exclude-caches and --exclude-if-present"
+            raise UsageError(text, hint="give one of these, too")
+
+    def reasons(self) -> list[str]:
+        """Why a folder may be left out, as the engine calls it."""
+        tags = bool(self.caches or self.tags)
+        return ["tag"] * tags + ["mount"] * self.one_file_system
+
+
+@dataclass(frozen=True, kw_only=True)
 class Keep:
     """The rules by which a prune keeps archives, as in `borg prune`.
 

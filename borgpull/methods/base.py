@@ -14,7 +14,7 @@ from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
 from borgpull.events import Emit
 from borgpull.jobs import Backup
-from borgpull.outputs.backups import Mount, Reader, Reread
+from borgpull.outputs.backups import Mount, Reader, Reread, Tagged
 
 # Starts this number of borgs ahead of their use: see `Borg.start_spares`.
 Ahead = Callable[[int], None]
@@ -52,6 +52,8 @@ class Source(ABC):
     empty: tuple[str, ...]  # named folders known to hold nothing that borg saves
     reader: Reader | None = None  # of stream: what has read the files
     reread: Reread | None = None  # of stream, if it was wanted
+    sent_bytes: int | None = None  # of stream: what the client has sent
+    tagged: Tagged | None = None  # of stream, if tags were looked for
 
     @abstractmethod
     def alive(self) -> bool:

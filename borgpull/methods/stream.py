@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from borgpull import events
 from borgpull.borg import messages, streaming
 from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, watch
+from borgpull.borg.named import absolute
 from borgpull.borg.streaming import Report
 from borgpull.client.facts import Facts
 from borgpull.client.hello import bars
@@ -61,7 +63,8 @@ def open_source(
             stack.enter_context(machine.same(job, folder))
             return made
 
-        reading = choice.started(borg, session, job.paths, job.reader, emit, sudo=access.sudo)
+        wanted = "python" if job.skips.reasons() else job.reader  # no other one finds tags
+        reading = choice.started(borg, session, job.paths, wanted, emit, sudo=access.sudo)
         reader = stack.enter_context(reading)
         facts = reader.facts
         machine.saw_aes(folder, facts.aes)
@@ -99,6 +102,18 @@ def _require_allowed(job: Backup, facts: Facts) -> None:
             f"the key for {target} is limited, and cannot become root by --sudo",
             hint="let root log in with a limited key, or take one without a limit",
         )
+
+
+def skips_of(job: Backup) -> dict[str, object]:
+    """What the helper leaves out, as it reads that."""
+    skips = job.skips
+    named = [os.fsencode(path).hex() for path in job.paths] if skips.one_file_system else None
+    return {
+        "caches": skips.caches,
+        "tags": [os.fsencode(tag).hex() for tag in skips.tags],
+        "keep_tags": skips.keep_tags,
+        "one_file_system": named,
+    }
 
 
 class Streamed(Source):
@@ -141,15 +156,24 @@ class Streamed(Source):
         options = ["--filter", worth_a_line(order), *timed, *self._reader.CREATE_ARGS]
         options += exclude_args(self._mounts.patterns())
         options += ["--checkpoint-interval", str(self._job.checkpoint_interval)]
+        options += ["--numeric-ids"] if self._job.numeric_ids else []
         words = order.words(*options, paths=roots)
-        more = {} if self._reader.SEES_ALL else {"check": asdict(self._plan)}
+        seen = self._reader.SEES_ALL
+        more = {"skips": skips_of(self._job)} if seen else {"check": asdict(self._plan)}
         self._helper.go(self._job.roots, bars(self._mounts), more)
         argv = self._borg.argv("create", *words)
         share = self._job.reread
         reread = rereads.plan(self._state, self._borg.client, share) if share else None
         book = None if order.dry_run else manifests.plan(self._state, self._borg.client)
         compares = self._reader.COMPARES
-        self._engine.order(argv, roots, paths, compares=compares, reread=reread, manifest=book)
+        self._engine.order(
+            *(argv, roots, paths),
+            compares=compares,
+            reread=reread,
+            manifest=book,
+            rate=self._job.limit_rate,
+            may_skip=self._job.skips.reasons(),
+        )
         try:
             done = watch(
                 self._engine,
@@ -162,9 +186,22 @@ class Streamed(Source):
             raise self._why(error) from None
         if order.dry_run or self._reader.SEES_ALL:  # another one is not at its end
             self._helper.require_ended_well()
+        self._take_skipped()
         if not order.dry_run:
             self._settle(done)
         return done
+
+    def _take_skipped(self) -> None:
+        """What the reader has left out by the user's options, and told of."""
+        found = self._engine.skipped
+        told = {item["path"]: item for item in self.left_out}
+        for path in found.mounts:
+            mount = absolute(path)
+            told.setdefault(mount, {"path": mount, "fstype": "unknown"})
+        self.left_out = tuple(told.values())
+        if self._job.skips.reasons():
+            paths = list(map(absolute, found.tagged_paths))
+            self.tagged = {"folders": found.tagged, "paths": paths}
 
     def _why(self, error: BorgFailed) -> BorgpullError:
         """The error of a failed engine."""
@@ -180,6 +217,7 @@ class Streamed(Source):
         if report is None:
             raise BorgFailed(f"borg ended early for {self._borg.client}, and does not say why")
         self.reread = report.reread
+        self.sent_bytes = report.received
         done.name = report.name
         done.named.settle({path: (kind, full) for path, (kind, full) in report.named.items()})
         self._waits = True

@@ -110,6 +110,8 @@ def _dry_run(job: jobs.Backup, source: Source, name: str, emit: Emit) -> Result:
         "items": done.statuses["-"],
         "left_out": list(source.left_out),
     }
+    if source.tagged is not None:
+        data["tagged"] = source.tagged
     return Result(verb=job.verb, client=job.client, data=data)
 
 
@@ -250,6 +252,9 @@ def tell_findings(
         events.warning(emit, text, path="/" + path)
     for path in allowed:
         events.warning(emit, "not saved, as allowed", path=path)
+    if source.tagged is not None and source.tagged["folders"]:
+        some = ", ".join(source.tagged["paths"][:SHOWN_PATHS])
+        events.note(emit, f"left out by a tag: {source.tagged['folders']} folders, say {some}")
     for item in source.left_out:
         text = f"left out: {item['path']} ({item['fstype']})"
         if "asked" in item:
@@ -292,4 +297,8 @@ def _report(
     if source.reread:
         differs = ["/" + path for path in source.reread["differs"]]
         saved["reread"] = {**source.reread, "differs": differs}
+    if source.sent_bytes is not None:
+        saved["sent_bytes"] = source.sent_bytes
+    if source.tagged is not None:
+        saved["tagged"] = source.tagged
     return saved

@@ -32,6 +32,14 @@ class Reread(TypedDict):
     they are now."""
 
 
+class Tagged(TypedDict):
+    """Folders that were left out because of a tag in them."""
+
+    folders: int
+    paths: list[str]
+    """The first 20. With `--keep-exclude-tags`, these folders and their tags are saved."""
+
+
 class Saved(TypedDict):
     """A verified archive."""
 
@@ -78,6 +86,10 @@ class Saved(TypedDict):
     """By stream only: what has read the client's files."""
     reread: NotRequired[Reread]
     """By `--reread` only."""
+    sent_bytes: NotRequired[int]
+    """By stream only: the bytes that the reader has sent."""
+    tagged: NotRequired[Tagged]
+    """By `--exclude-caches` and `--exclude-if-present` only."""
 
 
 class Backup(Saved):
@@ -95,6 +107,8 @@ class BackupDryRun(TypedDict):
     """How many would be saved."""
     left_out: list[Mount]
     """Mounts that would be left out."""
+    tagged: NotRequired[Tagged]
+    """By `--exclude-caches` and `--exclude-if-present` only."""
 
 
 # A row a verb.

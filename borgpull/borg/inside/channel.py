@@ -8,6 +8,7 @@ import select
 from collections.abc import Sequence
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.rate import Rate
 
 PIECE = 1 << 20  # bytes of one read
 
@@ -25,6 +26,7 @@ class Channel:
         self._buffer, self._at = b"", 0
         self._unsent = bytearray()
         self.received = 0  # bytes
+        self.rate: Rate | None = None
 
     def frame(self) -> tuple[int, bytes]:
         """The next frame: its kind and content. Raises BadFrame, Ended."""
@@ -42,12 +44,15 @@ class Channel:
         pieces = [self._buffer[self._at :]]
         while have < size:
             self._await_input()
-            piece = os.read(self._read_fd, PIECE)
+            most = PIECE if self.rate is None else min(PIECE, self.rate.piece)
+            piece = os.read(self._read_fd, most)
             if not piece:
                 raise Ended("the client's answer has ended too early")
             pieces.append(piece)
             have += len(piece)
             self.received += len(piece)
+            if self.rate is not None:
+                self.rate.took(len(piece))
         self._buffer, self._at = b"".join(pieces), 0
 
     def _await_input(self) -> None:

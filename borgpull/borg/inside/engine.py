@@ -22,6 +22,7 @@ from borgpull.borg.inside.manifest import Manifest
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reread import Reread
+from borgpull.borg.inside.skipped import Skipped
 from borgpull.borg.inside.slots import FirstNames, Queue, Slot
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.wire import BadFrame, Row
@@ -77,6 +78,8 @@ class Engine:
         self.items: Counter[str] = Counter()  # by borg's type letters
         self._last = ""  # the path of the last item
         self.times = 0  # items whose mtime borg cannot store
+        self.may_skip: list[str] = []  # why a folder may be left out
+        self.skipped = Skipped()
 
     def run(self) -> None:
         """Take all that comes, to the helper's last word. Raises BadFrame, Ended."""
@@ -106,7 +109,7 @@ class Engine:
                 self._row(row)
         elif kind == wire.NAME:
             group, number, name = wire.name(content)
-            self.fields.learn(group, number, name)
+            self.fields.learn(group, number, name if self.fields.by_name else None)
             if len(self.fields.names[group]) > MAX_NAMES:
                 raise BadFrame("names of users without end")
         elif kind == wire.TROUBLE:
@@ -207,7 +210,10 @@ class Engine:
     def _trouble(self, trouble: wire.Trouble) -> None:
         path = self._places.path(trouble.depth, trouble.name)
         if path is not None and self._places.saves(path):
-            self._tell.failed(path, trouble.op, trouble.errno)
+            if trouble.op in (wire.TAG, wire.MOUNT):
+                self.skipped.see(trouble.op, path, self.may_skip)
+            else:
+                self._tell.failed(path, trouble.op, trouble.errno)
 
     def _ask(self) -> None:
         """Ask for files, as many as may be on their way; and tell how far we are."""

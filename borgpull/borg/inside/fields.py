@@ -36,6 +36,7 @@ class Fields:
 
         self._safe_ns, self._flags = safe_ns, BSD_TO_LINUX_FLAGS
         self.ctimes = True  # are there any?
+        self.by_name = True  # are the names of owners saved?
         self.names: tuple[dict[int, str | None], dict[int, str | None]] = ({}, {})
         self._stored: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
 

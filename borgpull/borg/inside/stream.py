@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,6 +30,7 @@ from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import book
 from borgpull.borg.inside.places import Places, Wanted
 from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
@@ -39,6 +41,7 @@ BORG = "1.4.5"
 # Exit codes that borg does not have.
 HOSTILE, CUT, OTHER_BORG = 200, 201, 202
 READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
+SKIPPED_LINE = "borgpull_skipped"
 
 
 def main() -> None:
@@ -116,8 +119,12 @@ def create(
     archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
     teller, promise = Teller(archiver), Promise(orders["named"])
     places = Places(orders["roots"], wanted(args.patterns))
+    channel.rate = Rate(orders["rate"]) if orders["rate"] else None
     if args.dry_run:
-        Run(channel, places, promise, teller, None).run()
+        run = Run(channel, places, promise, teller, None)
+        run.may_skip = orders["may_skip"]
+        run.run()
+        teller.line({"type": SKIPPED_LINE, **asdict(run.skipped)})
         return
     filescache.use()
     with contextlib.ExitStack() as stack:
@@ -132,10 +139,12 @@ def create(
         run.known = known if orders["compares"] else None
         run.reread = rereading(orders["reread"], known.sums)
         run.manifest = made.manifest if made else None
-        run.fields.ctimes = not args.noctime
+        run.may_skip = orders["may_skip"]
+        run.fields.ctimes, run.fields.by_name = not args.noctime, not args.numeric_ids
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
+        teller.line({"type": SKIPPED_LINE, **asdict(run.skipped)})
         teller.line(report(archive, run, promise, channel))
         archive.name, verified = name_of_archive(control)
         archive.save(comment=args.comment, timestamp=args.timestamp)

@@ -114,7 +114,9 @@ class Trouble(NamedTuple):
     name: bytes
 
 
-_OPS = ("open", "scandir")
+# What has failed; or why a folder is left out, by the user's options.
+TAG, MOUNT = "tag", "mount"
+_OPS = ("open", "scandir", TAG, MOUNT)
 _tuple: Any = tuple.__new__
 
 

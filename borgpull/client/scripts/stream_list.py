@@ -13,12 +13,16 @@ from borgpull.client.scripts.stream_look import (
     WAY,
     entry,
     look,
+    opened,
     out,
 )
 
-OPEN_OP, SCAN_OP = 0, 1  # what has failed, in a frame of TROUBLE
+# In a frame of TROUBLE: what has failed; or why a folder is left out.
+OPEN_OP, SCAN_OP, TAG_OP, MOUNT_OP = range(4)
 BATCH, BATCH_BYTES = 256, 512 << 10  # entries of one frame, and their paths and attributes
 MAX_DEPTH, MAX_PATH = 400, 16 << 10
+CACHE_TAG = b"CACHEDIR.TAG"
+CACHE_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55"
 
 
 def inode(name: bytes, folder: int) -> int:
@@ -37,6 +41,36 @@ def is_plain(item: "os.DirEntry[str]") -> bool:
         return False
 
 
+def cache(folder: int) -> bool:
+    """Does a CACHEDIR.TAG mark it? As borg (helpers/fs.py, dir_is_cachedir), it follows a symlink;
+    but it opens plain files only."""
+    try:
+        tag = os.open(CACHE_TAG, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        if not stat.S_ISREG(os.fstat(tag).st_mode):
+            return False
+        handle = opened(b"/proc/self/fd/%d" % tag, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(handle, len(CACHE_TEXT)) == CACHE_TEXT
+        finally:
+            os.close(handle)
+    except OSError:
+        return False
+    finally:
+        os.close(tag)
+
+
+def there(name: bytes, folder: int) -> bool:
+    """Is it in a folder? A symlink that leads nowhere is no tag for borg."""
+    try:
+        os.stat(name, dir_fd=folder)
+    except OSError:
+        return False
+    return True
+
+
 class Node:
     """A folder on the way to files; a root has a descriptor that stays open."""
 
@@ -48,10 +82,16 @@ class Level:
     """A folder that is being listed."""
 
     def __init__(
-        self, node: Node, handle: int, names: "list[tuple[bytes, bool]]", number: int
+        self,
+        node: Node,
+        handle: int,
+        names: "list[tuple[bytes, bool]]",
+        number: int,
+        device: int,
     ) -> None:
         """Each name comes with a True if it was a regular file's."""
         self.node, self.handle, self.names, self.number = node, handle, names, number
+        self.device = device
         self.pruned = False
 
 
@@ -70,6 +110,13 @@ class Walk:
             bytes.fromhex(path): [name if name is None else bytes.fromhex(name) for name in names]
             for path, names in bars
         }
+        skips = dict(plan.get("skips") or {})  # type: ignore[call-overload]
+        self.caches = bool(skips.get("caches"))
+        self.tags = [bytes.fromhex(name) for name in skips.get("tags", [])]
+        self.keep_tags = bool(skips.get("keep_tags"))
+        # The named paths, if no other file system than theirs is wanted.
+        named = skips.get("one_file_system")
+        self.only_in = None if named is None else {bytes.fromhex(path) for path in named}
         self.listed = self.weight = 0  # entries, and the bytes of their paths and attributes
         self.levels = []  # type: list[Level]
         self.rows = []  # type: list[bytes]
@@ -92,23 +139,31 @@ class Walk:
             names = map(os.fsencode, os.listdir(handle))
             rows = [(inode(name, handle), name, False) for name in names]
         rows.sort(key=lambda row: row[0])
+        return [row[1:] for row in rows]
+
+    def free(self, node: Node, names: "list[tuple[bytes, bool]]") -> "list[tuple[bytes, bool]]":
+        """The names that are not left out."""
         bar = self.bars.get(node.path)
         if bar is None:
-            return [row[1:] for row in rows]
-        return [row[1:] for row in rows if (row[1] in bar) == (bar[0] is None)]
+            return names
+        return [pair for pair in names if (pair[0] in bar) == (bar[0] is None)]
 
-    def enter(self, node: Node, handle: int, number: int) -> None:
+    def enter(
+        self, node: Node, handle: int, number: int, device: int, only: "list[bytes] | None"
+    ) -> None:
+        """Go into a folder; `only` are the names in it that are wanted, if not all are."""
         depth = len(self.levels)
         try:
             os.fchdir(handle)  # the user may be allowed to list it, but not to look into it
             if depth >= MAX_DEPTH or len(node.path) > MAX_PATH:
                 raise OSError(errno.ENAMETOOLONG, "too deep")
-            names = self.names(node, handle)
+            names = self.names(node, handle) if only is None else [(name, False) for name in only]
+            names = self.free(node, names)
         except OSError as error:
             self.trouble(SCAN_OP, depth, node.name, error)
             names = []
         names.reverse()
-        self.levels.append(Level(node, handle, names, number))
+        self.levels.append(Level(node, handle, names, number, device))
 
     def leave(self) -> None:
         level = self.levels.pop()
@@ -134,6 +189,16 @@ class Walk:
             return
         if stat.S_ISSOCK(st.st_mode):
             return  # borg saves none
+        only = None
+        if handle is not None:
+            foreign = self.foreign(path, st.st_dev)
+            tags = [] if foreign else self.found_tags(handle)
+            if foreign or tags:
+                self.skip(MOUNT_OP if foreign else TAG_OP, depth, label)
+                only = tags
+            if tags and not self.keep_tags:
+                os.close(handle)
+                return
         number, self.listed = self.listed, self.listed + 1
         self.weight += len(path) + len(more)
         self.rows.append(entry(depth, label, st, more))
@@ -141,7 +206,24 @@ class Walk:
             node = above or Node(None, b"", os.path.dirname(path), os.open(b".", WAY))
             files[number] = (node, name, st.st_ctime_ns, depth)
         if handle is not None:
-            self.enter(Node(above, label if above is None else name, path, handle), handle, number)
+            node = Node(above, label if above is None else name, path, handle)
+            self.enter(node, handle, number, st.st_dev, only)
+
+    def foreign(self, path: bytes, device: int) -> bool:
+        """Is a folder another file system, which is not wanted? A named path always is."""
+        if self.only_in is None or not self.levels or path in self.only_in:
+            return False
+        return device != self.levels[-1].device
+
+    def found_tags(self, folder: int) -> "list[bytes]":
+        """The tags in a folder, in borg's order (helpers/fs.py, dir_is_tagged)."""
+        found = [CACHE_TAG] if self.caches and cache(folder) else []
+        return found + [tag for tag in self.tags if tag not in found and there(tag, folder)]
+
+    def skip(self, op: int, depth: int, label: bytes) -> None:
+        """Tell that a folder is left out, or what is in it."""
+        self.flush()
+        out.add(TROUBLE, struct.pack("<BiH", op, 0, depth), label)
 
     def step(self) -> bool:
         """List some more; is there more to list?"""

@@ -1,0 +1,32 @@
+"""What a reader leaves out by the user's options: tagged folders, and other file systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from borgpull.borg.inside.wire import MOUNT, TAG, BadFrame
+
+KEPT_PATHS = 20
+MAX_MOUNTS = 10_000
+
+
+@dataclass
+class Skipped:
+    """By the reader's word; paths as in the archive."""
+
+    tagged: int = 0  # folders that hold a tag
+    tagged_paths: list[str] = field(default_factory=list)  # the first KEPT_PATHS
+    mounts: list[str] = field(default_factory=list)  # where other file systems begin
+
+    def see(self, op: str, path: str, wanted: Sequence[str]) -> None:
+        """Raises BadFrame if the user wants nothing of this kind left out."""
+        if op not in wanted:
+            raise BadFrame(f"{path[:99]!r} is left out, which nobody wanted")
+        if op == TAG:
+            self.tagged += 1
+            self.tagged_paths += [path] if self.tagged <= KEPT_PATHS else []
+        elif op == MOUNT:
+            self.mounts.append(path)
+            if len(self.mounts) > MAX_MOUNTS:
+                raise BadFrame("mounts without end")

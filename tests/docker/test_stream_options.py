@@ -1,0 +1,95 @@
+"""stream: what its options leave out is what `borg create` leaves out, item by item."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.docker.test_stream import IMAGE, items
+from tests.support.lab import Client, Lab
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+TREE = "/srv/data"
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
+TAGGED = f"""
+cd {TREE}; mkdir -p cache/in fake short link/in loop/in fifo mark/in dir/.nobackup/in plain .dot/x
+printf '{SIGNATURE}\\n# more' >cache/CACHEDIR.TAG; echo 'Signature: no' >fake/CACHEDIR.TAG
+printf 'Signature: 8a' >short/CACHEDIR.TAG; ln -s ../cache/CACHEDIR.TAG link/CACHEDIR.TAG
+ln -s nowhere loop/.nobackup; : >mark/.nobackup; mkdir .dot/.nobackup
+echo x >dir/.nobackup/file; printf '{SIGNATURE}' >dir/.nobackup/CACHEDIR.TAG
+for folder in cache fake short link loop fifo mark dir plain .dot; do echo x >$folder/content; done
+setfacl -m u:alice:rwx plain/content; chown alice:crew mark/content plain
+"""
+ROUNDS = {
+    "caches": ("--exclude-caches",),
+    "present": ("--exclude-if-present", ".nobackup"),
+    "both": ("--exclude-caches", "--exclude-if-present", ".nobackup"),
+    "kept": ("--exclude-caches", "--exclude-if-present", ".nobackup", "--keep-exclude-tags"),
+    "pattern": ("--exclude-caches", "--exclude", "srv/data/cache", "--keep-exclude-tags"),
+    "numeric": ("--numeric-ids",),
+}
+TAGS = {
+    "caches": ["cache", "dir/.nobackup", "link"],
+    "present": [".dot", "dir", "mark"],
+    "both": [".dot", "cache", "dir", "link", "mark"],
+    "kept": [".dot", "cache", "dir", "dir/.nobackup", "link", "mark"],
+    "pattern": ["dir/.nobackup", "link"],
+}
+
+
+@pytest.fixture(scope="module")
+def client(lab: Lab) -> Client:
+    client = lab.client(IMAGE, MANY="10")
+    client.exec("sh", "-c", TAGGED)
+    return client
+
+
+def run(lab: Lab, client: Client, name: str, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = lab.pull("stream", client, "--archive", name, *words)["data"]
+    return found
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_it_is_what_borg_leaves_out(lab: Lab, client: Client, name: str) -> None:
+    words = ROUNDS[name]
+    data = run(lab, client, name, *words, TREE)
+    lab.by_hand(client, f"hand-{name}", *words, TREE)
+    found = items(lab, client, name)
+    assert found == items(lab, client, f"hand-{name}")
+    assert len(found) > 20
+    assert data["sent_bytes"] > 1000
+    if name in TAGS:
+        paths = [f"{TREE}/{path}" for path in TAGS[name]]
+        assert (data["tagged"]["folders"], sorted(data["tagged"]["paths"])) == (len(paths), paths)
+    else:
+        assert "tagged" not in data
+
+
+def test_another_file_system_is_told_and_a_named_one_is_saved(lab: Lab, client: Client) -> None:
+    """/dev/shm is another one in each container, and so is the volume of the laboratory."""
+    client.exec("sh", "-c", "mkdir /dev/shm/in; echo x >/dev/shm/in/file")
+    words = ("--exclude", "sys", "--exclude", "proc", "--exclude", "usr", "--one-file-system")
+    data = run(lab, client, "one", *words, "/")
+    left = [item["path"] for item in data["left_out"]]
+    assert TREE in left or "/srv" in left, left
+    names = lab.borg(client.name, "list", "--short", "::one").splitlines()
+    assert "etc/passwd" in names
+    assert not [name for name in names if name.startswith("srv/data/")]
+    run(lab, client, "two", *words, "/", TREE)
+    again = lab.borg(client.name, "list", "--short", "::two").splitlines()
+    assert "srv/data/plain/content" in again
+
+
+def test_a_named_path_with_a_tag_fails_the_run(lab: Lab, client: Client) -> None:
+    words = ("--init", client.address, "--exclude-caches", f"{TREE}/cache")
+    assert lab.plain("stream", "--json", *words).rc == 63
+
+
+def test_the_rate_is_kept(lab: Lab, client: Client) -> None:
+    client.exec("sh", "-c", f"mkdir {TREE}/big; head -c 8M /dev/urandom >{TREE}/big/file")
+    begun = time.monotonic()
+    data = run(lab, client, "slow", "--limit-rate", "2M", f"{TREE}/big")
+    assert data["sent_bytes"] > 8 << 20
+    assert time.monotonic() - begun > 3.7
