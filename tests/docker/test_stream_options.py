@@ -89,6 +89,6 @@ def test_a_named_path_with_a_tag_fails_the_run(lab: Lab, client: Client) -> None
 def test_the_rate_is_kept(lab: Lab, client: Client) -> None:
     client.exec("sh", "-c", f"mkdir {TREE}/big; head -c 8M /dev/urandom >{TREE}/big/file")
     begun = time.monotonic()
-    data = run(lab, client, "slow", "--limit-rate", "2M", f"{TREE}/big")
+    data = run(lab, client, "slow", "--limit-rate", "1M", f"{TREE}/big")
     assert data["sent_bytes"] > 8 << 20
-    assert time.monotonic() - begun > 3.7
+    assert time.monotonic() - begun > 7.5

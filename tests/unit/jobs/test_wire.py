@@ -25,6 +25,7 @@ from borgpull.jobs import (
     Prune,
     Restore,
     Route,
+    Skips,
     Tidy,
     from_json,
     to_json,
@@ -46,6 +47,9 @@ def jobs(draw: st.DrawFn, verb: str) -> Job:
         how = draw(st.sampled_from(sorted(WAYS)))
         there = st.none() if WAYS[how].here else st.from_type(Access)
         own |= {"how": st.just(how), "access": there}
+    if kind is Backup:
+        names = st.lists(st.sampled_from(["tag", ".nobackup"])).map(tuple)
+        own |= {"skips": st.builds(Skips, caches=st.just(True), tags=names)}
     if kind is Prune:
         own |= {"keep": st.builds(Keep, within=st.sampled_from([None, "2d"]), last=st.integers(1))}
     given_ = {item.name: own.get(item.name, ...) for item in fields(kind)}
