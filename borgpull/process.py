@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -221,11 +223,24 @@ class Running:
 
     def wait(self, timeout: float) -> int:
         try:
-            return self.popen.wait(signals.patience(timeout))
+            return self._ended(signals.patience(timeout))
         except subprocess.TimeoutExpired:
             raise CommandError(
                 [self.name], -1, self.stderr(), f"{self.name} does not end"
             ) from None
+
+    def _ended(self, seconds: float) -> int:
+        """As `Popen.wait`, which may hear of the end 50 ms late. Raises TimeoutExpired."""
+        begun = time.monotonic()
+        with contextlib.suppress(AttributeError, OSError):  # a system without it, or it is gone
+            pidfd = os.pidfd_open(self.popen.pid)
+            try:
+                poll = select.poll()
+                poll.register(pidfd, select.POLLIN)
+                poll.poll(min(seconds, 1e6) * 1000)
+            finally:
+                os.close(pidfd)
+        return self.popen.wait(max(begun + seconds - time.monotonic(), 0))
 
     def stderr(self) -> str:
         """The last lines it wrote to standard error, after giving the reader a moment."""
