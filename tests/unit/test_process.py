@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -83,3 +84,14 @@ def test_a_child_whose_lines_nobody_reads_goes_on() -> None:
         for _ in child.lines():
             break
     assert not child.alive()
+
+
+def test_a_child_is_waited_for_no_longer_than_said() -> None:
+    with running(["sh", "-c", "sleep 0.2; exit 7"], name="short") as child:
+        assert child.wait(20) == 7
+        assert child.wait(0) == 7
+    with running(["sleep", "60"], name="long") as child:
+        begun = time.monotonic()
+        with pytest.raises(CommandError):
+            child.wait(0.2)
+        assert 0.2 <= time.monotonic() - begun < 10
