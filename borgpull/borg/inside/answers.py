@@ -11,9 +11,9 @@ from typing import Any
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.content import Reader
 from borgpull.borg.inside.delta import Compared
-from borgpull.borg.inside.engine import READY, Engine
+from borgpull.borg.inside.engine import Engine
 from borgpull.borg.inside.extras import extra
-from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.slots import READY, Slot
 from borgpull.borg.inside.wire import Answer, BadFrame, End, Row, Stat
 
 UNSEEN = 2 * 10**9  # ns
@@ -41,17 +41,8 @@ class Run(Engine):
         else:
             super()._take(kind, content)
 
-    def _answered(self, number: int) -> Slot:
-        """The slot of the next answer. Raises BadFrame."""
-        if not self._asked or self._asked[0].number != number:
-            raise BadFrame("an answer that was not asked for")
-        slot = self._asked.popleft()
-        self._asked_bytes -= slot.st.st_size
-        self._answers += 1
-        return slot
-
     def _whole(self, answer: Answer, end: End, data: bytes) -> None:
-        slot = self._answered(answer.number)
+        slot = self.asked.answered(answer.number)
         if answer.stage:
             self._failed(slot, _OPS[answer.stage], answer.errno)
             return
@@ -60,7 +51,7 @@ class Run(Engine):
         self._finish(slot, self._saving[2].small(data), len(data), end)
 
     def _large(self, answer: Answer) -> None:
-        slot = self._answered(answer.number)
+        slot = self.asked.answered(answer.number)
         self._opened(slot, answer)
         assert self._saving is not None
         reader = self._reader(slot)
@@ -79,11 +70,11 @@ class Run(Engine):
 
     def _reader(self, slot: Slot) -> Reader:
         size = slot.st.st_size
-        if self.known is None or not slot.base:
+        if self.asked.known is None or not slot.base:
             return Reader(self._channel, size)
         assert self._saving is not None
-        pieces = [piece[:2] for piece in self.known.pieces(slot.base)]
-        whole, seen = self.known.sums.of(slot.base), self._saving[1].seen_chunk
+        pieces = [piece[:2] for piece in self.asked.known.pieces(slot.base)]
+        whole, seen = self.asked.known.sums.of(slot.base), self._saving[1].seen_chunk
         return Compared(self._channel, size, pieces, whole, seen)
 
     def _opened(self, slot: Slot, answer: Answer) -> None:
@@ -119,8 +110,8 @@ class Run(Engine):
             self._tell.changed(slot.path)
         elif slot.status != "U" and not self._may_change_unseen(st):
             self._files.memorize(slot.hash, st, ids)
-            if self.known is not None:
-                self.known.memorized(slot)
+            if self.asked.known is not None:
+                self.asked.known.memorized(slot)
         archive.stats.nfiles += 1
         self._made(slot, chunks)
         self._advance()
@@ -133,7 +124,7 @@ class Run(Engine):
 
     def _again(self, number: int, row: Row) -> None:
         """A file has become something else since it was listed: a symlink, say."""
-        slot = self._answered(number)
+        slot = self.asked.answered(number)
         if stat.S_ISREG(row.st.st_mode) or stat.S_ISDIR(row.st.st_mode):
             raise BadFrame("a file that has become a file")
         self._links.free(slot)

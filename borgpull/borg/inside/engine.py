@@ -9,43 +9,40 @@ from __future__ import annotations
 import itertools
 import os
 import stat
-from collections import Counter, deque
+from collections import Counter
 from typing import Any
 
 from borgpull.borg.inside import filescache, wire
+from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
-from borgpull.borg.inside.extras import extra
 from borgpull.borg.inside.fields import Fields, stored
-from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import Manifest
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.skipped import Skipped
-from borgpull.borg.inside.slots import FirstNames, Queue, Slot
+from borgpull.borg.inside.slots import (
+    ASKED,
+    KNOWN,
+    LATER,
+    LETTERS,
+    READY,
+    TYPES,
+    FirstNames,
+    Queue,
+    Slot,
+    of_row,
+)
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.wire import BadFrame, Row
 
-# Files, and their bytes, that are asked for before the first one has come.
-MAX_ASKED, MAX_ASKED_BYTES = 4096, 32 << 20
 # We ask for more, and look at the clock, after so many frames: each time costs as much as a file
 # does. With fewer files asked for, we do so after each frame.
 TURNS, FEW_ASKED = 32, 512
 # The helper learns after so many entries how far this side is.
 DONE_EVERY = 1024
 MAX_NAMES = 1_000_000  # of users, and of groups
-# States of an entry: known to the files cache; asked for; another name of a file; finished.
-KNOWN, ASKED, LATER, READY = range(4)
-LETTERS = {
-    stat.S_IFDIR: "d",
-    stat.S_IFLNK: "s",
-    stat.S_IFIFO: "f",
-    stat.S_IFBLK: "b",
-    stat.S_IFCHR: "c",
-}
-# By kind: the letter that `ls -l` has.
-TYPES = {kind: stat.filemode(kind)[0] for kind in (stat.S_IFREG, *LETTERS)}
 
 
 class Engine:
@@ -64,16 +61,13 @@ class Engine:
         self._tell, self._saving = teller, saving
         if saving is not None:
             self._files = filescache.Files(saving[1])
-        self.known: Known | None = None  # with a reader that can compare
         self.reread: Reread | None = None
         self.manifest: Manifest | None = None
         self.fields = Fields()
         self._queue = Queue()
-        self._unsent: deque[Slot] = deque()
-        self._asked: deque[Slot] = deque()  # in the order of their answers
-        self._asked_bytes = 0
+        self.asked = Asked(channel)
         self._links = FirstNames()
-        self._count = self._answers = self._done = 0
+        self._count = self._done = 0
         self._total: int | None = None  # entries, once the listing is at its end
         self.items: Counter[str] = Counter()  # by borg's type letters
         self._last = ""  # the path of the last item
@@ -87,14 +81,14 @@ class Engine:
             if self._total is not None and not self._queue:
                 break
             self._take(*self._channel.frame())
-            if turn % TURNS == 0 or len(self._asked) < FEW_ASKED:
+            if turn % TURNS == 0 or len(self.asked) < FEW_ASKED:
                 self._ask()
                 self._tend()
         self._tend()
         self._channel.ask(wire.FINISH)
         self._channel.push()
         kind, content = self._channel.frame()
-        if kind != wire.BYE or wire.bye(content) != (self._count, self._answers):
+        if kind != wire.BYE or wire.bye(content) != (self._count, self.asked.answers):
             raise BadFrame("the last word is missing, or its counts are wrong")
 
     def _tend(self) -> None:
@@ -140,9 +134,9 @@ class Engine:
             self._tell.status("-", path)
             self.items["-"] += 1
         elif kind == stat.S_IFREG:
-            self._file(_slot(number, path, row, LATER))
+            self._file(of_row(number, path, row, LATER))
         else:
-            self._add(self._special(_slot(number, path, row, READY)))
+            self._add(self._special(of_row(number, path, row, READY)))
 
     def _special(self, slot: Slot) -> Slot:
         """Fill in a slot of anything but a regular file."""
@@ -196,16 +190,13 @@ class Engine:
                 slot.base = ids
                 self._want(slot, "U", first=first)
         else:
-            if self.known is not None and not slot.extra.closed:
-                slot.base = self.known.base(slot)
+            if self.asked.known is not None and not slot.extra.closed:
+                slot.base = self.asked.known.base(slot)
             self._want(slot, "M" if known else "A", first=first)
 
     def _want(self, slot: Slot, status: str, *, first: bool = False) -> None:
         slot.state, slot.status = ASKED, status
-        if first:  # all that is behind it waits for it
-            self._unsent.appendleft(slot)
-        else:
-            self._unsent.append(slot)
+        self.asked.want(slot, first=first)
 
     def _trouble(self, trouble: wire.Trouble) -> None:
         path = self._places.path(trouble.depth, trouble.name)
@@ -216,17 +207,8 @@ class Engine:
                 self._tell.failed(path, trouble.op, trouble.errno)
 
     def _ask(self) -> None:
-        """Ask for files, as many as may be on their way; and tell how far we are."""
-        while (
-            self._unsent
-            and len(self._asked) < MAX_ASKED
-            and (not self._asked or self._asked_bytes < MAX_ASKED_BYTES)
-        ):
-            slot = self._unsent.popleft()
-            self._asked.append(slot)
-            self._asked_bytes += slot.st.st_size
-            if self.known is None or not self.known.compare(self._channel, slot):
-                self._channel.ask(wire.READ, slot.number)
+        """Ask for files, and tell how far we are."""
+        self.asked.send()
         done = self._queue.head.number if self._queue else self._count
         # The helper may wait for our word before it lists on.
         if done - self._done >= (DONE_EVERY if self._queue else 1):
@@ -314,9 +296,3 @@ class Engine:
         self._links.free(slot)
         slot.state = READY
         self._advance()
-
-
-def _slot(number: int, path: str, row: Row, state: int) -> Slot:
-    slot = Slot(number, path, row.st, extra(row.extra), state)
-    slot.weight += len(row.extra)
-    return slot

@@ -5,16 +5,29 @@ A client says how many there are, and how long. So both have bounds, in bytes.
 
 from __future__ import annotations
 
+import stat
 from collections import deque
 from typing import Any, NamedTuple
 
-from borgpull.borg.inside.extras import Extra
-from borgpull.borg.inside.wire import BadFrame, Stat
+from borgpull.borg.inside.extras import Extra, extra
+from borgpull.borg.inside.wire import BadFrame, Row, Stat
 
 # The helper lists some 17,000 entries ahead at most, and 12 MiB of their paths and attributes.
 MAX_QUEUE, MAX_QUEUED = 20_000, 32 << 20
 # Of all first names, with what a name costs beside its text.
 MAX_LINKED, COST = 2 << 30, 400
+
+# States of an entry: known to the files cache; asked for; another name of a file; finished.
+KNOWN, ASKED, LATER, READY = range(4)
+LETTERS = {
+    stat.S_IFDIR: "d",
+    stat.S_IFLNK: "s",
+    stat.S_IFIFO: "f",
+    stat.S_IFBLK: "b",
+    stat.S_IFCHR: "c",
+}
+# By kind: the letter that `ls -l` has.
+TYPES = {kind: stat.filemode(kind)[0] for kind in (stat.S_IFREG, *LETTERS)}
 
 
 class Slot:
@@ -39,6 +52,13 @@ class Slot:
     @property
     def inode(self) -> tuple[int, int]:
         return self.st.st_ino, self.st.st_dev
+
+
+def of_row(number: int, path: str, row: Row, state: int) -> Slot:
+    """The slot of an entry of the listing."""
+    slot = Slot(number, path, row.st, extra(row.extra), state)
+    slot.weight += len(row.extra)
+    return slot
 
 
 class Queue:

@@ -136,7 +136,7 @@ def create(
         archive = new_archive(args, repository, key, manifest, cache)
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
         run = Run(channel, places, promise, teller, saving)
-        run.known = known if orders["compares"] else None
+        run.asked.known = known if orders["compares"] else None
         run.reread = rereading(orders["reread"], known.sums)
         run.manifest = made.manifest if made else None
         run.may_skip = orders["may_skip"]

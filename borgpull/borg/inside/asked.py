@@ -1,0 +1,58 @@
+"""The files whose content is asked for, or will be: in the order of their answers."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.known import Known
+from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.wire import BadFrame
+
+# Files, and their bytes, that are asked for before the first one has come.
+MAX_ASKED, MAX_ASKED_BYTES = 4096, 32 << 20
+
+
+class Asked:
+    """Thousands of questions are on their way at a time, so that no round trip is waited for."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.known: Known | None = None  # with a reader that can compare
+        self._unsent: deque[Slot] = deque()
+        self._sent: deque[Slot] = deque()
+        self._bytes = 0
+        self.answers = 0
+
+    def __len__(self) -> int:
+        """How many have not been answered."""
+        return len(self._sent)
+
+    def want(self, slot: Slot, *, first: bool) -> None:
+        """`first`: all that is behind it waits for it."""
+        if first:
+            self._unsent.appendleft(slot)
+        else:
+            self._unsent.append(slot)
+
+    def send(self) -> None:
+        """Ask for as many as may be on their way; `push` of the channel sends it."""
+        sent = self._sent
+        while (
+            self._unsent and len(sent) < MAX_ASKED and (not sent or self._bytes < MAX_ASKED_BYTES)
+        ):
+            slot = self._unsent.popleft()
+            sent.append(slot)
+            self._bytes += slot.st.st_size
+            if self.known is None or not self.known.compare(self._channel, slot):
+                self._channel.ask(wire.READ, slot.number)
+
+    def answered(self, number: int) -> Slot:
+        """The slot of the next answer. Raises BadFrame."""
+        if not self._sent or self._sent[0].number != number:
+            raise BadFrame("an answer that was not asked for")
+        slot = self._sent.popleft()
+        self._bytes -= slot.st.st_size
+        self.answers += 1
+        return slot
