@@ -17,7 +17,6 @@ from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order
 from borgpull.borg.messages import FileWarning
 from borgpull.borg.spares import Spares
-from borgpull.client.mounts import KERNEL
 from borgpull.errors import (
     ArchiveExists,
     ConnectionLost,
@@ -28,14 +27,13 @@ from borgpull.errors import (
 from borgpull.events import Emit
 from borgpull.methods import METHODS, Source
 from borgpull.methods.base import Verdict
-from borgpull.ops import conclusion, named
+from borgpull.ops import conclusion, findings, named
+from borgpull.ops.findings import some
 from borgpull.ops.workspace import locked_borg, private_folder
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
 from borgpull.results import Result
 from borgpull.state import ledger
 from borgpull.trees.folders import lies_in
-
-SHOWN_PATHS = 20
 
 
 def run(job: jobs.Backup, emit: Emit) -> Result:
@@ -141,7 +139,7 @@ def _save(
         raise ConnectionLost(f"the connection to {job.client} broke during the run")
     final = done.name.removesuffix(mark)
     source.rename(verdict, final)
-    tell_findings(verdict, allowed, vanished, source, emit)
+    findings.tell(verdict, allowed, vanished, source, emit)
     for item in _attributes(done):
         where = {"path": "/" + item.path.strip("/")} if item.path else {}
         events.warning(emit, f"not saved: {item.text}", **where)
@@ -183,12 +181,12 @@ def judge_warnings(
         else:
             lost.append(f"{path} ({found.text})")
     if lost or done.more_warnings:
-        raise LostData(f"{len(lost) + done.more_warnings} not saved: {_some(lost)}")
+        raise LostData(f"{len(lost) + done.more_warnings} not saved: {some(lost)}")
     if denied:
-        raise Unreadable(f"{len(denied)} may not be read: {_some(denied)}")
+        raise Unreadable(f"{len(denied)} may not be read: {some(denied)}")
     known_codes = done.returncode in (0, 1) or 100 <= done.returncode <= 107
     if done.returncode != 0 and done.not_understood:
-        said = _some(done.not_understood)
+        said = some(done.not_understood)
         raise LostData(f"borg gave an unknown warning (exit code {done.returncode}): {said}")
     if not known_codes or (done.returncode != 0 and not done.warnings):
         raise LostData(f"borg warned (exit code {done.returncode}) and did not say of what")
@@ -210,7 +208,7 @@ def judge_vanished(done: Created, source: Source) -> list[str]:
     if back:
         again = ["/" + path for path in back]
         raise LostData(
-            f"{len(again)} were replaced or gone for a moment, and are not saved: {_some(again)}",
+            f"{len(again)} were replaced or gone for a moment, and are not saved: {some(again)}",
             hint="run again; the archive keeps its .unverified name",
         )
     return ["/" + path.strip("/") for path in paths]
@@ -220,47 +218,13 @@ def judge_verdict(verdict: Verdict) -> None:
     """Raises VerificationFailed if files were cut short, LostData if others are missing."""
     if verdict.cut:
         paths = ["/" + path for path in verdict.cut]
-        raise VerificationFailed(f"{len(paths)} shorter in the archive: {_some(paths)}")
+        raise VerificationFailed(f"{len(paths)} shorter in the archive: {some(paths)}")
     if verdict.lost:
         raise LostData(
-            f"{len(verdict.lost)} on the client, and not in the archive: {_some(verdict.lost)}",
+            f"{len(verdict.lost)} on the client, and not in the archive: {some(verdict.lost)}",
             hint="look at the files named above, or exclude them; pipe has no limits of SFTP; "
             "the archive keeps its .unverified name",
         )
-
-
-def _some(paths: Sequence[str]) -> str:
-    rest = len(paths) - SHOWN_PATHS
-    return ", ".join(paths[:SHOWN_PATHS]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def tell_findings(
-    verdict: Verdict,
-    allowed: Sequence[str],
-    vanished: Sequence[str],
-    source: Source,
-    emit: Emit,
-) -> None:
-    for path in verdict.changed:
-        events.warning(emit, "changed while it was saved", path="/" + path)
-    for path in vanished:
-        events.warning(emit, "vanished while it was saved", path=path)
-    for path in verdict.came:
-        events.warning(emit, "came while the client was saved: not in the archive", path="/" + path)
-    for path in source.reread["differs"] if source.reread else ():
-        text = "its content has changed, and its times and size have not: it is saved as it is now"
-        events.warning(emit, text, path="/" + path)
-    for path in allowed:
-        events.warning(emit, "not saved, as allowed", path=path)
-    if source.tagged is not None and source.tagged["folders"]:
-        some = ", ".join(source.tagged["paths"][:SHOWN_PATHS])
-        events.note(emit, f"left out by a tag: {source.tagged['folders']} folders, say {some}")
-    for item in source.left_out:
-        text = f"left out: {item['path']} ({item['fstype']})"
-        if "asked" in item:
-            events.warning(emit, f"{text}; name it as a path to have it saved")
-        elif item["fstype"] not in KERNEL:
-            events.note(emit, text)
 
 
 def _report(
