@@ -4,6 +4,7 @@ script of frames. `python3 -m tests.support.engine_alone CASE` prints what it fo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -123,6 +124,8 @@ class Engine:
             "compares": compares,
             "reread": reread,
             "manifest": None,
+            "rate": None,
+            "may_skip": [],
         }
         self._tell({"argv": words, **orders})
         threading.Thread(target=self._send, args=(frames,), daemon=True).start()
@@ -160,7 +163,9 @@ class Engine:
         threading.Thread(target=self._drain, daemon=True).start()
         found = 0
         while self.child.poll() is None:
-            pages = Path(f"/proc/{self.child.pid}/statm").read_text().split()
+            pages: list[str] = []
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                pages = Path(f"/proc/{self.child.pid}/statm").read_text().split()
             found = max(found, int(pages[1]) * 4 >> 10 if len(pages) > 1 else 0)
             if found > 3000:
                 self.child.kill()
