@@ -113,6 +113,9 @@ class Walk:
         skips = dict(plan.get("skips") or {})  # type: ignore[call-overload]
         self.caches = bool(skips.get("caches"))
         self.tags = [bytes.fromhex(name) for name in skips.get("tags", [])]
+        # A path would lead out of its folder, and a key may be limited to some paths.
+        if any(b"/" in tag or tag in (b"", b".", b"..") for tag in self.tags):
+            raise SystemExit(4)
         self.keep_tags = bool(skips.get("keep_tags"))
         # The named paths, if no other file system than theirs is wanted.
         named = skips.get("one_file_system")
