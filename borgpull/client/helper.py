@@ -211,5 +211,18 @@ def look(session: Session, paths: Sequence[str], *, sudo: bool) -> list[bool]:
     return there(rest[wire.HEAD.size :], len(paths))
 
 
+def python(session: Session) -> str:
+    """The version of the Python that runs the helper there; "" if none does.
+
+    Raises ConnectionLost.
+    """
+    done = session.run(*shell.WORDS, stdin=question([]))
+    _, _, rest = done.stdout.partition(MARK)
+    try:
+        return ".".join(str(int(part)) for part in json.loads(rest[wire.HEAD.size :])["python"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
 def _hex(path: str) -> str:
     return os.fsencode(path).hex()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from borgpull import jobs
-from borgpull.client import room
+from borgpull.client import helper, room
 from borgpull.client.borg import choose, relay, ssh_program
 from borgpull.client.folder import Place
 from borgpull.client.setup import probe
@@ -168,7 +168,8 @@ def client_checks(route: jobs.Route, places: Places, client: str, folder: Path) 
         config = to_client(route, places, client, folder)
         with connected(config, folder) as session:
             sftp_found, shell_found = sftp_checks(config, folder), shell_checks(session)
-            return [*found, *sftp_found, *shell_found, *neither_check(sftp_found, shell_found)]
+            found += [*sftp_found, *shell_found, *neither_check(sftp_found, shell_found)]
+            return [*found, *reader_check(session, sftp_found, shell_found)]
     except BorgpullError as error:
         return [*found, check("login and sftp", False, error.message, error.hint)]
 
@@ -195,6 +196,22 @@ def neither_check(by_sftp: Sequence[Check], by_shell: Sequence[Check]) -> list[C
         return []
     said, hint = by_shell[0]["text"], by_shell[0]["hint"]
     return [check("methods", False, f"neither SFTP nor a shell for this login; {said}", hint)]
+
+
+def reader_check(
+    session: Session, by_sftp: Sequence[Check], by_shell: Sequence[Check]
+) -> list[Check]:
+    """What would read for `stream`, and whether it can restore; nothing for a key of `pipe`."""
+    if by_shell[0]["name"] not in ("user", "shell"):
+        return []
+    if version := helper.python(session):
+        free = by_shell[0]["name"] == "user"
+        text = f"the reader is python ({version})"
+        return [check("stream", True, f"{text}; restore works by it, too" if free else text)]
+    text = "no python3 of 3.6 or newer runs there"
+    text = f"the reader is sftp: {text}" if by_sftp[0]["ok"] else f"no reader: {text}, and no SFTP"
+    hint = "restore by stream needs that Python; docs/restore.md has other ways"
+    return [check("stream", None, text, hint)]
 
 
 def shell_checks(session: Session) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.support.lab import Client, Lab
 
 pytestmark = pytest.mark.docker
 
+PYTHON = r"the reader is python \(3\.\d+\.\d+\); restore works by it, too"
 KEYS = "/etc/ssh/authorized_keys/root"
 OURS = "ours, which is sent; pipe works, and socat, agent, forward if its sshd forwards (not tried)"
 
@@ -31,13 +33,17 @@ def test_ours_is_sent(lab: Lab, client: Client) -> None:
     assert client.exec("find", "/tmp", "/var", "/root", "/run", "/dev/shm") == before
     assert found["borg there"]["text"] == OURS
     assert found["user"]["text"] == "on the client we are root"
+    assert found["stream"]["text"].startswith("the reader is sftp: no python3 of 3.6 or newer")
+    assert "restore by stream needs that Python" in found["stream"]["hint"]
     assert "Linux x86_64; has find, getfattr, gzip, sha256sum, tar" in found["client"]["text"]
 
 
 def test_its_own_borg_where_ours_does_not_fit(lab: Lab) -> None:
     """By the old one that is there; its ssh is new enough for agent, and it has no socat."""
     client = lab.client("borgpull-borg12-client", SEED="0")
-    assert checks(lab, client)["borg there"]["text"] == OURS
+    found = checks(lab, client)
+    assert found["borg there"]["text"] == OURS
+    assert re.fullmatch(PYTHON, found["stream"]["text"])
     client.exec("rm", "/usr/bin/sha256sum")
     text = checks(lab, client)["borg there"]["text"]
     assert text.startswith("its own, by --client-borg /usr/bin/borg; pipe works, and agent, ")
@@ -50,9 +56,10 @@ def test_its_own_borg_where_ours_does_not_fit(lab: Lab) -> None:
     ("command", "name", "text"),
     [
         ("/usr/lib/openssh/sftp-server -R", "shell", "no shell on the client"),
+        ("/usr/lib/openssh/sftp-server -R", "stream", "the reader is sftp: no python3"),
         ("echo borgpull-forced /etc", "borg there", "the key saves /etc by pipe, and does"),
     ],
-    ids=["sftp", "pipe"],
+    ids=["sftp", "reader", "pipe"],
 )
 def test_a_key_that_is_limited(
     lab: Lab, client: Client, command: str, name: str, text: str
