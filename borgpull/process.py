@@ -232,7 +232,9 @@ class Running:
     def _ended(self, seconds: float) -> int:
         """As `Popen.wait`, which may hear of the end 50 ms late. Raises TimeoutExpired."""
         begun = time.monotonic()
-        with contextlib.suppress(AttributeError, OSError):  # a system without it, or it is gone
+        if not self.alive():  # its number may be another process's by now
+            return self.popen.returncode
+        with contextlib.suppress(AttributeError, OSError):  # a system may not have it
             pidfd = os.pidfd_open(self.popen.pid)
             try:
                 poll = select.poll()

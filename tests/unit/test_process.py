@@ -95,3 +95,23 @@ def test_a_child_is_waited_for_no_longer_than_said() -> None:
         with pytest.raises(CommandError):
             child.wait(0.2)
         assert 0.2 <= time.monotonic() - begun < 10
+
+
+def test_a_kernel_without_pidfds_only_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_pid: int) -> int:
+        raise PermissionError  # as by an old seccomp profile
+
+    monkeypatch.setattr(os, "pidfd_open", denied)
+    with running(["sh", "-c", "sleep 0.2; exit 7"], name="short") as child:
+        assert child.wait(20) == 7
+
+
+def test_a_number_of_a_child_that_is_gone_is_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process may have it by now."""
+    with running(["sh", "-c", "exit 7"], name="short") as child:
+        while child.alive():
+            time.sleep(0.01)
+        monkeypatch.setattr(os, "pidfd_open", lambda _pid: pytest.fail("it was asked for"))
+        assert child.wait(20) == 7
