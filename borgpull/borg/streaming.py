@@ -76,7 +76,7 @@ class Engine:
             if item is not None and item[0] == "stderr" and item[1].startswith(_SKIPPED):
                 found = json.loads(item[1])
                 del found["type"]
-                self.skipped = Skipped(**found)
+                self.skipped.add(Skipped(**found))
                 continue
             yield item
 

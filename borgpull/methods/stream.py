@@ -23,7 +23,7 @@ from borgpull.borg.named import absolute
 from borgpull.borg.streaming import Report
 from borgpull.client.facts import Facts
 from borgpull.client.hello import bars
-from borgpull.client.mounts import of_client
+from borgpull.client.mounts import of_client, parse
 from borgpull.errors import (
     BorgFailed,
     BorgpullError,
@@ -134,6 +134,7 @@ class Streamed(Source):
         self.reader = started.name
         self._reader = READERS[started.name]
         self._mounts = of_client(facts.mounts or None, job.paths, started.hollow)
+        self._types = parse(facts.mounts)
         self._plan = plans.plan(job, self._mounts)
         self._report: Report | None = None
         self._waits = False  # does a whole archive wait for its name?
@@ -197,7 +198,8 @@ class Streamed(Source):
         told = {item["path"]: item for item in self.left_out}
         for path in found.mounts:
             mount = absolute(path)
-            told.setdefault(mount, {"path": mount, "fstype": "unknown"})
+            fstype = self._types.get(mount, "unknown")
+            told.setdefault(mount, {"path": mount, "fstype": fstype})
         self.left_out = tuple(told.values())
         if self._job.skips.reasons():
             paths = list(map(absolute, found.tagged_paths))

@@ -38,8 +38,8 @@ def tell(
     for path in allowed:
         events.warning(emit, "not saved, as allowed", path=path)
     if source.tagged is not None and source.tagged["folders"]:
-        some = ", ".join(source.tagged["paths"][:SHOWN_PATHS])
-        events.note(emit, f"left out by a tag: {source.tagged['folders']} folders, say {some}")
+        named = ", ".join(source.tagged["paths"][:SHOWN_PATHS])
+        events.note(emit, f"left out by a tag: {source.tagged['folders']} folders, say {named}")
     for item in source.left_out:
         text = f"left out: {item['path']} ({item['fstype']})"
         if "asked" in item:

@@ -73,6 +73,7 @@ def test_another_file_system_is_told_and_a_named_one_is_saved(lab: Lab, client: 
     data = run(lab, client, "one", *words, "/")
     left = [item["path"] for item in data["left_out"]]
     assert TREE in left or "/srv" in left, left
+    assert "unknown" not in [item["fstype"] for item in data["left_out"]], data["left_out"]
     names = lab.borg(client.name, "list", "--short", "::one").splitlines()
     assert "etc/passwd" in names
     assert not [name for name in names if name.startswith("srv/data/")]

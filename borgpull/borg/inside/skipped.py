@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from borgpull.borg.inside.wire import MOUNT, TAG, BadFrame
@@ -30,3 +30,14 @@ class Skipped:
             self.mounts.append(path)
             if len(self.mounts) > MAX_MOUNTS:
                 raise BadFrame("mounts without end")
+
+    def parts(self) -> Iterator[Skipped]:
+        """The same in parts that are added up: no line of our own may be as long as all paths."""
+        yield Skipped(self.tagged)
+        yield from (Skipped(tagged_paths=[path]) for path in self.tagged_paths)
+        yield from (Skipped(mounts=[path]) for path in self.mounts)
+
+    def add(self, part: Skipped) -> None:
+        self.tagged += part.tagged
+        self.tagged_paths += part.tagged_paths
+        self.mounts += part.mounts

@@ -124,7 +124,7 @@ def create(
         run = Run(channel, places, promise, teller, None)
         run.may_skip = orders["may_skip"]
         run.run()
-        teller.line({"type": SKIPPED_LINE, **asdict(run.skipped)})
+        tell_skipped(teller, run)
         return
     filescache.use()
     with contextlib.ExitStack() as stack:
@@ -144,7 +144,7 @@ def create(
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
-        teller.line({"type": SKIPPED_LINE, **asdict(run.skipped)})
+        tell_skipped(teller, run)
         teller.line(report(archive, run, promise, channel))
         archive.name, verified = name_of_archive(control)
         archive.save(comment=args.comment, timestamp=args.timestamp)
@@ -153,6 +153,11 @@ def create(
         if made is not None and verified:
             made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
+
+
+def tell_skipped(teller: Teller, run: Run) -> None:
+    for part in run.skipped.parts():
+        teller.line({"type": SKIPPED_LINE, **asdict(part)})
 
 
 def new_archive(args: Any, repository: Any, key: Any, manifest: Any, cache: Any) -> Any:
