@@ -21,13 +21,18 @@ printf 'Signature: 8a' >short/CACHEDIR.TAG; ln -s ../cache/CACHEDIR.TAG link/CAC
 ln -s nowhere loop/.nobackup; : >mark/.nobackup; mkdir .dot/.nobackup
 echo x >dir/.nobackup/file; printf '{SIGNATURE}' >dir/.nobackup/CACHEDIR.TAG
 for folder in cache fake short link loop fifo mark dir plain .dot; do echo x >$folder/content; done
+ln cache/content plain/linked; ln plain/content mark/in/linked; ln cache/CACHEDIR.TAG fake/linked
+mkdir mark/.nobackup.d cache/in/cache; ln -s ../cache/.nobackup dir/.nobackup/.nobackup
 setfacl -m u:alice:rwx plain/content; chown alice:crew mark/content plain
 """
 ROUNDS = {
     "caches": ("--exclude-caches",),
     "both": ("--exclude-caches", "--exclude-if-present", ".nobackup"),
     "kept": ("--exclude-caches", "--exclude-if-present", ".nobackup", "--keep-exclude-tags"),
-    "pattern": ("--exclude-caches", "--exclude", "srv/data/cache", "--keep-exclude-tags"),
+    "pattern": (
+        *("--exclude-caches", "--keep-exclude-tags", "--one-file-system"),
+        *("--exclude", "srv/data/cache", "--exclude", "*/link/CACHEDIR.TAG"),
+    ),
     "numeric": ("--numeric-ids",),
 }
 TAGS = {
