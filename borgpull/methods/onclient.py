@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +167,12 @@ class OnClient(ByCommands):
         starts = self._mounts.starts(self._roots)
         self._counting = self._pool.submit(losses.by_borg, self._place, starts, skip)
         return super().verify(done)
+
+    def rename(self, verdict: Verdict, name: str) -> None:
+        """A client's sshd may allow one session at a time, and the count has one."""
+        if self._counting is not None and self._renaming.opens_session():
+            wait([self._counting])
+        super().rename(verdict, name)
 
     def losses(self) -> dict[str, int | None]:
         assert self._counting is not None

@@ -67,6 +67,10 @@ class Renaming:
         self._stack.callback(own.close)  # without this, its end would be awaited
         self._begun = names, own, child
 
+    def opens_session(self) -> bool:
+        """Will it open a session on the client? None that was started ahead waits there."""
+        return self._rename is not None and (self._begun is None or not self._begun[2].alive())
+
     def __call__(self, old: str, new: str) -> None:
         """Raises ConnectionLost, borg's errors, VerificationFailed."""
         if self._rename is None:

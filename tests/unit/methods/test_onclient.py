@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +14,9 @@ import pytest
 
 from borgpull.addresses import Target
 from borgpull.borg.command import Borg
+from borgpull.client.facts import Facts
 from borgpull.jobs import Access, Backup
-from borgpull.methods import onclient
+from borgpull.methods import commands, onclient
 
 
 class Enough(Exception):
@@ -58,3 +61,37 @@ def test_the_ledger_has_looked_before_the_way_opens(
     with pytest.raises(Enough), opened:
         pass
     assert seen == ["connected", "same machine", "placed", "ledger", "guarded", "way"]
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_a_renaming_that_opens_a_session_waits_for_the_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, opens: bool
+) -> None:
+    """An sshd with `MaxSessions 1` would refuse one of them."""
+    seen: list[str] = []
+
+    def count(*_: object) -> dict[str, int]:
+        time.sleep(0.5)
+        seen.append("counted")
+        return {"times": 2}
+
+    class Renaming:
+        opens_session = staticmethod(lambda: opens)
+
+        def __call__(self, *_: str) -> None:
+            seen.append("renamed")
+
+    monkeypatch.setattr("borgpull.methods.losses.by_borg", count)
+    monkeypatch.setattr(commands, "verify", lambda *_: None)
+    session = SimpleNamespace(config=SimpleNamespace(target="web1"))
+    place: Any = SimpleNamespace(facts=Facts(), folder="/tmp/x", session=session)
+    there: Any = SimpleNamespace(place=place, server=None)
+    job = Backup(verb="pipe", access=Access(target=Target(host="web1")))
+    verdict: Any = SimpleNamespace(done=SimpleNamespace(name="a.unverified"))
+    with ThreadPoolExecutor(1) as pool:
+        parts: Any = (job, there, None, tmp_path, pool, lambda _: None, Renaming())
+        source = onclient.OnClient(*parts)
+        source.verify(verdict)
+        source.rename(verdict, "a")
+        assert source.losses() == {"times": 2}
+    assert seen == (["counted", "renamed"] if opens else ["renamed", "counted"])

@@ -92,6 +92,7 @@ def test_it_is_started_once_and_taken(told: Path) -> None:
         renaming.prepare(ORDER)
         renaming.prepare(ORDER)
         assert client.started == [("a.unverified", "a", True)]
+        assert not renaming.opens_session()
         time.sleep(0.3)
         assert serving(told) == []
         renaming("a.unverified", "a")
@@ -127,6 +128,7 @@ def test_what_is_not_started_ahead(order: Order, ahead: bool) -> None:
     with client.renaming(ahead=ahead) as renaming:
         renaming.prepare(order)
         assert client.started == []
+        assert renaming.opens_session()
         renaming("x.unverified", "x")
     assert client.started == [("x.unverified", "x", False)]
 
