@@ -118,7 +118,7 @@ class OnClient(Group):
         option(
             "--reader",
             **one_of(READERS),
-            text="What reads for stream: a Python there, or SFTP.",
+            text="What reads for stream: a Python there, its find, or SFTP.",
             show_default="what the client has",
         ),
     ] = None

@@ -44,6 +44,7 @@ ANSWER_SECONDS, END_SECONDS = 60.0, 30.0
 CREATE_ARGS: tuple[str, ...] = ()
 SEES_ALL: bool = True
 COMPARES: bool = True
+LOSES: tuple[str, ...] = ()
 
 
 def source() -> bytes:

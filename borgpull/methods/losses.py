@@ -23,14 +23,17 @@ Losses = dict[str, int | None]
 Shell = Callable[[bytes], bytes]
 
 
-def by_sftp(config: SshConfig, paths: Sequence[str], skip: Sequence[str]) -> Losses:
+def by_sftp(
+    config: SshConfig, paths: Sequence[str], skip: Sequence[str], *, sudo: bool = False
+) -> Losses:
     """Number of files by NAMES; None if the client lacks a shell or the tool to count.
 
     `paths` are walked, but not what is at or below `skip`: the mounts that were left out.
     """
 
     def shell(text: bytes) -> bytes:
-        return run(config.command("sh", "-s"), timeout=TIMEOUT, stdin=text, check=False).stdout
+        argv = config.command(*as_root(sudo), "sh", "-s")
+        return run(argv, timeout=TIMEOUT, stdin=text, check=False).stdout
 
     return _counted(shell, NAMES, ("count.sh", "count_sftp.sh", "count_times.sh"), paths, skip)
 

@@ -281,7 +281,9 @@ class Streamed(Source):
 
     def losses(self) -> dict[str, int | None]:
         """Times are counted while the archive is made; a helper carries all else."""
-        if self._reader.SEES_ALL:
+        lost, mounts, config = self._reader.LOSES, self._mounts, self._session.config
+        if not lost:
             return {}
-        mounts, config = self._mounts, self._session.config
-        return losses.by_sftp(config, mounts.starts(self._job.roots), mounts.points())
+        walk = (mounts.starts(self._job.roots), mounts.points())
+        found = losses.by_sftp(config, *walk, sudo=self._job.access.sudo)
+        return {name: found[name] for name in lost}

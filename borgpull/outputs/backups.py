@@ -8,7 +8,7 @@ from borgpull.outputs.lines import Output
 from borgpull.verbs import METHODS
 
 TypeLetter = Literal["-", "d", "l", "p", "b", "c"]
-Reader = Literal["python", "sftp"]
+Reader = Literal["python", "find", "busybox", "sftp"]
 Uncarried = Literal["hard_links", "devices", "sockets", "xattrs_and_acls", "times"]
 
 

@@ -16,12 +16,13 @@ class Reader(Protocol):
 
     `CREATE_ARGS` are options for `borg create`, by what the reader cannot see. `SEES_ALL`: it sees
     every name on the client, and all that borg keeps of it. `COMPARES`: it can send only what
-    differs from known pieces of a file.
+    differs from known pieces of a file. `LOSES`: what of `losses.NAMES` it does not carry.
     """
 
     CREATE_ARGS: tuple[str, ...]
     SEES_ALL: bool
     COMPARES: bool
+    LOSES: tuple[str, ...]
 
     def started(
         self,

@@ -18,9 +18,15 @@ from borgpull.events import Emit
 from borgpull.outputs.backups import Reader as Name
 from borgpull.readers.base import Reader
 from borgpull.readers.sftp import start
+from borgpull.readers.shell.start import ShellReader
 from borgpull.ssh.session import Session
 
-READERS: dict[Name, Reader] = {"python": helper, "sftp": start}
+READERS: dict[Name, Reader] = {
+    "python": helper,
+    "find": ShellReader("find"),
+    "busybox": ShellReader("busybox"),
+    "sftp": start,
+}
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def test_rooms_stay_small(path: Path) -> None:
 def test_nothing_below_the_cli_prints_or_exits(path: Path) -> None:
     # Their standard output is what the sidecar's other end reads.
     programs = {f"borgpull.jail.{name}" for name in ("inside", "compare", "reread")}
-    programs.add("borgpull.readers.sftp.__main__")
+    programs |= {f"borgpull.readers.{name}.__main__" for name in ("sftp", "shell")}
     if room_of(name_of(path)) == "cli" or name_of(path) in programs:
         return
     for node in ast.walk(ast.parse(path.read_text())):

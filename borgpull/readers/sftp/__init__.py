@@ -4,6 +4,3 @@
 engine it is a helper (`client/scripts/stream_list.py`): it answers the same questions by the same
 frames. It keeps many requests on their way, because each one costs a round trip.
 """
-
-# Its exit codes.
-HOSTILE, CUT, NO_SFTP, NO_WALK = 200, 201, 202, 203

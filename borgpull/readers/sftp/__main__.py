@@ -9,7 +9,6 @@ At the end, the client's own walk comes by WALK_FD, and findings go to standard 
 from __future__ import annotations
 
 import json
-import os
 import struct
 import sys
 
@@ -17,42 +16,14 @@ from borgpull.borg.inside import wire
 from borgpull.client.scripts.stream_hello import MARK
 from borgpull.client.scripts.stream_look import BYE, HELLO, Output
 from borgpull.jail.clientwalk import ClientWalk, WalkBroken
-from borgpull.jail.wanted import Plan
-from borgpull.readers.sftp import CUT, HOSTILE, NO_SFTP, NO_WALK, check, question
+from borgpull.readers.child import CUT, HOSTILE, NO_WALK, NOT_THERE, Ended, Input, Orders
+from borgpull.readers.sftp import check, question
 from borgpull.readers.sftp.files import Files
-from borgpull.readers.sftp.link import Ended, Link
+from borgpull.readers.sftp.link import Link
 from borgpull.readers.sftp.packets import BadReply
 from borgpull.readers.sftp.tree import Tree
 
 CODES: dict[type[Exception], int] = {BadReply: HOSTILE, Ended: CUT, WalkBroken: NO_WALK}
-
-
-class Input:
-    """Standard input: lines first, then requests."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def line(self) -> bytes:
-        """A line without its end; empty at the end of the input."""
-        while b"\n" not in self._rest:
-            piece = os.read(0, 1 << 16)
-            if not piece:
-                return b""
-            self._rest += piece
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line
-
-    def requests(self) -> list[tuple[int, int]]:
-        """Those that have come, of which there must be a part. Raises Ended."""
-        piece = os.read(0, 1 << 16)
-        if not piece:
-            raise Ended("the engine has ended")
-        self._rest += piece
-        whole = len(self._rest) // wire.REQUEST.size * wire.REQUEST.size
-        found = list(wire.REQUEST.iter_unpack(self._rest[:whole]))
-        self._rest = self._rest[whole:]
-        return found
 
 
 def serve(link: Link, out: Output, source: Input, tree: Tree) -> None:
@@ -84,23 +55,17 @@ def serve(link: Link, out: Output, source: Input, tree: Tree) -> None:
 def run(link: Link) -> None:
     """Raises BadReply, Ended."""
     source, out = Input(), Output()
-    asked = [bytes.fromhex(path) for path in json.loads(source.line())["paths"]]
-    answer, names = question.ask(link, asked)
+    answer, names = question.ask(link, source.asked())
     out.parts.append(MARK)
     out.add(HELLO, json.dumps(answer).encode())
     out.flush()
     if not (plan := source.line()):
         return  # nothing more is wanted
-    found = json.loads(plan)
-    bars = {
-        bytes.fromhex(path): [None if name is None else bytes.fromhex(name) for name in names]
-        for path, names in found["bars"].items()
-    }
-    roots = [bytes.fromhex(path) for path in found["roots"]]
-    tree = Tree(link, out, names, roots, bars)
+    orders = Orders(plan)
+    tree = Tree(link, out, names, orders.roots, orders.bars)
     serve(link, out, source, tree)
     walk = ClientWalk(int(sys.argv[3]))
-    for finding in check.findings(Plan(**found["check"]), tree.known, tree.deep, walk, link):
+    for finding in check.findings(orders.check, tree.known, tree.deep, walk, link):
         sys.stderr.write(json.dumps(finding) + "\n")
 
 
@@ -110,7 +75,7 @@ def main() -> None:
         link.hello()
     except (BadReply, Ended) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(NO_SFTP)
+        sys.exit(NOT_THERE)
     try:
         run(link)
     except BrokenPipeError:

@@ -6,6 +6,7 @@ import os
 import select
 from collections.abc import Callable
 
+from borgpull.readers.child import Ended
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.packets import BadReply, need
 
@@ -16,10 +17,6 @@ LIMITS = b"limits@openssh.com"
 
 # It gets the status, and the body of the answer. The status is OK if the answer is what was wanted.
 Then = Callable[[int, bytes], None]
-
-
-class Ended(Exception):
-    """The server, or the connection to it, has ended too early, or says nothing."""
 
 
 class Link:

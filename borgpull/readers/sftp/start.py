@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, get_args
 
 from borgpull.borg.inside import wire
 from borgpull.client import walk as walks
@@ -23,8 +23,10 @@ from borgpull.client.mounts import FALLBACK
 from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp, NotVerified
 from borgpull.jail.compare import Finding
 from borgpull.jail.wanted import Plan
+from borgpull.outputs.backups import Uncarried
 from borgpull.process import CommandError, Running, pipe, run, running
-from borgpull.readers.sftp import HOSTILE, NO_SFTP, NO_WALK
+from borgpull.readers.child import NOT_THERE
+from borgpull.readers.starting import failed, question
 from borgpull.ssh import words
 from borgpull.ssh.session import Session
 
@@ -40,6 +42,7 @@ CREATE_ARGS: tuple[str, ...] = (
     "mtime,size",
 )
 SEES_ALL: bool = False
+LOSES: tuple[str, ...] = get_args(Uncarried)
 COMPARES: bool = False
 LOOK_SECONDS = 900.0
 
@@ -62,7 +65,7 @@ class SftpHelper(Helper):
 
     def lost(self) -> BorgpullError | None:
         self._walk.close()
-        return _failed(self._child, self._session)
+        return failed(self._child, self._session)
 
     def check(self, plan: Plan) -> tuple[list[Finding], Finding]:
         """Compare the listings with the client's own walk: what was found, and how sure that is.
@@ -85,25 +88,6 @@ class SftpHelper(Helper):
         if not found or "skew" not in found[-1]:
             raise NotVerified("the listings could not be compared with the client's own walk")
         return found[:-1], found[-1]
-
-
-def _failed(child: Running, session: Session) -> BorgpullError | None:
-    """The error of a reader that did not end well."""
-    target = session.config.target
-    try:
-        code = child.wait(END_SECONDS)
-    except CommandError:
-        return ConnectionLost(f"the reader of {target} does not end")
-    said = words.last(child.stderr())
-    if code == 0:
-        return None
-    if code == NO_WALK:
-        return NotVerified(f"the archive could not be compared with the client: {said}")
-    if code == HOSTILE:
-        return HostileClient(f"{target} sends what no SFTP server sends: {said}")
-    if not session.alive():
-        return ConnectionLost(f"the connection to {target} broke during the run")
-    return ConnectionLost(f"the reader of {target} ended with {code}: {said}")
 
 
 @contextlib.contextmanager
@@ -157,20 +141,16 @@ def input_of(text: bytes) -> Iterator[IO[bytes]]:
         yield file
 
 
-def question(paths: Sequence[str]) -> bytes:
-    return json.dumps({"paths": [os.fsencode(path).hex() for path in paths]}).encode() + b"\n"
-
-
 def _no_reader(session: Session, child: Running, ssh: Running) -> BorgpullError:
     with contextlib.suppress(CommandError):
-        if child.wait(END_SECONDS) == NO_SFTP and session.alive():
+        if child.wait(END_SECONDS) == NOT_THERE and session.alive():
             target = session.config.target
             spoken = words.said("", ssh.stderr())
             return NoSftp(
                 f"{target} lets us log in, but offers no SFTP" + (f": {spoken}" if spoken else ""),
                 hint=words.advice(spoken, target),
             )
-    return _failed(child, session) or HostileClient("the reader has ended without a word")
+    return failed(child, session) or HostileClient("the reader has ended without a word")
 
 
 def look(session: Session, paths: Sequence[str], *, sudo: bool) -> list[bool]:

@@ -8,9 +8,10 @@ from typing import IO
 import pytest
 
 from borgpull.process import pipe
+from borgpull.readers.child import Ended
 from borgpull.readers.sftp import link as links
 from borgpull.readers.sftp import packets
-from borgpull.readers.sftp.link import Ended, Link
+from borgpull.readers.sftp.link import Link
 from borgpull.readers.sftp.packets import BadReply
 
 VERSION = b"\0\0\0\5\2\0\0\0\3"

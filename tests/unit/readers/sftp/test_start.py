@@ -18,7 +18,9 @@ from borgpull.borg.inside.wire import Answer
 from borgpull.client import hello, helper
 from borgpull.client.mounts import FALLBACK
 from borgpull.process import pipe
-from borgpull.readers.sftp import CUT, HOSTILE, NO_SFTP, start
+from borgpull.readers.child import CUT, HOSTILE, NOT_THERE
+from borgpull.readers.sftp import start
+from borgpull.readers.starting import question
 from tests.support import evil_sftp
 from tests.unit.client.test_helper import Talk
 
@@ -48,7 +50,7 @@ def talking(*roots: Path, lie: str = "", code: int = 0) -> Iterator[Talk]:
                 end.close()
             assert child.stdin is not None and child.stdout is not None
             try:
-                child.stdin.write(start.question([*named, *FALLBACK]))
+                child.stdin.write(question([*named, *FALLBACK]))
                 _, text = helper.answer_of(child.stdout.fileno())
                 if text is None:
                     raise Ended
@@ -142,7 +144,7 @@ def test_a_server_that_lies_ends_the_run(tmp_path: Path, lie: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"hello")
     (tmp_path / "link").symlink_to("file")
-    code = NO_SFTP if lie == "version" else HOSTILE
+    code = NOT_THERE if lie == "version" else HOSTILE
     with pytest.raises(Ended), talking(tmp_path, lie=lie, code=code) as talk:
         talk.ask(talk.listed()["file"])
         talk.channel.frame()

@@ -1,0 +1,14 @@
+# borgpull shell reader: lists by find, whose words follow the reader's name. At the end: find's errors, and its exit code.
+export LC_ALL=C TZ=UTC0
+reader=$1
+shift
+exec 3>&1
+printf '\nborgpull-list\n'
+if [ "$reader" = find ]; then
+  said=$( { find "$@" -printf '%D %i %m %n %U %G %s %T@ %C@ %y\0%p\0%l\0' >&3; echo "code $?"; } 2>&1 | tail -c 60000 )
+  printf '\0%s\0' "$said"
+else
+  # No path has two slashes in a row, so they begin a record, whatever is in a name.
+  said=$( { find "$@" -exec stat -c '//%s %d %i %f %h %u %g %t %T|%y|%z|%n' {} + >&3; echo "code $?"; } 2>&1 | tail -c 60000 )
+  printf '//\n%s\n//' "$said"
+fi

@@ -1,0 +1,117 @@
+"""The listing of a client's tree by its `find`, in pieces; and the words that tell find to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from borgpull.client.walk import glob_escape
+from borgpull.jail.clientwalk import complaint
+from borgpull.jail.compare import Finding
+from borgpull.readers.child import Ended
+from borgpull.readers.shell.link import BadAnswer
+from borgpull.readers.shell.records import Record, of_busybox, of_find
+
+PIECE = 1 << 17  # bytes of one read
+GREETING = b"\nborgpull-list\n"
+MAX_REST = 1 << 20  # bytes of one record
+
+
+def words(roots: Sequence[bytes], bars: dict[bytes, list[bytes | None]]) -> list[str]:
+    """For find: walk `roots`, without what `bars` (as `hello.bars` makes them) leaves out."""
+    out: list[list[str]] = []
+    keep: list[list[str]] = []
+    for folder, names in bars.items():
+        top = glob_escape(os.fsdecode(folder))
+        inside = [
+            f"{top.rstrip('/')}/{glob_escape(os.fsdecode(name))}"
+            for name in names
+            if name is not None
+        ]
+        if None not in names:
+            out += [["-path", path] for path in inside]
+        elif not inside:
+            keep.append(["-path", top])
+        else:
+            but = [word for path in inside for word in ("!", "-path", path)]
+            but += [word for path in inside for word in ("!", "-path", f"{path}/*")]
+            out.append(["-path", f"{top.rstrip('/')}/*", *but])
+    found = [os.fsdecode(root) for root in roots]
+    if out:
+        found += ["(", *_any(out), ")", "-prune", "-o"]
+    if keep:
+        # What is kept empty is told, too: the last part of it always holds.
+        found += ["(", "(", *_any(keep), ")", "-prune", "-o", "-path", "*", ")"]
+    return found
+
+
+def _any(parts: list[list[str]]) -> list[str]:
+    return [word for part in parts for word in ("-o", "(", *part, ")")][1:]
+
+
+class Listing:
+    """What comes from find. `said` is its last words, once it is at its end."""
+
+    def __init__(self, fd: int, kind: str) -> None:
+        self.fd, self.ended = fd, False
+        self._rest, self._begun = b"", False
+        self.said = ""
+        self._parse: Callable[[], Iterator[Record]] = (
+            self._find if kind == "find" else self._busybox
+        )
+
+    def more(self) -> list[Record]:
+        """Records of what comes next, of which there must be a part. Raises BadAnswer, Ended."""
+        piece = os.read(self.fd, PIECE)
+        self._rest += piece
+        if not self._begun and GREETING in self._rest:
+            self._begun, self._rest = True, self._rest.partition(GREETING)[2]
+            if self._parse == self._busybox:
+                self._rest = b"\n" + self._rest
+        found = list(self._parse()) if self._begun else []
+        if len(self._rest) > MAX_REST:
+            raise BadAnswer("a record without end")
+        if not piece and not self.ended:
+            raise Ended("the client's find has ended too early")
+        return found
+
+    def _find(self) -> Iterator[Record]:
+        *parts, self._rest = self._rest.split(b"\0")
+        at = 0
+        while at < len(parts) and not self.ended:
+            if not parts[at]:
+                if len(parts) - at < 2:
+                    break
+                self._end(parts[at + 1])
+            elif len(parts) - at < 3:
+                break
+            else:
+                yield of_find(*parts[at : at + 3])
+                at += 3
+        self._rest = b"\0".join([*parts[at:], self._rest])
+
+    def _busybox(self) -> Iterator[Record]:
+        *parts, self._rest = self._rest.split(b"\n//")
+        for part in filter(None, parts):  # the first one is empty
+            if part.startswith(b"\n") or self.ended:
+                self._end(part[1:])
+            else:
+                yield of_busybox(part)
+
+    def _end(self, text: bytes) -> None:
+        self.ended, self.said = True, text.decode(errors="replace")
+
+    def findings(self, wanted: Callable[[str], bool]) -> Iterator[Finding]:
+        """What find could not list, and how sure that is. Raises BadAnswer."""
+        *lines, last = self.said.strip("\n").split("\n")
+        if last not in ("code 0", "code 1"):
+            raise BadAnswer(f"find failed ({last[:80]!r})")
+        for line in lines:
+            about, vanished = complaint(line)
+            name = (about or "").strip("/")
+            vanished = vanished or line.endswith(": No such file or directory")
+            if not vanished and (about is None or wanted(name)):
+                yield {"absent": name, "why": line}
+        if last == "code 1" and not lines:
+            yield {"absent": "", "why": "find has failed without a word"}
+        yield {"skew": 0.0, "more": {}}

@@ -1,0 +1,187 @@
+"""What is listed, as the engine takes it; and the files that it may still ask for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+import zlib
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from borgpull.borg.inside.wire import Stat
+from borgpull.client.scripts.stream_list import BATCH, OPEN_OP
+from borgpull.client.scripts.stream_look import (
+    ENTRY,
+    LIST,
+    LISTED,
+    NAME,
+    STAT,
+    TROUBLE,
+    Output,
+    extra,
+)
+from borgpull.readers.shell.link import Answer, BadAnswer, Link
+from borgpull.readers.shell.records import Record
+
+AHEAD = 16384  # entries that are listed before the other side is done with them
+ERRNOS = {"gone": errno.ENOENT, "denied": errno.EACCES, "moved": errno.ESTALE, "failed": errno.EIO}
+
+Names = tuple[dict[int, bytes], dict[int, bytes]]  # of users and groups, by number
+
+
+class Place(NamedTuple):
+    """Where a name is: its folder, the path that this must really have, and the name."""
+
+    folder: bytes
+    real: bytes
+    name: bytes
+
+
+class Tree:
+    """Takes records in find's order, which is depth first, and tells them."""
+
+    def __init__(self, link: Link, out: Output, names: Names, roots: Sequence[bytes]) -> None:
+        """`roots` are absolute."""
+        self._link, self._out, self._names = link, out, names
+        self._roots = deque(roots)
+        self._root = b""
+        self._real: dict[bytes, bytes] = {}  # of the folders of the roots
+        self._told: set[tuple[int, int]] = set()
+        self._rows: list[bytes] = []
+        self.files: dict[int, tuple[Place, Stat]] = {}  # by number
+        self.listed = self.done = 0
+        for root in roots:
+            self._ask_real(os.path.dirname(root.rstrip(b"/")) or b"/")
+        link.drain()
+
+    def _ask_real(self, folder: bytes) -> None:
+        def found(answer: Answer) -> None:
+            self._real[folder] = answer.text() or folder
+
+        self._link.ask("p", found, folder)
+
+    @property
+    def may_list(self) -> bool:
+        return self.listed - self.done < AHEAD
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Tell them. What find did not say of some is asked first. Raises BadAnswer, Ended."""
+        more: dict[int, bytes] = {}
+        devices: dict[int, int] = {}
+        failed: dict[int, int] = {}
+        for number, record in enumerate(records):
+            if record.target is None:
+                self._ask_target(number, record, more, failed)
+            elif record.st.st_rdev == 0 and stat.S_IFMT(record.st.st_mode) in (
+                stat.S_IFCHR,
+                stat.S_IFBLK,
+            ):
+                self._ask_device(number, record, devices, failed)
+        if more or self._link.busy:
+            self._link.drain()
+        for number, record in enumerate(records):
+            target = more.get(number, record.target or b"")
+            st = record.st._replace(st_rdev=devices.get(number, record.st.st_rdev))
+            self._tell(record.path, st, target, failed.get(number, 0))
+        self.flush()
+
+    def _ask_target(
+        self, number: int, record: Record, more: dict[int, bytes], failed: dict[int, int]
+    ) -> None:
+        def found(answer: Answer) -> None:
+            more[number] = answer.text()
+            if not more[number]:
+                failed[number] = ERRNOS.get(answer.word, errno.EIO)
+
+        self._link.ask("l", found, *self.place(record.path))
+
+    def _ask_device(
+        self, number: int, record: Record, devices: dict[int, int], failed: dict[int, int]
+    ) -> None:
+        def found(answer: Answer) -> None:
+            try:
+                major, minor = (int(text, 16) for text in answer.text().split())
+                devices[number] = os.makedev(major, minor)
+            except (ValueError, OverflowError):
+                failed[number] = ERRNOS.get(answer.word, errno.EIO)
+
+        self._link.ask("d", found, *self.place(record.path))
+
+    def place(self, path: bytes) -> Place:
+        """Where an entry of the tree is."""
+        folder, _, name = path.rpartition(b"/")
+        root = self._root_of(path)
+        above = os.path.dirname(root.rstrip(b"/")) or b"/"
+        beyond = (folder or b"/")[len(above) :].strip(b"/")
+        real = self._real[above].rstrip(b"/") + (b"/" + beyond if beyond else b"")
+        return Place(folder or b"/", real or b"/", name or b".")
+
+    def _root_of(self, path: bytes) -> bytes:
+        for root in (self._root, *self._roots):
+            if _lies_in(path, root):
+                return root
+        raise BadAnswer(f"a path that was not asked for: {path[:80]!r}")
+
+    def _tell(self, path: bytes, st: Stat, target: bytes, failed: int) -> None:
+        while not _lies_in(path, self._root):
+            self._next_root(path)
+        depth, name = 0, path.strip(b"/") or b"."
+        if path != self._root:
+            beyond = path[len(self._root.rstrip(b"/")) + 1 :]
+            depth, name = beyond.count(b"/") + 1, os.path.basename(path)
+        if failed:
+            self._trouble(failed, depth, name)
+            return
+        if stat.S_ISSOCK(st.st_mode):
+            return  # borg saves none
+        more = extra(b"l", b"", target) if stat.S_ISLNK(st.st_mode) else b""
+        self._rows.append(ENTRY.pack(depth, len(name), len(more)) + self.packed(st) + name + more)
+        if stat.S_ISREG(st.st_mode):
+            self.files[self.listed] = self.place(path), st
+        self.listed += 1
+        if len(self._rows) >= BATCH:
+            self.flush()
+
+    def _next_root(self, path: bytes) -> None:
+        if not self._roots:
+            raise BadAnswer(f"a path that was not asked for: {path[:80]!r}")
+        self._root = self._roots.popleft()
+        if not _lies_in(path, self._root):
+            self._trouble(errno.ENOENT, 0, self._root.strip(b"/") or b".")
+
+    def _trouble(self, number: int, depth: int, name: bytes) -> None:
+        self.flush()
+        self._out.add(TROUBLE, struct.pack("<BiH", OPEN_OP, number, depth), name)
+
+    def packed(self, st: Stat) -> bytes:
+        for kind, number in ((0, st.st_uid), (1, st.st_gid)):
+            if (kind, number) not in self._told:
+                self._told.add((kind, number))
+                name = self._names[kind].get(number, b"")
+                self._out.add(NAME, struct.pack("<BI", kind, number), name)
+        return STAT.pack(*st)
+
+    def flush(self) -> None:
+        if self._rows:
+            self._out.add(LIST, zlib.compress(b"".join(self._rows), 1))
+            self._rows = []
+
+    def end(self) -> None:
+        """All is listed."""
+        while self._roots:
+            self._root = self._roots.popleft()
+            self._trouble(errno.ENOENT, 0, self._root.strip(b"/") or b".")
+        self._out.add(LISTED, struct.pack("<Q", self.listed))
+
+    def finished(self, number: int) -> None:
+        """The other side is done with all entries below `number`."""
+        for old in range(self.done, number):
+            self.files.pop(old, None)
+        self.done = number
+
+
+def _lies_in(path: bytes, root: bytes) -> bool:
+    return bool(root) and (path == root or path.startswith(root.rstrip(b"/") + b"/"))
