@@ -37,7 +37,7 @@ def serve(link: Link, out: Output, source: Input, tree: Tree, found: Listing) ->
     while True:
         if records and tree.may_list:
             tree.take([records.popleft() for _ in range(min(RECORDS, len(records)))])
-        elif found.ended and not records and not over:
+        if found.ended and not records and not over:
             over = True
             tree.end()
         out.flush()
