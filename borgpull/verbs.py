@@ -14,7 +14,7 @@ Group = Literal["Back up", "Restore", "Repository", "Access", "Host"]
 
 # The options that methods with borg on the client have beside the common ones.
 _ON_CLIENT = ("client_borg", "keep_runtime", "sudo", "checkpoint_interval")
-# The readers of `stream`, in the order in which they are tried.
+# The readers of `stream`.
 READERS = ("python", "find", "busybox", "sftp")
 # `restrict` denies forwarding, which some methods need. There is no word for "no port". But `none`
 # is no host, so the key opens no way into the client's network (sshd(8), AUTHORIZED_KEYS).

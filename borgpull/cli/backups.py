@@ -90,8 +90,9 @@ def require_fit(
         raise UsageError("--sudo is for a user who is not root", hint="USER@HOST --sudo")
     if on_client.sudo and on_client.reader == "sftp":
         raise UsageError("SFTP cannot read as root by sudo", hint="--reader python, or root@HOST")
-    if on_client.reader == "sftp" and sparing.skips().reasons():
-        raise UsageError("SFTP cannot look for tags and file systems", hint="--reader python")
+    if on_client.reader not in (None, "python") and sparing.skips().reasons():
+        name = {"sftp": "SFTP"}.get(on_client.reader, on_client.reader)
+        raise UsageError(f"{name} cannot look for tags and file systems", hint="--reader python")
     key_goes = "client_borg" in METHODS[verb].options
     if fresh.init and key_goes and fresh.encryption.startswith("keyfile"):
         raise UsageError(

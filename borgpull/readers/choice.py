@@ -27,6 +27,8 @@ READERS: dict[Name, Reader] = {
     "busybox": ShellReader("busybox"),
     "sftp": start,
 }
+# These are tried in their order; another one must be asked for.
+TRIED: tuple[Name, ...] = ("python", "sftp")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def started(
     answered must not come to another one.
     """
     # SFTP cannot become root.
-    names = [n for n in READERS if wanted in (None, n) and not (sudo and n == "sftp")]
+    possible = TRIED if wanted is None else tuple(n for n in READERS if n == wanted)
+    names = [n for n in possible if not (sudo and n == "sftp")]
     if not names:
         raise UsageError(f"no reader of this name fits: {wanted!r}")
     first: ClientUnsuitable | NoSftp | None = None

@@ -6,17 +6,20 @@ format='%s %d %i %f %h %u %g %t %T|%y|%z'
 end() { printf '\n%s %s %s\n' "$mark" "$1" "$2"; }
 tell() { printf '%s %s\n' "$1" "$2"; }
 open_stat() { stat -L -c "$format" /proc/self/fd/0 <&3 2>/dev/null; }
+why() { # path that cannot be reached: by what stat says of it
+  case $(stat -c '' "$1" 2>&1) in
+    *': No such file or directory' | *': Not a directory') echo gone;;
+    '' | *': Permission denied') echo denied;;
+    *) echo failed;;
+  esac
+}
 enter() { # number, folder, the path that it must really have
-  if ! cd -P "$2" 2>/dev/null; then
-    if [ -d "$2" ]; then tell "$1" denied; else tell "$1" gone; fi
-    return 1
-  fi
+  cd -P "$2" 2>/dev/null || { tell "$1" "$(why "$2")"; return 1; }
   [ "$PWD" = "$3" ] || { tell "$1" moved; return 1; }
 }
 absent() { # number, name in the current folder
   if [ -L "$2" ] || { [ -e "$2" ] && [ ! -f "$2" ]; }; then tell "$1" moved
-  elif [ -e "$2" ]; then tell "$1" denied
-  else tell "$1" gone; fi
+  else tell "$1" "$(why "$2")"; fi
 }
 content() { # number, name, device and inode as listed; the file is open as 3
   before=$(open_stat) || { tell "$1" failed; return; }
@@ -70,8 +73,7 @@ a() { # number, path: what it is
     done
     tell "$1" ok; printf %s "$holds"; end "$1" 0
   elif [ -e "$2" ]; then tell "$1" ok; printf plain; end "$1" 0
-  elif [ -d "${2%/*}/" ] && [ ! -x "${2%/*}/" ]; then tell "$1" denied
-  else tell "$1" gone; fi
+  else tell "$1" "$(why "$2")"; fi
 }
 fits() {
   [ -e /proc/self/fd/0 ] || return 1
@@ -79,7 +81,7 @@ fits() {
   [ "$(printf abc | head -c 2 2>/dev/null)" = ab ] && [ -n "$(readlink -n /proc/self/cwd 2>/dev/null)" ] || return 1
   case $1 in
     find) [ "$(find / -maxdepth 0 -printf %D%C@ 2>/dev/null)" ];;
-    *) case $(find / -maxdepth 0 -exec stat -c '%n %z' {} + 2>/dev/null) in '/ '*:*:*) ;; *) return 1;; esac;;
+    *) case $(find / -maxdepth 0 -exec stat -c '%n %z' {} + 2>/dev/null) in '/ '*:*:*.*) ;; *) return 1;; esac;;
   esac
 }
 if fits "$1"; then printf '\nborgpull-shell yes\n'; else printf '\nborgpull-shell no\n'; exit 0; fi

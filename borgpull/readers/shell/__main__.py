@@ -15,7 +15,17 @@ from borgpull.borg.inside import wire
 from borgpull.client import shell
 from borgpull.client.scripts.stream_hello import MARK
 from borgpull.client.scripts.stream_look import BYE, HELLO, Output
-from borgpull.readers.child import CUT, HOSTILE, NO_TOOLS, NOT_THERE, Ended, Input, Orders
+from borgpull.jail.clientwalk import WalkBroken
+from borgpull.readers.child import (
+    CUT,
+    HOSTILE,
+    NO_TOOLS,
+    NO_WALK,
+    NOT_THERE,
+    Ended,
+    Input,
+    Orders,
+)
 from borgpull.readers.shell import listing, question
 from borgpull.readers.shell.files import Files
 from borgpull.readers.shell.link import BadAnswer, Link
@@ -24,6 +34,7 @@ from borgpull.readers.shell.records import Record
 from borgpull.readers.shell.tree import Tree
 
 RECORDS = 1024  # that are told at once
+CODES: dict[type[Exception], int] = {BadAnswer: HOSTILE, Ended: CUT, WalkBroken: NO_WALK}
 
 
 def serve(link: Link, out: Output, source: Input, tree: Tree, found: Listing) -> None:
@@ -68,7 +79,7 @@ def _obey(source: Input, files: Files, tree: Tree) -> bool:
 
 
 def run(kind: str, link: Link, list_fd: int, listing_fd: int) -> None:
-    """Raises BadAnswer, Ended."""
+    """Raises BadAnswer, Ended, WalkBroken."""
     source, out = Input(), Output()
     answer, names = question.ask(link, source.asked())
     out.parts.append(MARK)
@@ -103,9 +114,9 @@ def main() -> None:
         run(kind, link, fds[2], fds[3])
     except BrokenPipeError:
         sys.exit(CUT)
-    except (BadAnswer, Ended) as error:
+    except (BadAnswer, Ended, WalkBroken) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(HOSTILE if isinstance(error, BadAnswer) else CUT)
+        sys.exit(CODES[type(error)])
 
 
 if __name__ == "__main__":

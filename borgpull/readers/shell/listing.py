@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from borgpull.client.walk import glob_escape
-from borgpull.jail.clientwalk import complaint
+from borgpull.jail.clientwalk import WalkBroken, complaint
 from borgpull.jail.compare import Finding
 from borgpull.readers.child import Ended
 from borgpull.readers.shell.link import BadAnswer
@@ -102,10 +102,10 @@ class Listing:
         self.ended, self.said = True, text.decode(errors="replace")
 
     def findings(self, wanted: Callable[[str], bool]) -> Iterator[Finding]:
-        """What find could not list, and how sure that is. Raises BadAnswer."""
+        """What find could not list, and how sure that is. Raises WalkBroken."""
         *lines, last = self.said.strip("\n").split("\n")
         if last not in ("code 0", "code 1"):
-            raise BadAnswer(f"find failed ({last[:80]!r})")
+            raise WalkBroken(f"find on the client failed ({last[:80]})")
         for line in lines:
             about, vanished = complaint(line)
             name = (about or "").strip("/")
