@@ -119,7 +119,7 @@ class OnClient(Group):
             "--reader",
             **one_of(READERS),
             text="What reads for stream: a Python there, its find, or SFTP.",
-            show_default="what the client has",
+            show_default="python, else sftp",
         ),
     ] = None
 

@@ -1,28 +1,102 @@
-"""stream by a shell's find: what borg's own method pipe stores, but for what it cannot carry."""
+"""stream by a shell's find, GNU's and busybox's: it makes what borg's own method pipe makes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from tests.docker.test_stream_sftp import SOME, TREE, items
-from tests.support.lab import Lab
+from tests.support import ends
+from tests.support.lab import Client, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 UNSEEN = ("xattrs", "acl_access", "acl_default", "bsdflags")
+# A name may hold anything: a shell's words, a newline, what ends a record, no UTF-8.
+ODD = r"""
+cd /srv/data; mkdir -p odd; cd odd
+set -- "$(printf 'new\nline')" "$(printf 'caf\351')" -rf "qu'ote\"s" '*' '$(id)' '[a]?' ' ' '\'
+for name; do
+  mkdir -p "./d$name"; echo "in $name" >"./d$name/$name"; ln -sf -- "$name" "./d$name/link"
+done
+printf 'no end of line' >plain; : >none; head -c 70000 /dev/urandom >large; mkfifo pipe
+find . -exec touch -h -d '2020-02-02 02:02:02' {} +
+"""
 
 
-def test_find_stores_what_pipe_stores(lab: Lab) -> None:
-    client = lab.client()
-    client.exec("sh", "-c", f"touch -d 2020-01-01 {TREE}/last-boot")
-    data = lab.pull("stream", client, "--reader", "find", *SOME)["data"]
-    assert data["reader"] == "find"
-    done = lab.plain("pipe", "--json", "--name", "by-pipe", "--init", client.address, *SOME)
+@pytest.mark.parametrize("name", ["find", "busybox"])
+def test_a_shells_find(lab: Lab, name: str) -> None:
+    image = "borgpull-client" if name == "find" else "borgpull-busybox-client"
+    client = lab.client(image, SSHD="openssh")
+    client.exec("sh", "-c", ODD)
+    words = ("--reader", name, *SOME)
+    data = lab.pull("stream", client, *words)["data"]
+    assert data["reader"] == name
+    if name == "find":  # busybox's ps shows itself
+        assert ends.ours(client) == ""
+    _as_by_pipe(lab, client, f"{name}-pipe", data["archive"])
+    assert data["losses"] == {"xattrs_and_acls": data["losses"]["xattrs_and_acls"]}
+
+    client.exec("sh", "-c", f"echo more >>{TREE}/odd/large")
+    again = lab.pull("stream", client, *words)["data"]
+    assert f"{TREE}/odd/large" in again["read_paths"]
+    # borg itself forgets the newest files.
+    assert len(again["read_paths"]) <= 4, again["read_paths"]
+
+    _what_may_not_be_read(lab, client, name)
+    if name == "find":
+        _by_sudo(lab, client)
+    else:
+        _none_there(lab, client)
+
+
+def _as_by_pipe(lab: Lab, client: Client, name: str, archive: str) -> None:
+    """Each field of each item that the reader carries."""
+    done = lab.plain("pipe", "--json", "--name", name, "--init", client.address, *SOME)
     assert done.rc == 0, done.stdout
-    expected = items(lab, "by-pipe", done.result["data"]["archive"])
+    expected: dict[str, Any] = items(lab, name, done.result["data"]["archive"])
     for item in expected.values():
         for field in UNSEEN:
             item.pop(field, None)
-    assert items(lab, client.name, data["archive"]) == expected
-    again = lab.pull("stream", client, "--reader", "find", *SOME)["data"]
-    assert len(again["read_paths"]) <= 3
+    assert items(lab, client.name, archive) == expected
+    assert len([path for path in expected if "/odd/" in path]) == 31
+
+
+def _what_may_not_be_read(lab: Lab, client: Client, name: str) -> None:
+    """A file and a folder of root's, and one that can be listed only: each one is told."""
+    script = "mkdir -p /srv/a/shut /srv/a/half; cd /srv/a; echo x | tee open mine shut/x half/x"
+    client.exec("sh", "-c", f"{script}; chmod 600 mine; chmod 700 shut; chmod 744 half")
+    address = client.address.replace("root", "alice")
+    words = ("stream", "--json", "--init", "--reader", name, "--name", f"a-{name}", address)
+    done = lab.plain(*words, "/srv/a")
+    assert done.rc == 60, done.stdout
+    told = str(done.result["failure"])
+    for path in ("/srv/a/mine", "/srv/a/shut", "/srv/a/half"):
+        assert path in told, told
+    assert [".unverified-" in found for found in ends.archive_names(lab, f"a-{name}")] == [True]
+    done = lab.plain(*words, "/srv/a", "--exclude", "*/mine")  # the folders alone
+    assert done.rc == 60, done.stdout
+    client.exec("sh", "-c", "chmod 755 /srv/a/shut /srv/a/half")
+    assert lab.plain(*words, "/srv/a").rc == 60
+    client.exec("chmod", "644", "/srv/a/mine")
+    assert lab.plain(*words, "/srv/a").result["data"]["items"] == {"d": 3, "-": 4}
+
+
+def _by_sudo(lab: Lab, client: Client) -> None:
+    rule = "alice ALL=(root) NOPASSWD: ALL"
+    client.exec("sh", "-c", f"echo '{rule}' >/etc/sudoers.d/borgpull; chmod 700 /srv/a/shut")
+    address = client.address.replace("root", "alice")
+    words = ("--init", "--sudo", "--reader", "find", "--name", "sudo", address, "/srv/a")
+    done = lab.plain("stream", "--json", *words)
+    assert done.rc == 0, done.stdout
+    assert done.result["data"]["items"] == {"d": 3, "-": 4}
+
+
+def _none_there(lab: Lab, client: Client) -> None:
+    """busybox's find has no -printf. One line tells that."""
+    words = ("--init", "--reader", "find", client.address, "/etc")
+    done = lab.plain("stream", "--json", *words)
+    assert done.rc == 38, done.stdout
+    assert "the reader find needs" in done.result["failure"]["message"]
+    assert done.result["failure"]["message"].count("\n") == 0
