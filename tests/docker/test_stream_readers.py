@@ -60,7 +60,8 @@ def _as_by_pipe(lab: Lab, client: Client, name: str, archive: str) -> None:
         for field in UNSEEN:
             item.pop(field, None)
     assert items(lab, client.name, archive) == expected
-    assert len([path for path in expected if "/odd/" in path]) == 31
+    # borg's dump has the three of no UTF-8 by other names.
+    assert len([path for path in expected if "/odd/" in path]) == 28
 
 
 def _what_may_not_be_read(lab: Lab, client: Client, name: str) -> None:
