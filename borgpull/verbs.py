@@ -88,7 +88,7 @@ _VERBS = (
     ),
     _method(
         "pipe",
-        "Back a client up by borg there, through one plain command of ssh. The fastest way.",
+        "Back a client up by borg there, through one plain command of ssh.",
         "restrict",
         *_ON_CLIENT,
     ),

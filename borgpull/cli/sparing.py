@@ -25,7 +25,10 @@ class Sparing(Group):
     ] = False
     exclude_if_present: Annotated[
         list[str] | None,
-        option("--exclude-if-present", text="Leave out folders with this name in them."),
+        option(
+            "--exclude-if-present",
+            text="Leave out folders with this name in them; may be repeated.",
+        ),
     ] = None
     keep_exclude_tags: Annotated[
         bool,
