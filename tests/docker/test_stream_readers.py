@@ -81,7 +81,8 @@ def _what_may_not_be_read(lab: Lab, client: Client, name: str) -> None:
     assert "/srv/a/shut" in told, told
     assert "/srv/a/half" in told, told
     client.exec("sh", "-c", "chmod 755 /srv/a/shut /srv/a/half; chmod 644 /srv/a/mine")
-    assert lab.plain(*words, "/srv/a").result["data"]["items"] == {"d": 3, "-": 4}
+    if name == "busybox":  # the other one goes on by sudo
+        assert lab.plain(*words, "/srv/a").result["data"]["items"] == {"d": 3, "-": 4}
 
 
 def _by_sudo(lab: Lab, client: Client) -> None:
