@@ -70,10 +70,10 @@ def of_archive(lab: Lab, client: Client, archive: str) -> list[tuple[Any, ...]]:
     return found
 
 
-def received(lab: Lab, client: Client, archive: str) -> tuple[dict[str, Any], int]:
+def received(lab: Lab, client: Client, archive: str, *words: str) -> tuple[dict[str, Any], int]:
     """The data of a run, and the bytes that the client has sent meanwhile."""
     before = sent(client)
-    data: dict[str, Any] = lab.pull("stream", client, "--archive", archive, TREE)["data"]
+    data: dict[str, Any] = lab.pull("stream", client, "--archive", archive, *words, TREE)["data"]
     return data, sent(client) - before
 
 
@@ -152,6 +152,8 @@ def test_a_share_is_read_once_more_and_nothing_moves(lab: Lab, client: Client) -
 
 
 def test_a_manifest_has_all_that_the_archive_has(lab: Lab, client: Client) -> None:
+    data, _ = received(lab, client, "by-number", "--numeric-ids")
+    assert of_manifest(lab, client, data) == of_archive(lab, client, "by-number")
     data, _ = received(lab, client, "told")
     assert of_manifest(lab, client, data) == of_archive(lab, client, "told")
     path = manifests.find(lab.state, client.name, data["archive_id"])

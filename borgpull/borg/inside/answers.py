@@ -108,10 +108,14 @@ class Run(Engine):
         if changed or size != st.st_size:
             slot.status = "C"
             self._tell.changed(slot.path)
-        elif slot.status != "U" and not self._may_change_unseen(st):
-            self._files.memorize(slot.hash, st, ids)
-            if self.asked.known is not None:
-                self.asked.known.memorized(slot)
+            if slot.base:  # of a file that changes, a client that compares cannot tell the sum
+                slot.sum = None
+        else:
+            own.remember(ids)
+            if slot.status != "U" and not self._may_change_unseen(st):
+                self._files.memorize(slot.hash, st, ids)
+                if self.asked.known is not None:
+                    self.asked.known.memorized(slot)
         archive.stats.nfiles += 1
         self._made(slot, chunks)
         self._advance()

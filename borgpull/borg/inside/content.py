@@ -125,9 +125,12 @@ class Chunks:
             self.drop(item.chunks)
             return [], end
         self.sum = reader.sum
-        if self.sum is not None and item.chunks:
-            self._sums.note(key_of([chunk.id for chunk in item.chunks]), self.sum)
         return list(item.chunks), end
+
+    def remember(self, ids: list[bytes]) -> None:
+        """Note the sum of the last file, which did not change while it was read."""
+        if self.sum is not None and len(ids) > 1:
+            self._sums.note(key_of(ids), self.sum)
 
     def drop(self, chunks: list[Any]) -> None:
         for chunk in chunks:

@@ -96,7 +96,9 @@ class Engine:
             self._saving[2].tend(self._last)
 
     def _take(self, kind: int, content: bytes) -> None:
-        if self.manifest is not None and kind in (wire.LIST, wire.NAME):
+        if self.manifest is not None and (
+            kind == wire.LIST or (kind == wire.NAME and self.fields.by_name)
+        ):
             self.manifest.frame(kind, content)
         if kind == wire.LIST:
             for row in wire.rows(content):

@@ -72,7 +72,9 @@ class Manifest:
             name = os.fsencode(slot.item["source"])
             more = LENGTH.pack(len(name)) + name
         elif slot.status in "AMUC":
-            known = slot.sum if slot.sum is not None else self._sums.of(slot.ids)
+            known = slot.sum
+            if known is None and slot.status == "U":  # others have no chunks here
+                known = self._sums.of(slot.ids)
             if known is not None:
                 flags, found = HAS_SUM, known
         if slot.item.get("hardlink_master"):

@@ -26,13 +26,17 @@ class Reread:
         return int.from_bytes(found[:8], "big") % self._share == self._turn
 
     def judge(self, slot: Slot, ids: Sequence[bytes], found: bytes | None) -> bool:
-        """Is the content what the archive before has? `found` is its sum now."""
+        """May the files cache keep what it has? `found` is the content's sum now.
+
+        Not if the content is another one than in the archive before, nor if nobody can tell.
+        """
+        known = self._sums.of(slot.ids)
+        same = ids == slot.ids or (known is not None and found == known)
+        # Without a sum, only a file of one chunk tells: others may be cut elsewhere.
+        if not same and known is None and not len(ids) == 1 == len(slot.ids):
+            return False
         self._files += 1
         self._bytes += slot.st.st_size
-        known = self._sums.of(slot.ids)
-        # Without a sum, only a file of one chunk tells: others may be cut elsewhere.
-        sure = known is not None or len(ids) == 1 == len(slot.ids)
-        same = ids == slot.ids or (found == known if known is not None else not sure)
         if not same and len(self._differs) < MAX_DIFFERS:
             self._differs.append(slot.path)
         return same
