@@ -11,7 +11,7 @@ from borgpull.borg.inside.wire import MAX_OWNER
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.link import Link
 from borgpull.readers.sftp.packets import ATTRS, BLOCK, HANDLE, NAME, OK, STATUS
-from borgpull.readers.sftp.tree import Names
+from borgpull.readers.telling import Names
 
 MAX_FILE = 8 << 20  # bytes
 MOUNTS, CPU = "/proc/self/mountinfo", "/proc/cpuinfo"

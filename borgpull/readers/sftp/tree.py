@@ -5,35 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import struct
-import zlib
 from collections.abc import Sequence
 
-from borgpull.client.scripts.stream_list import BATCH, MAX_DEPTH, OPEN_OP, SCAN_OP
-from borgpull.client.scripts.stream_look import (
-    ENTRY,
-    LIST,
-    LISTED,
-    NAME,
-    STAT,
-    TROUBLE,
-    Output,
-    extra,
-)
+from borgpull.client.scripts.stream_list import MAX_DEPTH, OPEN_OP, SCAN_OP
+from borgpull.client.scripts.stream_look import STAT, Output, extra
 from borgpull.jail.wanted import Known
 from borgpull.readers.sftp.folders import ROOM, Entry, Folder, Folders, label
 from borgpull.readers.sftp.link import Link
 from borgpull.readers.sftp.packets import Attrs
+from borgpull.readers.telling import Names, Telling
 
-AHEAD = 16384  # entries that are listed before the other side is done with them
 # OpenSSH's sftp-server names an entry by its whole path, in 4,096 bytes with a NUL. It leaves out
 # what does not fit.
 LONGEST_PATH, LONGEST_NAME = 4095, 255
 
-Names = tuple[dict[int, bytes], dict[int, bytes]]  # of users and groups, by number
 
-
-class Tree:
+class Tree(Telling[Entry]):
     """Lists all, in an order that the engine takes: a folder, all that is in it, the next one."""
 
     def __init__(
@@ -45,16 +32,11 @@ class Tree:
         bars: dict[bytes, list[bytes | None]],
     ) -> None:
         """`roots` are absolute; `bars` are as `hello.bars` makes them."""
-        self._out, self._names = out, names
+        super().__init__(out, names)
         self._folders = Folders(link, bars)
         top = Folder(None, b"", b"")
         top.ended = True
         self._stack = [top]
-        self._told: set[tuple[int, int]] = set()
-        self._rows: list[bytes] = []
-        # By number: the files that the other side may still ask for.
-        self.files: dict[int, Entry] = {}
-        self.listed = self.done = 0
         self.ended = False
         self.known = Known()  # all names that were listed
         self.deep: list[str] = []  # folders in which SFTP cannot name all
@@ -62,13 +44,13 @@ class Tree:
 
     def step(self) -> None:
         """Tell as much as is known and may be told, and ask for what comes next."""
-        while not self.ended and self.listed - self.done < AHEAD and self._one():
+        while not self.ended and self.may_list and self._one():
             pass
-        self._flush()
+        self.flush()
         self._folders.look_ahead()
         if not self._stack and not self.ended:
             self.ended = True
-            self._out.add(LISTED, struct.pack("<Q", self.listed))
+            self.end()
 
     def _one(self) -> bool:
         """Go on by one entry, or leave a folder. Returns False if something must come first."""
@@ -106,9 +88,7 @@ class Tree:
         self._folders.forget(folder)
 
     def _trouble(self, op: int, number: int, name: bytes) -> None:
-        self._flush()
-        depth = len(self._stack) - 1
-        self._out.add(TROUBLE, struct.pack("<BiH", op, number, depth), name)
+        self.trouble(op, number, len(self._stack) - 1, name)
 
     def _tell(self, entry: Entry) -> None:
         if entry.folder is not None:
@@ -121,9 +101,7 @@ class Tree:
             return  # borg saves none
         depth = len(self._stack) - 1
         more = extra(b"l", b"", entry.target) if entry.target else b""
-        head = ENTRY.pack(depth, len(entry.label), len(more))
-        self._rows.append(head + self.packed(entry.attrs) + entry.label + more)
-        number, self.listed = self.listed, self.listed + 1
+        number = self.entry(depth, entry.label, self.packed(entry.attrs), more)
         if stat.S_ISREG(entry.attrs.mode):
             self.files[number] = entry
         if entry.folder is not None:
@@ -132,29 +110,12 @@ class Tree:
             if depth >= MAX_DEPTH:
                 entry.folder.errno, entry.folder.ended = errno.ENAMETOOLONG, True
                 self._folders.forget(entry.folder)
-        if len(self._rows) >= BATCH:
-            self._flush()
 
     def packed(self, attrs: Attrs) -> bytes:
         """As the helper packs what stat(2) tells. SFTP has no ctime: the mtime stands for it."""
-        for kind, number in ((0, attrs.uid), (1, attrs.gid)):
-            if (kind, number) not in self._told:
-                self._told.add((kind, number))
-                name = self._names[kind].get(number, b"")
-                self._out.add(NAME, struct.pack("<BI", kind, number), name)
+        self.owner(attrs.uid, attrs.gid)
         mtime = attrs.mtime * 10**9
         return STAT.pack(*(attrs.mode, attrs.uid, attrs.gid, 1, 0, 0, attrs.size, mtime, mtime, 0))
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._out.add(LIST, zlib.compress(b"".join(self._rows), 1))
-            self._rows = []
-
-    def finished(self, number: int) -> None:
-        """The other side is done with all entries below `number`."""
-        for old in range(self.done, number):
-            self.files.pop(old, None)
-        self.done = number
 
     def prune(self, number: int) -> None:
         """Leave a folder, if we are still in it."""

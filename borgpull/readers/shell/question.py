@@ -9,7 +9,8 @@ from typing import Any
 
 from borgpull.readers.sftp.question import CPU, GROUPS, MOUNTS, USERS, names
 from borgpull.readers.shell.link import Answer, BadAnswer, Link
-from borgpull.readers.shell.tree import ERRNOS, Names
+from borgpull.readers.shell.tree import ERRNOS
+from borgpull.readers.telling import Names
 
 
 def ask(link: Link, paths: Sequence[bytes]) -> tuple[dict[str, Any], Names]:

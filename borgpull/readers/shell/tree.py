@@ -5,31 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import struct
-import zlib
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from borgpull.borg.inside.wire import Stat
-from borgpull.client.scripts.stream_list import BATCH, OPEN_OP
-from borgpull.client.scripts.stream_look import (
-    ENTRY,
-    LIST,
-    LISTED,
-    NAME,
-    STAT,
-    TROUBLE,
-    Output,
-    extra,
-)
+from borgpull.client.scripts.stream_list import OPEN_OP
+from borgpull.client.scripts.stream_look import STAT, Output, extra
 from borgpull.readers.shell.link import Answer, BadAnswer, Link
 from borgpull.readers.shell.records import Record
+from borgpull.readers.telling import Names, Telling
 
-AHEAD = 16384  # entries that are listed before the other side is done with them
 ERRNOS = {"gone": errno.ENOENT, "denied": errno.EACCES, "moved": errno.ESTALE, "failed": errno.EIO}
-
-Names = tuple[dict[int, bytes], dict[int, bytes]]  # of users and groups, by number
 
 
 class Place(NamedTuple):
@@ -40,19 +27,16 @@ class Place(NamedTuple):
     name: bytes
 
 
-class Tree:
+class Tree(Telling[tuple[Place, Stat]]):
     """Takes records in find's order, which is depth first, and tells them."""
 
     def __init__(self, link: Link, out: Output, names: Names, roots: Sequence[bytes]) -> None:
         """`roots` are absolute."""
-        self._link, self._out, self._names = link, out, names
+        super().__init__(out, names)
+        self._link = link
         self._roots = deque(roots)
         self._root = b""
         self._real: dict[bytes, bytes] = {}  # of the folders of the roots
-        self._told: set[tuple[int, int]] = set()
-        self._rows: list[bytes] = []
-        self.files: dict[int, tuple[Place, Stat]] = {}  # by number
-        self.listed = self.done = 0
         for root in roots:
             self._ask_real(os.path.dirname(root.rstrip(b"/")) or b"/")
         link.drain()
@@ -62,10 +46,6 @@ class Tree:
             self._real[folder] = answer.text() or folder
 
         self._link.ask("p", found, folder)
-
-    @property
-    def may_list(self) -> bool:
-        return self.listed - self.done < AHEAD
 
     def take(self, records: Sequence[Record]) -> None:
         """Tell them. What find did not say of some is asked first. Raises BadAnswer, Ended."""
@@ -133,54 +113,34 @@ class Tree:
             beyond = path[len(self._root.rstrip(b"/")) + 1 :]
             depth, name = beyond.count(b"/") + 1, os.path.basename(path)
         if failed:
-            self._trouble(failed, depth, name)
+            self.trouble(OPEN_OP, failed, depth, name)
             return
         if stat.S_ISSOCK(st.st_mode):
             return  # borg saves none
         more = extra(b"l", b"", target) if stat.S_ISLNK(st.st_mode) else b""
-        self._rows.append(ENTRY.pack(depth, len(name), len(more)) + self.packed(st) + name + more)
+        number = self.entry(depth, name, self.packed(st), more)
         if stat.S_ISREG(st.st_mode):
-            self.files[self.listed] = self.place(path), st
-        self.listed += 1
-        if len(self._rows) >= BATCH:
-            self.flush()
+            self.files[number] = self.place(path), st
 
     def _next_root(self, path: bytes) -> None:
         if not self._roots:
             raise BadAnswer(f"a path that was not asked for: {path[:80]!r}")
         self._root = self._roots.popleft()
         if not _lies_in(path, self._root):
-            self._trouble(errno.ENOENT, 0, self._root.strip(b"/") or b".")
+            self._no_root()
 
-    def _trouble(self, number: int, depth: int, name: bytes) -> None:
-        self.flush()
-        self._out.add(TROUBLE, struct.pack("<BiH", OPEN_OP, number, depth), name)
+    def _no_root(self) -> None:
+        self.trouble(OPEN_OP, errno.ENOENT, 0, self._root.strip(b"/") or b".")
 
     def packed(self, st: Stat) -> bytes:
-        for kind, number in ((0, st.st_uid), (1, st.st_gid)):
-            if (kind, number) not in self._told:
-                self._told.add((kind, number))
-                name = self._names[kind].get(number, b"")
-                self._out.add(NAME, struct.pack("<BI", kind, number), name)
+        self.owner(st.st_uid, st.st_gid)
         return STAT.pack(*st)
 
-    def flush(self) -> None:
-        if self._rows:
-            self._out.add(LIST, zlib.compress(b"".join(self._rows), 1))
-            self._rows = []
-
     def end(self) -> None:
-        """All is listed."""
         while self._roots:
             self._root = self._roots.popleft()
-            self._trouble(errno.ENOENT, 0, self._root.strip(b"/") or b".")
-        self._out.add(LISTED, struct.pack("<Q", self.listed))
-
-    def finished(self, number: int) -> None:
-        """The other side is done with all entries below `number`."""
-        for old in range(self.done, number):
-            self.files.pop(old, None)
-        self.done = number
+            self._no_root()
+        super().end()
 
 
 def _lies_in(path: bytes, root: bytes) -> bool:
