@@ -12,7 +12,7 @@ import re
 import select
 import time
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from borgpull.borg.inside import wire
 from borgpull.client import shell
@@ -112,32 +112,39 @@ class Helper:
         return ConnectionLost(f"the helper on {target} ended with {code}: {said}")
 
 
+class Ends(NamedTuple):
+    """Of the pipes between the engine and a reader: the engine's, and the reader's."""
+
+    answers: IO[bytes]
+    requests: IO[bytes]
+    theirs: tuple[IO[bytes], IO[bytes]]  # where requests come from, and answers go
+
+    def ask(self, question: bytes) -> tuple[bytes, bytes | None]:
+        """As `answer_of`. Raises HostileClient, ConnectionLost."""
+        send(self.requests, question)
+        return answer_of(self.answers.fileno())
+
+
 @contextlib.contextmanager
 def started(
-    session: Session,
-    paths: Sequence[str],
-    answers: IO[bytes],
-    requests: IO[bytes],
-    theirs: tuple[IO[bytes], IO[bytes]],
-    *,
-    sudo: bool,
+    session: Session, paths: Sequence[str], ends: Ends, *, sudo: bool
 ) -> Iterator[tuple[Helper, Facts, tuple[str, ...]]]:
     """Start a helper; yields it, what it says of the client, and which of FALLBACK are hollow.
 
-    `theirs` are its ends of the pipes, which are closed here. Raises ClientUnsuitable, SudoRefused,
-    HostileClient, ConnectionLost.
+    Its own ends of the pipes are closed here. Raises ClientUnsuitable, SudoRefused, HostileClient,
+    ConnectionLost.
     """
     argv = session.command(*as_root(sudo), *shell.WORDS)
-    with running(argv, name="helper", stdin=theirs[0], stdout=theirs[1], grace=5) as child:
-        for end in theirs:
+    reads, writes = ends.theirs
+    with running(argv, name="helper", stdin=reads, stdout=writes, grace=5) as child:
+        for end in ends.theirs:
             end.close()
         asked = time.time()
-        send(requests, question([*paths, *FALLBACK]))
-        greeting, hello = answer_of(answers.fileno())
+        greeting, hello = ends.ask(question([*paths, *FALLBACK]))
         if hello is None:
             raise _no_helper(session, child, greeting, sudo=sudo)
         facts, hollow = read(hello, len(paths), asked)
-        yield Helper(child, session, requests), facts, hollow
+        yield Helper(child, session, ends.requests), facts, hollow
 
 
 def send(requests: IO[bytes], data: bytes) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import IO, Protocol
+from typing import Protocol
 
 from borgpull.client.facts import Facts
-from borgpull.client.helper import Helper
+from borgpull.client.helper import Ends, Helper
 from borgpull.ssh.session import Session
 
 
@@ -28,16 +28,14 @@ class Reader(Protocol):
         self,
         session: Session,
         paths: Sequence[str],
-        answers: IO[bytes],
-        requests: IO[bytes],
-        theirs: tuple[IO[bytes], IO[bytes]],
+        ends: Ends,
         *,
         sudo: bool,
     ) -> AbstractContextManager[tuple[Helper, Facts, tuple[str, ...]]]:
         """Start it; yields it, what it says of the client, and which of FALLBACK are hollow.
 
-        `theirs` are its ends of the pipes, which are closed here. Raises ClientUnsuitable or NoSftp
-        if the client does not have what it takes; SudoRefused, HostileClient, ConnectionLost.
+        Its own ends of the pipes are closed here. Raises ClientUnsuitable or NoSftp if the client
+        does not have what it takes; SudoRefused, HostileClient, ConnectionLost.
         """
 
     def look(self, session: Session, paths: Sequence[str], *, sudo: bool) -> list[bool]:

@@ -7,6 +7,8 @@ import os
 from typing import Any
 
 from borgpull.borg.inside import wire
+from borgpull.client.scripts.stream_hello import MARK
+from borgpull.client.scripts.stream_look import HELLO, Output
 from borgpull.jail.wanted import Plan
 
 # Exit codes of a child.
@@ -28,6 +30,15 @@ class Orders:
             for path, names in found["bars"].items()
         }
         self.check = Plan(**found["check"])
+
+
+def introduce(source: Input, out: Output, answer: dict[str, Any]) -> Orders | None:
+    """Answer the question; returns the plan that follows. None if nothing more is wanted."""
+    out.parts.append(MARK)
+    out.add(HELLO, json.dumps(answer).encode())
+    out.flush()
+    plan = source.line()
+    return Orders(plan) if plan else None
 
 
 class Input:

@@ -12,7 +12,7 @@ from borgpull.borg.command import Borg
 from borgpull.borg.streaming import Engine
 from borgpull.client import helper
 from borgpull.client.facts import Facts
-from borgpull.client.helper import Helper
+from borgpull.client.helper import Ends, Helper
 from borgpull.errors import ClientUnsuitable, NoSftp, UsageError
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reader as Name
@@ -67,10 +67,8 @@ def started(
     for name in names:
         with contextlib.ExitStack() as stack:
             engine, *theirs = stack.enter_context(streaming.started(borg))
-            reader, ends = READERS[name], (theirs[0], theirs[1])
-            beginning = reader.started(
-                *(session(), paths, engine.answers, engine.requests, ends), sudo=sudo
-            )
+            ends = Ends(engine.answers, engine.requests, (theirs[0], theirs[1]))
+            beginning = READERS[name].started(session(), paths, ends, sudo=sudo)
             try:
                 there, facts, hollow = stack.enter_context(beginning)
             except (ClientUnsuitable, NoSftp) as error:

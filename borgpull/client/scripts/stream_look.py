@@ -143,6 +143,15 @@ def entry(depth: int, name: bytes, st: os.stat_result, more: bytes) -> bytes:
     return ENTRY.pack(depth, len(name), len(more)) + packed(st) + name + more
 
 
+def regular(handle: int) -> "tuple[os.stat_result, bytes, None] | None":
+    """What an open file is; None if it is no regular one. It is closed here. Raises OSError."""
+    try:
+        st = os.fstat(handle)
+        return (st, xattrs(handle) + flags(handle), None) if stat.S_ISREG(st.st_mode) else None
+    finally:
+        os.close(handle)
+
+
 def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int | None]":
     """What a name in the current folder is; a folder comes with an open descriptor of it.
 
@@ -154,12 +163,9 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
         except OSError:
             pass  # look at it without opening it first
         else:
-            try:
-                st = os.fstat(handle)
-                if stat.S_ISREG(st.st_mode):
-                    return st, xattrs(handle) + flags(handle), None
-            finally:
-                os.close(handle)
+            found = regular(handle)
+            if found is not None:
+                return found
     for again in (2, 1, 0):
         st = os.lstat(name)
         kind = stat.S_IFMT(st.st_mode)
@@ -177,12 +183,9 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
                 if error.errno in MOVED:
                     raise
                 return st, xattrs(name) + extra(b"o", b"", b"%d" % (error.errno or 0)), None
-            try:
-                st = os.fstat(handle)
-                if stat.S_ISREG(st.st_mode):
-                    return st, xattrs(handle) + flags(handle), None
-            finally:
-                os.close(handle)
+            found = regular(handle)
+            if found is not None:
+                return found
         except OSError as error:  # it was replaced by something else: look once more
             moved = error.errno in MOVED or (kind == stat.S_IFLNK and error.errno == NO_LINK)
             if not moved or not again:

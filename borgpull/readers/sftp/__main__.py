@@ -13,10 +13,9 @@ import struct
 import sys
 
 from borgpull.borg.inside import wire
-from borgpull.client.scripts.stream_hello import MARK
-from borgpull.client.scripts.stream_look import BYE, HELLO, Output
+from borgpull.client.scripts.stream_look import BYE, Output
 from borgpull.jail.clientwalk import ClientWalk, WalkBroken
-from borgpull.readers.child import CUT, HOSTILE, NO_WALK, NOT_THERE, Ended, Input, Orders
+from borgpull.readers.child import CUT, HOSTILE, NO_WALK, NOT_THERE, Ended, Input, introduce
 from borgpull.readers.sftp import check, question
 from borgpull.readers.sftp.files import Files
 from borgpull.readers.sftp.link import Link
@@ -56,12 +55,9 @@ def run(link: Link) -> None:
     """Raises BadReply, Ended."""
     source, out = Input(), Output()
     answer, names = question.ask(link, source.asked())
-    out.parts.append(MARK)
-    out.add(HELLO, json.dumps(answer).encode())
-    out.flush()
-    if not (plan := source.line()):
-        return  # nothing more is wanted
-    orders = Orders(plan)
+    orders = introduce(source, out, answer)
+    if orders is None:
+        return
     tree = Tree(link, out, names, orders.roots, orders.bars)
     serve(link, out, source, tree)
     walk = ClientWalk(int(sys.argv[3]))

@@ -6,27 +6,24 @@ It stands in the place of the helper (`client/helper.py`), which needs a shell a
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from typing import IO, get_args
 
 from borgpull.borg.inside import wire
 from borgpull.client import walk as walks
 from borgpull.client.facts import Facts
-from borgpull.client.hello import read, there
-from borgpull.client.helper import END_SECONDS, MARK, Helper, answer_of
-from borgpull.client.mounts import FALLBACK
-from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp, NotVerified
+from borgpull.client.hello import there
+from borgpull.client.helper import END_SECONDS, MARK, Ends
+from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp
 from borgpull.jail.compare import Finding
 from borgpull.jail.wanted import Plan
 from borgpull.outputs.backups import Uncarried
 from borgpull.process import CommandError, Running, pipe, run, running
 from borgpull.readers.child import NOT_THERE
-from borgpull.readers.starting import failed, question
+from borgpull.readers.starting import ChildHelper, failed, introduced, question
 from borgpull.ssh import words
 from borgpull.ssh.session import Session
 
@@ -47,7 +44,7 @@ COMPARES: bool = False
 LOOK_SECONDS = 900.0
 
 
-class SftpHelper(Helper):
+class SftpHelper(ChildHelper):
     """A reader under way; it has answered the question."""
 
     def __init__(
@@ -60,12 +57,12 @@ class SftpHelper(Helper):
         names: bool,
     ) -> None:
         """`walk` is where the client's own walk goes. `names`: has the client an /etc/passwd?"""
-        super().__init__(child, session, requests)
-        self.names, self._walk = names, walk
+        super().__init__(child, session, requests, names=names)
+        self._walk = walk
 
     def lost(self) -> BorgpullError | None:
         self._walk.close()
-        return failed(self._child, self._session)
+        return super().lost()
 
     def check(self, plan: Plan) -> tuple[list[Finding], Finding]:
         """Compare the listings with the client's own walk: what was found, and how sure that is.
@@ -73,32 +70,18 @@ class SftpHelper(Helper):
         Raises ConnectionLost, NotVerified, HostileClient.
         """
         script = walks.script(plan.starts, [*plan.left_out, *plan.allowed])
-        shell, found = self._session.command("sh", "-s"), list[Finding]()
+        shell = self._session.command("sh", "-s")
         with (
             input_of(script) as file,
             running(shell, name="the client's find", stdin=file, stdout=self._walk, grace=1),
         ):
             self._walk.close()
-            for item in self._child.lines():
-                if not self._session.alive():
-                    break
-                if item is not None and item[1].startswith(b"{"):
-                    found.append(json.loads(item[1]))
-            self.require_ended_well()
-        if not found or "skew" not in found[-1]:
-            raise NotVerified("the listings could not be compared with the client's own walk")
-        return found[:-1], found[-1]
+            return self.findings("the listings could not be compared with the client's own walk")
 
 
 @contextlib.contextmanager
 def started(
-    session: Session,
-    paths: Sequence[str],
-    answers: IO[bytes],
-    requests: IO[bytes],
-    theirs: tuple[IO[bytes], IO[bytes]],
-    *,
-    sudo: bool,
+    session: Session, paths: Sequence[str], ends: Ends, *, sudo: bool
 ) -> Iterator[tuple[SftpHelper, Facts, tuple[str, ...]]]:
     """As `helper.started`. Raises NoSftp, HostileClient, ConnectionLost."""
     assert not sudo  # SFTP has no way to become somebody else
@@ -112,23 +95,19 @@ def started(
         running(
             [*PROGRAM, *(str(end.fileno()) for end in (from_ssh, to_ssh, from_walk))],
             name="reader",
-            stdin=theirs[0],
-            stdout=theirs[1],
+            stdin=ends.theirs[0],
+            stdout=ends.theirs[1],
             pass_fds=(from_ssh.fileno(), to_ssh.fileno(), from_walk.fileno()),
             grace=5,
         ) as child,
     ):
-        for end in (*theirs, theirs_in, to_ssh, from_ssh, theirs_out, from_walk):
+        for end in (*ends.theirs, theirs_in, to_ssh, from_ssh, theirs_out, from_walk):
             end.close()
-        asked = time.time()
-        with contextlib.suppress(BrokenPipeError):  # it has ended, and its code says why
-            requests.write(question([*paths, *FALLBACK]))
-        _, answer = answer_of(answers.fileno())
-        if answer is None:
+        said = introduced(ends, paths)
+        if said is None:
             raise _no_reader(session, child, ssh)
-        facts, hollow = read(answer, len(paths), asked)
-        names = bool(json.loads(answer).get("names"))
-        yield SftpHelper(child, session, requests, walk, names=names), facts, hollow
+        facts, hollow, names = said
+        yield SftpHelper(child, session, ends.requests, walk, names=names), facts, hollow
 
 
 @contextlib.contextmanager

@@ -13,8 +13,7 @@ from collections import deque
 
 from borgpull.borg.inside import wire
 from borgpull.client import shell
-from borgpull.client.scripts.stream_hello import MARK
-from borgpull.client.scripts.stream_look import BYE, HELLO, Output
+from borgpull.client.scripts.stream_look import BYE, Output
 from borgpull.jail.clientwalk import WalkBroken
 from borgpull.readers.child import (
     CUT,
@@ -24,7 +23,7 @@ from borgpull.readers.child import (
     NOT_THERE,
     Ended,
     Input,
-    Orders,
+    introduce,
 )
 from borgpull.readers.shell import listing, question
 from borgpull.readers.shell.files import Files
@@ -82,12 +81,9 @@ def run(kind: str, link: Link, list_fd: int, listing_fd: int) -> None:
     """Raises BadAnswer, Ended, WalkBroken."""
     source, out = Input(), Output()
     answer, names = question.ask(link, source.asked())
-    out.parts.append(MARK)
-    out.add(HELLO, json.dumps(answer).encode())
-    out.flush()
-    if not (plan := source.line()):
-        return  # nothing more is wanted
-    orders = Orders(plan)
+    orders = introduce(source, out, answer)
+    if orders is None:
+        return
     tree = Tree(link, out, names, orders.roots)
     text = shell.line(
         shell.script("shell_list.sh"), kind, *listing.words(orders.roots, orders.bars)

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from typing import IO
 
 from borgpull.client import shell
 from borgpull.client.facts import Facts
-from borgpull.client.hello import read, there
-from borgpull.client.helper import END_SECONDS, Helper, answer_of, send
-from borgpull.client.mounts import FALLBACK
+from borgpull.client.hello import there
+from borgpull.client.helper import END_SECONDS, Ends, Helper, answer_of, send
 from borgpull.client.sudo import as_root, no_answer
 from borgpull.errors import (
     BorgpullError,
     ClientUnsuitable,
     ConnectionLost,
     HostileClient,
-    NotVerified,
 )
 from borgpull.jail.compare import Finding
 from borgpull.jail.wanted import Plan
 from borgpull.process import CommandError, Completed, Running, pipe, running
 from borgpull.readers.child import NO_TOOLS, NOT_THERE
-from borgpull.readers.starting import failed, question
+from borgpull.readers.starting import ChildHelper, failed, introduced, question
 from borgpull.ssh.session import Session
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.readers.shell")
@@ -36,24 +32,12 @@ TOOLS = {
 }
 
 
-class ShellHelper(Helper):
+class ShellHelper(ChildHelper):
     """A reader under way; it has answered the question."""
-
-    def lost(self) -> BorgpullError | None:
-        return failed(self._child, self._session)
 
     def check(self, _plan: Plan) -> tuple[list[Finding], Finding]:
         """What find could not list. Raises as `lost`; NotVerified."""
-        found = list[Finding]()
-        for item in self._child.lines():
-            if not self._session.alive():
-                break
-            if item is not None and item[1].startswith(b"{"):
-                found.append(json.loads(item[1]))
-        self.require_ended_well()
-        if not found or "skew" not in found[-1]:
-            raise NotVerified("the client's find did not come to its end")
-        return found[:-1], found[-1]
+        return self.findings("the client's find did not come to its end")
 
 
 class ShellReader:
@@ -72,23 +56,17 @@ class ShellReader:
         self,
         session: Session,
         paths: Sequence[str],
-        answers: IO[bytes],
-        requests: IO[bytes],
-        theirs: tuple[IO[bytes], IO[bytes]],
+        ends: Ends,
         *,
         sudo: bool,
     ) -> Iterator[tuple[Helper, Facts, tuple[str, ...]]]:
         """As `helper.started`."""
-        with self._child(session, theirs, sudo=sudo) as (child, ssh):
-            asked = time.time()
-            send(requests, question([*paths, *FALLBACK]))
-            _, answer = answer_of(answers.fileno())
-            if answer is None:
+        with self._child(session, ends.theirs, sudo=sudo) as (child, ssh):
+            said = introduced(ends, paths)
+            if said is None:
                 raise self._no_reader(session, child, ssh, sudo=sudo)
-            facts, hollow = read(answer, len(paths), asked)
-            helper = ShellHelper(child, session, requests)
-            helper.names = bool(json.loads(answer).get("names"))
-            yield helper, facts, hollow
+            facts, hollow, names = said
+            yield ShellHelper(child, session, ends.requests, names=names), facts, hollow
 
     @contextlib.contextmanager
     def _child(
