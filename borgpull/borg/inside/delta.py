@@ -62,7 +62,7 @@ class Compared(Reader):
             yield from chunkify(self)
 
     def read(self, count: int) -> bytes:
-        """As a file whose end is where a known piece begins. Raises BadFrame, Ended."""
+        """Like a file that ends where the next known piece begins. Raises BadFrame, Ended."""
         return b"" if self._same and not self._left else super().read(count)
 
     def _wait(self) -> bool:
