@@ -39,7 +39,7 @@ RUN apt-get update \
       /usr/share/info/* /usr/share/locale/* /etc/ssh/ssh_host_* \
  && useradd --uid 1000 --no-create-home --home-dir / --shell /bin/sh borgpull \
  && rm -f /etc/*- \
- && mkdir -m 0755 /repo /state && mkdir -p -m 0755 /run/secrets
+ && mkdir -m 0755 /repo /state && mkdir -m 0700 /scratch && mkdir -p -m 0755 /run/secrets
 # ssh refuses to run for a user id without a name: 1000 is the one for containers without root; any other
 # gets one by libnss-wrapper (cli/somebody.py). sshd runs forced commands by the user's shell, and tells
 # every client if there is no home.

@@ -36,7 +36,7 @@ demo: ground venv ## back up a demo client twice, on real parts, and clean up
 	@$(PY) scripts/demo.py
 
 test: images lint ## every test, on real parts
-	@scripts/ground second_engine
+	@scripts/ground second_engine browser
 	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 $(PYTEST_ARGS)
 
 record: images ## the tests that run only when their inputs have changed, and what they passed with
@@ -71,7 +71,7 @@ lock: venv ## make the lock files anew
 	for name in build borg requirements; do $(LOCK) -o images/sidecar/$$name.lock images/sidecar/$$name.in; done
 
 clean: ## remove what make has made: images, environment, caches
-	-docker image rm --force borgpull borgpull-client borgpull-borg12-client borgpull-busybox-client \
-	  borgpull-systemd borgpull-bench
+	-docker image rm --force borgpull borgpull-client borgpull-borg12-client borgpull-debian11-client \
+	  borgpull-debian13-client borgpull-busybox-client borgpull-systemd borgpull-bench
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache bench.json
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 # Their bits (linux/capability.h).
+CHOWN, DAC_OVERRIDE, FOWNER, FSETID, MKNOD, SETFCAP = 0, 1, 3, 4, 27, 31
 SETGID, SETUID, SYS_CHROOT, SYS_ADMIN = 6, 7, 18, 21
 
 

@@ -15,7 +15,7 @@ from borgpull.outputs.lines import PhaseName
 
 PROTOCOL = 1
 
-Kind = Literal["phase", "progress", "note", "warning", "debug", "item", "result"]
+Kind = Literal["phase", "progress", "note", "warning", "debug", "item", "ask", "result"]
 
 
 @dataclass(frozen=True)

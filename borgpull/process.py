@@ -65,9 +65,8 @@ def base_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     passed = (*_PASSED, *NAMED) if NAMED[1] in os.environ else _PASSED
     env = {name: os.environ[name] for name in passed if name in os.environ}
     env.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    env["LC_ALL"] = "C.UTF-8"  # borg's --log-json and our parsers of messages rely on it
-    env.update(extra or {})
-    return env
+    # borg's --log-json and our parsers of messages rely on the first, kill.sh on the second.
+    return {**env, "LC_ALL": "C.UTF-8", "BORGPULL_SERVER": "1", **(extra or {})}
 
 
 def as_batch() -> None:

@@ -7,55 +7,18 @@ method needs a row and a module in `methods`; its command comes from the row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-Group = Literal["Back up", "Restore", "Repository", "Access", "Host"]
+from borgpull.verb import Group as Group
+from borgpull.verb import Verb
+from borgpull.ways import WAYS as WAYS
 
 # The options that methods with borg on the client have beside the common ones.
 _ON_CLIENT = ("client_borg", "keep_runtime", "sudo", "checkpoint_interval")
 # The readers of `stream`.
 READERS = ("python", "find", "busybox", "sftp")
+COMPRESS_LINK = ("auto", "on", "off")
 # `restrict` denies forwarding, which some methods need. There is no word for "no port". But `none`
 # is no host, so the key opens no way into the client's network (sshd(8), AUTHORIZED_KEYS).
 _FORWARDS = 'restrict,port-forwarding,permitopen="none:1",permitlisten='
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verb:
-    """What a verb needs from its container, and what it may do there."""
-
-    name: str
-    kind: str  # of its job: a class in borgpull/jobs/kinds.py
-    op: str  # the function that does it: MODULE.FUNCTION in borgpull/ops
-    command: str = ""  # of the command line: MODULE.FUNCTION in borgpull/cli
-    summary: str  # of `--help`
-    group: Group
-    method: bool = False  # it makes an archive of a client
-    address: bool = False  # its first word is a client's address, not its name
-    fuse: bool = False  # it mounts the client
-    sshd: bool = False  # it runs an sshd of ours, which a client connects to
-    connects_back: bool = False  # the user may name the port that the client connects to
-    login: bool = False  # it logs in on a machine
-    login_via: bool = False  # it logs in at the jump host only
-    makes_folders: bool = False  # it may make the folders of the repositories and of the state
-    reads_only: bool = False  # it cannot write the repository, whatever happens in the container
-    locks: bool = False  # a sidecar that was killed in it leaves borg's lock behind
-    raw: bool = False  # its output is borg's own, byte for byte
-    unattended: bool = False  # it may run by a timetable, with nobody there
-    asks_engine: bool = False  # the launcher adds what it knows of the engine
-    options: tuple[str, ...] = ()  # of a method, beside the common ones
-    authorized: str = ""  # of a method: the options of its line in authorized_keys
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """How an archive gets back."""
-
-    name: str
-    fuse: bool = False  # it mounts the target
-    here: bool = False  # the target is a folder or a file of this host
-    options: tuple[str, ...] = ()  # those of `restore` that only some ways have
 
 
 def _method(name: str, summary: str, authorized: str, *options: str, **more: bool) -> Verb:
@@ -106,6 +69,8 @@ _VERBS = (
         "one_file_system",
         "numeric_ids",
         "limit_rate",
+        "compress_link",
+        lists=True,
     ),
     _method(
         "socat",
@@ -174,6 +139,34 @@ _VERBS = (
         command="restores.diff",
         summary="Show what differs between two archives of a client.",
         group="Restore",
+    ),
+    Verb(
+        name="drill",
+        kind="Drill",
+        op="drill.run",
+        command="drills.drill",
+        summary="Restore an archive into a throw-away container, and prove that it is all there.",
+        group="Restore",
+        reads_only=True,
+        unattended=True,
+    ),
+    # `drill --demo`; it has no command of its own.
+    Verb(
+        name="demo",
+        kind="Demo",
+        op="demo.run",
+        summary="Drill a good and a spoilt backup, which are made for it.",
+        group="Restore",
+        alone=True,
+    ),
+    Verb(
+        name="drills",
+        kind="Drills",
+        op="drill.history",
+        command="drills.drills",
+        summary="Show what the drills of a client have found.",
+        group="Restore",
+        reads_only=True,
     ),
     Verb(
         name="init",
@@ -282,13 +275,3 @@ _VERBS = (
 )
 VERBS = {verb.name: verb for verb in _VERBS}
 METHODS = {verb.name: verb for verb in _VERBS if verb.method}
-
-_WAYS = (
-    Way(name="stream", options=("sudo", "via")),
-    Way(name="native", options=("client_borg", "sudo", "via")),
-    Way(name="chroot", fuse=True, options=("via",)),
-    Way(name="numeric", fuse=True, options=("via",)),
-    Way(name="tar", options=("sudo", "via")),
-    Way(name="local", here=True),
-)
-WAYS = {way.name: way for way in _WAYS}

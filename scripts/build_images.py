@@ -16,7 +16,19 @@ IMAGES = {
     "borgpull": ROOT,
     "borgpull-client": ROOT / "images" / "client",
     "borgpull-borg12-client": ROOT / "images" / "client",
+    "borgpull-debian11-client": ROOT / "images" / "client",
+    "borgpull-debian13-client": ROOT / "images" / "client",
     "borgpull-busybox-client": ROOT / "images" / "busybox-client",
+}
+# What the clients are built with, beside what all of them have.
+CLIENTS = {
+    "borgpull-borg12-client": {"SYSTEM": "older", "PACKAGES": "borgbackup"},
+    "borgpull-debian11-client": {
+        "SYSTEM": "older",
+        "CODENAME": "bullseye",
+        "PACKAGES": "python3",
+    },
+    "borgpull-debian13-client": {"PACKAGES": "busybox fish python3"},
 }
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -48,9 +60,7 @@ def build(name: str) -> None:
 def build_args(name: str) -> dict[str, str]:
     if name == "borgpull":
         return {"REVISION": revision()}
-    if name == "borgpull-borg12-client":
-        return {"SYSTEM": "bookworm", "PACKAGES": "borgbackup"}
-    return {}
+    return CLIENTS.get(name, {})
 
 
 def revision() -> str:

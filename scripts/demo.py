@@ -1,8 +1,8 @@
 """`make demo`: the main job on real parts, step by step, and nothing left of it.
 
 A client with sshd and a seeded tree comes up. The host's command uses its docker launcher. It
-trusts the client's host key, makes a repository, backs the client up twice, lists the archive and
-takes a file out again.
+trusts the client's host key, makes a repository, backs the client up twice, lists the archive,
+takes a file out again, and drills a restore of a good and of a spoilt repository.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ CLIENT = "web1"
 ADDRESS = f"root@{CLIENT}"
 PATHS = ["/srv/data", "/home", "/root"]
 NETWORK = f"borgpull-demo-{os.getpid()}"
+DIFFERS = 90  # the exit code of a drill that has found something
 SAMPLE = "srv/data/files/plain.txt"
 
 
@@ -45,11 +46,11 @@ class Demo:
             "BORGPULL_NETWORK": NETWORK,
         }
 
-    def show(self, *args: str) -> None:
-        """Run the command for the eye; a failure ends the demo."""
+    def show(self, *args: str, code: int = 0) -> None:
+        """Run the command for the eye; another exit code ends the demo."""
         print(f"\n$ borgpull {' '.join(args)}", flush=True)
         done = subprocess.run([BORGPULL, *args], env=self.env, check=False)
-        if done.returncode != 0:
+        if done.returncode != code:
             fail(f"borgpull {args[0]} ended with {done.returncode}")
 
     def output(self, *args: str) -> bytes:
@@ -93,9 +94,15 @@ def main() -> None:
         if restored.decode() != it.on_client("cat", "/" + SAMPLE) + "\n":
             fail(f"/{SAMPLE} differs")
         print(f"/{SAMPLE}: the same, byte for byte")
+
+        title("6. A drill: a real restore, compared with what the client had")
+        it.show("drill", CLIENT)
+        print("\nThe same, after one bit of the repository was flipped:")
+        flip(max((it.folder / "repo" / CLIENT / "data").rglob("*"), key=size))
+        it.show("drill", CLIENT, code=DIFFERS)
         volumes = it.volumes()
 
-    title("6. Nothing is left")
+    title("7. Nothing is left")
     left = [*(sshfs_mounts() - mounts), *docker_left(volumes)]
     left += [str(it.folder)] if it.folder.exists() else []
     if left:
@@ -198,6 +205,24 @@ def show_owners(it: Demo) -> None:
     if not shown:
         fail("the archive does not hold the client's user names")
     print("\n".join(shown))
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    if os.geteuid() != 0:  # the sidecar writes the repository as root
+        mount = ["-v", f"{path.parent}:/spoil", "--entrypoint", "python3"]
+        program = f"p='/spoil/{path.name}';d=bytearray(open(p,'rb').read());d[len(d)//2]^=1;"
+        docker("run", "--rm", *mount, "borgpull", "-c", f"{program}open(p,'wb').write(d)")
+        return
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        old = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([old ^ 1]))
 
 
 def title(text: str) -> None:

@@ -97,4 +97,4 @@ def relative(path: str) -> str:
 
 
 def absolute(name: str) -> str:
-    return "/" if name == "." else f"/{name}"
+    return "/" if name in ("", ".") else f"/{name}"

@@ -7,27 +7,41 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO, Any
 
 from borgpull.borg import messages
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order, watch
+from borgpull.borg.inside.listed import LISTED_LINE
+from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.skipped import Skipped
-from borgpull.borg.inside.stream import CUT, HOSTILE, READ_LINE, SAVED_LINE, SKIPPED_LINE
+from borgpull.borg.inside.stream import (
+    CUT,
+    HOSTILE,
+    READ_LINE,
+    READS_LINE,
+    SAVED_LINE,
+    SKIPPED_LINE,
+)
 from borgpull.borg.repository import with_offset
 from borgpull.errors import BorgFailed, HostileClient
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reread
-from borgpull.process import Running, Stream, pipe, running
+from borgpull.process import CommandError, Running, Stream, pipe, running
 from borgpull.secrets import as_fd
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
 # How the engine's own lines begin.
-_READ, _SAVED, _SKIPPED = (
-    json.dumps({"type": kind})[:-1].encode() for kind in (READ_LINE, SAVED_LINE, SKIPPED_LINE)
+_READ, _SAVED, _SKIPPED, _READS, _LISTED = (
+    json.dumps({"type": kind})[:-1].encode()
+    for kind in (READ_LINE, SAVED_LINE, SKIPPED_LINE, READS_LINE, LISTED_LINE)
 )
+# With these, it opens repository and cache before its orders.
+_EARLY = ("--list", "--json", "--progress", "::early", "--", "/")
+_END_SECONDS = 10.0
 
 
 @dataclass
@@ -57,10 +71,30 @@ class Engine:
         """`answers` and `requests` are our ends of the pipes that the child has, too."""
         self.child, self._client = child, client
         self.answers, self.requests = answers, requests
-        self._lines = child.lines()
+        self._lines: Iterator[tuple[Stream, bytes] | None] = child.lines()
         self.report: Report | None = None
         self.row: dict[str, Any] | None = None  # of the saved archive, read anew
-        self.skipped = Skipped()
+        self.skipped, self.reads = Skipped(), Reads()
+        self.ordered = False
+
+    def listing(self) -> list[dict[str, Any]] | None:
+        """The archives, as `repository.archives` has them, of an engine that has opened all early.
+
+        None if it has ended: whoever asks borg will learn why.
+        """
+        found: list[dict[str, Any]] = []
+        before: list[tuple[Stream, bytes]] = []
+        for item in self._lines:
+            if item is not None and item[0] == "stderr" and item[1].startswith(_LISTED):
+                line = json.loads(item[1])
+                found += [{**row, "time": with_offset(row["time"])} for row in line["archives"]]
+                if not line["more"]:
+                    self._lines = chain(before, self._lines)
+                    return found
+            elif item is not None:
+                before.append(item)
+        self._lines = iter(before)
+        return None
 
     def lines(self) -> Iterator[tuple[Stream, bytes] | None]:
         for item in self._lines:
@@ -77,6 +111,9 @@ class Engine:
                 found = json.loads(item[1])
                 del found["type"]
                 self.skipped.add(Skipped(**found))
+                continue
+            if item is not None and item[0] == "stderr" and item[1].startswith(_READS):
+                self.reads.add(json.loads(item[1]))
                 continue
             yield item
 
@@ -101,6 +138,7 @@ class Engine:
         `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them. `rate` is in
         bytes a second. `may_skip` are reasons of `inside/skipped.py`.
         """
+        self.ordered = True
         self.answers.close()
         self.requests.close()
         more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
@@ -133,11 +171,41 @@ class Engine:
             self.child.popen.stdin.flush()
 
 
+Pipes = tuple[IO[bytes], IO[bytes]]
+
+
 @contextlib.contextmanager
-def started(borg: Borg) -> Iterator[tuple[Engine, IO[bytes], IO[bytes]]]:
+def started(borg: Borg, *, early: bool) -> Iterator[tuple[Engine, IO[bytes], IO[bytes]]]:
     """An engine, and the client's ends of its pipes: where requests come from, and answers go.
 
-    It loads its code meanwhile. It ends with this block, in any case.
+    An `early` one opens the repository and the cache before its orders, and lists the archives.
+    """
+    words = borg.argv("create", *_EARLY) if early else []
+    with child(borg, PROGRAM, "borg create", words=words) as (process, ours, theirs):
+        engine = Engine(process, borg.client, *ours)
+        try:
+            yield engine, *theirs
+        finally:
+            if early and not engine.ordered:
+                # A SIGTERM while it frees borg's lock would leave the lock.
+                assert process.popen.stdin is not None
+                process.popen.stdin.close()
+                with contextlib.suppress(CommandError):
+                    process.wait(_END_SECONDS)
+
+
+@contextlib.contextmanager
+def child(
+    borg: Borg,
+    program: Sequence[str],
+    name: str,
+    env: Mapping[str, str] | None = None,
+    *,
+    words: Sequence[str] = (),
+) -> Iterator[tuple[Running, Pipes, Pipes]]:
+    """A program that is to talk to a reader: our ends of its pipes, and the reader's.
+
+    It loads its code meanwhile. It ends with this block, in any case. `words` are its last ones.
     """
     with (
         pipe() as (answers, for_answers),
@@ -145,18 +213,17 @@ def started(borg: Borg) -> Iterator[tuple[Engine, IO[bytes], IO[bytes]]]:
         as_fd(borg.passphrase) as secret,
     ):
         fds = (answers.fileno(), requests.fileno())
-        argv = [*PROGRAM, *map(str, fds)]
         own = () if secret is None else (secret,)
         with running(
-            argv,
-            name="borg create",
-            env=borg.env(secret),
+            [*program, *map(str, fds), *words],
+            name=name,
+            env={**borg.env(secret), **(env or {})},
             pass_fds=(*fds, *own),
             stdin=subprocess.PIPE,
-        ) as child:
+        ) as process:
             try:
-                yield Engine(child, borg.client, answers, requests), from_requests, for_answers
+                yield process, (answers, requests), (from_requests, for_answers)
             finally:
-                assert child.popen.stdin is not None
+                assert process.popen.stdin is not None
                 with contextlib.suppress(BrokenPipeError):
-                    child.popen.stdin.close()
+                    process.popen.stdin.close()

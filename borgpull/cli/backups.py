@@ -93,6 +93,9 @@ def require_fit(
     if on_client.reader not in (None, "python") and sparing.skips().reasons():
         name = {"sftp": "SFTP"}.get(on_client.reader, on_client.reader)
         raise UsageError(f"{name} cannot look for tags and file systems", hint="--reader python")
+    if on_client.reader not in (None, "python") and sparing.compress_link == "on":
+        name = {"sftp": "SFTP"}.get(on_client.reader, on_client.reader)
+        raise UsageError(f"{name} cannot pack what it sends", hint="--reader python")
     key_goes = "client_borg" in METHODS[verb].options
     if fresh.init and key_goes and fresh.encryption.startswith("keyfile"):
         raise UsageError(

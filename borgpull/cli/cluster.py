@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from borgpull.cli.groups import Group
 from borgpull.cli.options import option
 from borgpull.cli.retention import seconds
+from borgpull.drills import checkfile
 from borgpull.renderers.kube import Settings
 
 
@@ -59,8 +60,28 @@ class Cluster(Group):
         int, option("--parallelism", text="Jobs of a shard at a time.", min=1)
     ] = 1
 
+    scratch_size: Annotated[
+        str, option("--scratch-size", text="Of what a drill may restore to.")
+    ] = "10Gi"
+    scratch_class: Annotated[
+        str | None,
+        option(
+            "--scratch-class",
+            text="Storage class of a volume for that.",
+            show_default="a folder of the node",
+        ),
+    ] = None
+    report_claim: Annotated[
+        str | None,
+        option("--report-claim", text="PersistentVolumeClaim for the reports of drills."),
+    ] = None
+
+    checks: Annotated[
+        str | None, option("--checks", text="File of checks (YAML) for drills; it is read now.")
+    ] = None
+
     def settings(self) -> Settings:
-        """Raises UsageError."""
+        """Raises UsageError, ConfigError."""
         return Settings(
             secret=self.secret,
             claim=self.claim,
@@ -72,4 +93,8 @@ class Cluster(Group):
             cidr=tuple(self.cidr or ()),
             fuse_resource=self.fuse_resource,
             parallelism=self.parallelism,
+            scratch_size=self.scratch_size,
+            scratch_class=self.scratch_class,
+            report_claim=self.report_claim,
+            checks=checkfile.text_for_a_container(self.checks) if self.checks else "",
         )

@@ -91,6 +91,14 @@ def acknowledge(
             "--adopt-not-known", help="Adopt all that was there before this server's ledger."
         ),
     ] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            "--reason",
+            metavar="TEXT",
+            help="Why what the guard has found is right. It is kept, and archives may go again.",
+        ),
+    ] = None,
     *,
     where: InRepository,
     launch: Waiting,
@@ -101,6 +109,7 @@ def acknowledge(
             adopt=tuple(adopt or ()),
             remove=tuple(delete or ()),
             adopt_not_known=adopt_not_known,
+            reason=reason or "",
             places=places(where),
             lock_wait=launch.lock_wait,
         )

@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
+from borgpull import asking
 from borgpull.cli.context import perform
 from borgpull.cli.options import Launch, LauncherName
 from borgpull.errors import UsageError
@@ -30,7 +32,7 @@ def job() -> None:
     # Stock borg's output goes through as it is; a job that cannot be read is told as a result.
     raw = False
     if isinstance(found, Job):
-        threading.Thread(target=end_with_input, daemon=True).start()
+        threading.Thread(target=end_with_input, args=(asking.listen(),), daemon=True).start()
         raw = VERBS[found.verb].raw
     perform(made, Launch(launcher=LauncherName.here, json_lines=not raw))
 
@@ -43,8 +45,14 @@ def read(text: str) -> Job | UsageError:
         return error
 
 
-def end_with_input() -> None:
-    """The launcher is gone when our input ends: stop as if it had sent SIGTERM."""
-    while os.read(0, 4096):
-        pass
+def end_with_input(answered: Callable[[bytes], None]) -> None:
+    """The launcher is gone when our input ends: stop as if it had sent SIGTERM.
+
+    Before that, each line is an answer to what the job has asked.
+    """
+    rest = b""
+    while block := os.read(0, 1 << 16):
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            answered(line)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -29,11 +29,11 @@ class RungName(StrEnum):
     sys_admin = "sys-admin"
 
 
-def option(*names: str, text: str, **more: Any) -> Any:
-    """An option of a group, with its variable."""
+def option(*names: str, text: str, variable: str = "", **more: Any) -> Any:
+    """An option of a group, with its variable: its own name, or another one."""
     import typer
 
-    variable = "BORGPULL_" + names[0].lstrip("-").replace("-", "_").upper()
+    variable = "BORGPULL_" + (variable or names[0].lstrip("-").replace("-", "_").upper())
     return typer.Option(*names, help=text, envvar=variable, **more)
 
 
@@ -119,7 +119,7 @@ class OnClient(Group):
             "--reader",
             **one_of(READERS),
             text="What reads for stream: a Python there, its find, or SFTP.",
-            show_default="python, else sftp",
+            show_default="the first that the client has",
         ),
     ] = None
 
@@ -209,6 +209,7 @@ class Ages(Group):
     max_backup_age: Annotated[str | None, limit("backup")] = None
     max_prune_age: Annotated[str | None, limit("prune")] = None
     max_check_age: Annotated[str | None, limit("check")] = None
+    max_drill_age: Annotated[str | None, limit("drill")] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from borgpull.cli.context import JobRead, read_only
+from borgpull.cli.drilling import Drilling, size
 from borgpull.cli.options import Launch, RungName, Through, Timing, Where
 from borgpull.cli.parsing import NAME, options_of, reject_dash_hosts
 from borgpull.cli.rendered import Certificates
+from borgpull.drills import checkfile
 from borgpull.errors import UsageError
-from borgpull.jobs import Job
+from borgpull.jobs import Drill, DrillCheck, Job
+from borgpull.launchers.needs import SCRATCH_FOLDER
 from borgpull.launchers.run import IN_SIDECAR
 from borgpull.places import Places
-from borgpull.renderers.plan import Plan
+from borgpull.renderers.plan import REPORTS, Plan, check_file
 from borgpull.renderers.timetable import Timetable
 from borgpull.verbs import VERBS
 
@@ -41,7 +44,8 @@ def read(words: Sequence[str]) -> Job:
             _invoke(words)
     except JobRead as found:
         _require_ours(words, found.job, found.launch)
-        return found.job
+        # Where a drill restores to is for the host that runs it.
+        return replace(found.job, scratch="") if isinstance(found.job, Drill) else found.job
     raise AssertionError(f"{verb} made no job")
 
 
@@ -63,15 +67,40 @@ def _command(verb: str) -> Any:
 def _require_ours(words: Sequence[str], job: Job, launch: Launch) -> None:
     usual = Launch()
     named = [name for name in OURS if getattr(launch, name) != getattr(usual, name)]
-    if job.places != Places() or named:
+    if job.places != Places() or named or _named_for_a_drill(words, job):
         raise UsageError(
             "where things are, and how the container runs, is for the renderer to know",
             hint="name --repo, --image and the like before the --",
         )
     if not VERBS[job.verb].unattended:
         raise UsageError(f"not to be run unattended: {job.verb}")
-    if any(word.partition("=")[0] == "--exclude-from" for word in words):
+    if "--exclude-from" in _options(words):
         raise UsageError("the container has no such file", hint="name each pattern by --exclude")
+    for check in job.checks if isinstance(job, Drill) else ():
+        _require_in_words(check, words)
+
+
+def _options(words: Sequence[str]) -> set[str]:
+    return {word.partition("=")[0] for word in words}
+
+
+def _named_for_a_drill(words: Sequence[str], job: Job) -> bool:
+    """Where it restores to and reports to, and its memory."""
+    if not isinstance(job, Drill):
+        return False
+    known = (job.scratch, job.memory) == (SCRATCH_FOLDER, None)
+    return not known or "--report" in _options(words)
+
+
+def _require_in_words(check: DrillCheck, words: Sequence[str]) -> None:
+    """Raises UsageError for a check of a file."""
+    text = f"{check.name}={check.run}"
+    plain = check == DrillCheck(name=check.name, run=check.run)
+    if not (plain and {text, f"--check={text}"} & set(words)):
+        raise UsageError(
+            "the container has no file of checks",
+            hint="name the file before the --, or write --check NAME=COMMAND",
+        )
 
 
 @contextlib.contextmanager
@@ -112,6 +141,7 @@ def plan(
     through: Through,
     launch: Launch,
     certificates: Certificates | None = None,
+    drilling: Drilling | None = None,
 ) -> Plan:
     """What is to run and when. Raises UsageError, and what `read` raises."""
     named = {
@@ -122,14 +152,40 @@ def plan(
         "via_key": through.via_key,
         "passphrase": where.passphrase_file,
     }
-    return Plan(
+    job = read(words)
+    made = Plan(
         name=name,
         words=tuple(words),
-        job=read(words),
+        job=job,
         timetable=when(timing, name),
         places=replace(USUAL, **{key: text for key, text in named.items() if text is not None}),
         certificates=certificates.by_secret() if certificates else {},
         image=launch.image,
         network=launch.network,
         rung="sys-admin" if launch.rung is RungName.sys_admin else "userns",
+    )
+    return _on_its_host(made, job, drilling or Drilling()) if isinstance(job, Drill) else made
+
+
+def _on_its_host(made: Plan, job: Drill, drilling: Drilling) -> Plan:
+    """The plan of a drill with what that host gives its container.
+
+    A file of checks is looked at if it is here, too. Raises UsageError.
+    """
+    words, files = list(made.words), list[str]()
+    for word in drilling.check or ():
+        if checkfile.named(word) is None:
+            if os.access(word, os.R_OK):
+                checkfile.text_for_a_container(word)
+            files.append(word)
+            word = check_file(len(files) - 1)
+        words += ["--check", word]
+    words += ["--report", REPORTS] if drilling.report else []
+    memory = size(drilling.memory, "--memory")
+    return replace(
+        made,
+        words=tuple(words),
+        job=replace(job, scratch=drilling.scratch or "", memory=memory),
+        reports=drilling.report or "",
+        checks=tuple(files),
     )

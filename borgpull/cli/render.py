@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from borgpull.cli.arguments import Client
+from borgpull.cli.drilling import Drilling
 from borgpull.cli.groups import Only, flat
 from borgpull.cli.options import Launch, Through, Timing, Where
 from borgpull.cli.render_kube import render_kube
@@ -63,13 +64,14 @@ def timed(form: str) -> Callable[..., None]:
         where: Where,
         via_key: Annotated[Through, Only("via_key")],
         certificates: Certificates,
+        drilling: Annotated[Drilling, Only("scratch", "memory", "report", "check")],
         launch: Annotated[Launch, Only("image", "network", "rung")],
         output: Output = None,
     ) -> None:
         from borgpull.cli.planned import plan
         from borgpull.renderers import RENDERERS
 
-        found = plan(name, words, timing, where, via_key, launch, certificates)
+        found = plan(name, words, timing, where, via_key, launch, certificates, drilling)
         put(RENDERERS[form](found), output)
 
     return command

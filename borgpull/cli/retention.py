@@ -89,6 +89,7 @@ def status(
             max_backup_age=seconds(ages.max_backup_age),
             max_prune_age=seconds(ages.max_prune_age),
             max_check_age=seconds(ages.max_check_age),
+            max_drill_age=seconds(ages.max_drill_age),
             # Status needs no secret, so a container gets none.
             places=replace(places(where), ssh_key="", known_hosts="", passphrase=""),
         )

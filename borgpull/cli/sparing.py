@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from borgpull.cli.groups import Group
+from borgpull.cli.groups import Group, one_of
 from borgpull.cli.options import option
 from borgpull.errors import UsageError
 from borgpull.jobs import Skips
 from borgpull.paths import for_borg
+from borgpull.verbs import COMPRESS_LINK
 
 _RATE = re.compile(r"([0-9]{1,9})([KMG]?)", re.IGNORECASE)
 _UNITS = {"": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -45,11 +46,24 @@ class Sparing(Group):
         str | None,
         option("--limit-rate", text="Most bytes a second from the client, say 2M.", metavar="RATE"),
     ] = None
+    compress_link: Annotated[
+        str,
+        option(
+            "--compress-link",
+            text="Pack what comes from the client: if that is faster, always, or never.",
+            **one_of(COMPRESS_LINK),
+        ),
+    ] = "auto"
 
     def parts(self) -> dict[str, Any]:
         """The fields of a job. Raises UsageError."""
         skips, rate = self.skips(), self.rate()
-        return {"skips": skips, "numeric_ids": self.numeric_ids, "limit_rate": rate}
+        return {
+            "skips": skips,
+            "numeric_ids": self.numeric_ids,
+            "limit_rate": rate,
+            "compress_link": self.compress_link,
+        }
 
     def skips(self) -> Skips:
         """Raises UsageError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from borgpull.cli import kubetable
+from borgpull.cli import drilled, kubetable
 from borgpull.cli.text import age, mark, safe, size, table, when
 from borgpull.results import Result
 from borgpull.verbs import METHODS
@@ -115,6 +115,8 @@ def _acknowledge(result: Result) -> list[str]:
     data = result.data
     lines = [f"acknowledged: {_vanished(item)}" for item in data["acknowledged"]]
     lines += [f"{how}: {safe(name)}" for how in ("adopted", "deleted") for name in data[how]]
+    if lifted := data.get("lifted"):
+        lines.append(f"{_frozen(lifted['frozen'])}: accepted, {safe(lifted['reason'])}")
     return lines or ["nothing has vanished"]
 
 
@@ -133,19 +135,29 @@ def _repository_check(result: Result) -> list[str]:
 
 
 def _status(result: Result) -> list[str]:
-    """A table in which a time that is too old has a `!`."""
+    """A table in which a time that is too old has a `!`. Drills are in it if anybody drills."""
     if "jobs" in result.data:
         return kubetable.lines(result.data["jobs"])
-    rows = [["CLIENT", "BACKUP", "PRUNE", "CHECK", ""]]
-    for item in result.data["clients"]:
+    whats, clients = ["backup", "prune", "check"], result.data["clients"]
+    if any(item["last_drill"] or item["drill"]["max_age"] is not None for item in clients):
+        whats.append("drill")
+    rows = [["CLIENT", *(what.upper() for what in whats), ""]]
+    for item in clients:
         colour = "green" if item["ok"] else "red"
-        goods = [_good(item[what]) for what in ("backup", "prune", "check")]
+        goods = [_good(item[what]) for what in whats]
         notes = [] if item["repository"] else ["no repository"]
         notes += [safe(item["unreadable"])] if item["unreadable"] else []
+        notes += [_frozen(item["frozen"])] if item["frozen"] else []
+        notes += ["not guarded"] if item["guard"] == "not guarded" else []
         rows.append([safe(item["client"]), *goods, ", ".join([colour, *notes])])
     if len(rows) == 1:
         return ["no clients yet"]
     return table(rows)
+
+
+def _frozen(item: dict[str, Any]) -> str:
+    texts = "; ".join(safe(finding["text"]) for finding in item["findings"])
+    return f"frozen since {when(item['since'])}, by {safe(item['archive'])}: {texts}"
 
 
 def _good(item: dict[str, Any]) -> str:
@@ -153,6 +165,19 @@ def _good(item: dict[str, Any]) -> str:
         return "never" if item["ok"] else "never !"
     text = f"{when(item['time'])} ({age(item['age'])})"
     return text if item["ok"] else f"{text} !"
+
+
+def _drill(result: Result) -> list[str]:
+    return drilled.lines(result.data)
+
+
+def _demo(result: Result) -> list[str]:
+    good, spoilt = (drilled.lines(result.data[which]) for which in ("good", "spoilt"))
+    return ["a good backup", *good, "the same backup with one wrong bit", *spoilt]
+
+
+def _drills(result: Result) -> list[str]:
+    return drilled.history(result.data)
 
 
 def _tidy(result: Result) -> list[str]:
@@ -182,6 +207,9 @@ SUMMARIES: dict[str, Summary] = {
     "prune": _prune,
     "check": _repository_check,
     "status": _status,
+    "drill": _drill,
+    "demo": _demo,
+    "drills": _drills,
     "tidy": _tidy,
     "trust": _trust,
     "doctor": _doctor,

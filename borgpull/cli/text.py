@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-# Categories that move the cursor, hide or reorder text: controls, formats, surrogates, separators.
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-def safe(text: object) -> str:
-    """Text of the client made harmless for a terminal: everything unprintable becomes an escape."""
-    return "".join(
-        char.encode("unicode_escape", "surrogatepass").decode()
-        if unicodedata.category(char) in _UNSAFE
-        else char
-        for char in str(text)
-    )
-
-
-def size(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(number) < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
+from borgpull.plain import safe as safe
+from borgpull.plain import size as size
 
 
 def owner_of(data: Mapping[str, Any]) -> str:

@@ -24,10 +24,13 @@ from borgpull.errors import BorgpullError, ClientUnsuitable, ConnectionLost, Hos
 from borgpull.process import CommandError, Completed, Running, running
 from borgpull.ssh import words
 from borgpull.ssh.session import Session
+from borgpull.trees.manifest import ALL, Carried
 
 # The texts that make up the helper, in their order. An import of one by the other is left out.
-PARTS = ("stream_look.py", "stream_list.py", "stream_delta.py", "stream_hello.py", "stream_read.py")
+PARTS = tuple(f"stream_{name}.py" for name in ("look", "list", "delta", "hello", "pack", "read"))
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
+# Comments, empty lines, and docstrings with something of their own indentation after them.
+_UNREAD = re.compile(r'^( *)"""(?:[^"]|"(?!""))*"""\n(?=\n*\1\S)|^ *(?:#.*)?\n', re.MULTILINE)
 # It reads its own text, and then lines, by the one buffer.
 _BOOT = (
     "import sys\n"
@@ -45,10 +48,12 @@ CREATE_ARGS: tuple[str, ...] = ()
 SEES_ALL: bool = True
 COMPARES: bool = True
 LOSES: tuple[str, ...] = ()
+CARRIES: tuple[Carried, ...] = ALL
 
 
 def source() -> bytes:
-    return "".join(_IMPORT.sub("", shell.script(name)) for name in PARTS).encode()
+    """Without what no Python reads: a line of authorized_keys may have 16 KiB (OpenSSH 7.x)."""
+    return "".join(_UNREAD.sub("", _IMPORT.sub("", shell.script(name))) for name in PARTS).encode()
 
 
 def question(paths: Sequence[str]) -> bytes:

@@ -24,6 +24,10 @@ from borgpull.errors.connecting import PathMissing as PathMissing
 from borgpull.errors.connecting import SshServiceFailed as SshServiceFailed
 from borgpull.errors.connecting import SudoRefused as SudoRefused
 from borgpull.errors.connecting import UnknownHostKey as UnknownHostKey
+from borgpull.errors.drilling import DrillFailed as DrillFailed
+from borgpull.errors.drilling import NotProved as NotProved
+from borgpull.errors.drilling import OutsideLimits as OutsideLimits
+from borgpull.errors.drilling import RestoreDiffers as RestoreDiffers
 from borgpull.errors.ledger import ArchiveNotMade as ArchiveNotMade
 from borgpull.errors.ledger import LedgerUnreadable as LedgerUnreadable
 from borgpull.errors.ledger import StrangeArchives as StrangeArchives
@@ -55,6 +59,7 @@ from borgpull.errors.table import Row as Row
 from borgpull.errors.table import all_errors as all_errors
 from borgpull.errors.table import retried as retried
 from borgpull.errors.table import rows as rows
+from borgpull.errors.verifying import GuardTripped as GuardTripped
 from borgpull.errors.verifying import NotSaved as NotSaved
 from borgpull.errors.verifying import NotVerified as NotVerified
 

@@ -40,7 +40,7 @@ class RepositoryDamaged(BorgpullError):
 class Overdue(BorgpullError):
     exit_code = 57
     summary = (
-        "the last good backup, prune or check of a client is longer ago than was allowed "
+        "the last good backup, prune, check or drill of a client is longer ago than was allowed "
         "(`status --kube`: or its last try failed)"
     )
     hint = "see the rows that say red; run what is due, and look why it did not run"

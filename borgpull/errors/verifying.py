@@ -14,6 +14,18 @@ class NotSaved(BorgpullError):
     )
 
 
+class GuardTripped(BorgpullError):
+    exit_code = 58
+    summary = (
+        "the guard found that much went away or was rewritten: the archive is verified and stays, "
+        "and nothing of the client is removed"
+    )
+    hint = (
+        "look what happened on the client, and what `borgpull diff CLIENT OLD NEW` says; if it is "
+        "right: borgpull acknowledge CLIENT --reason TEXT"
+    )
+
+
 class NotVerified(BorgpullError):
     exit_code = 64
     summary = "the new archive could not be compared with the client"

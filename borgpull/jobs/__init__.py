@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from borgpull.jobs.base import LOCK_WAIT, Job, Locking
+from borgpull.jobs.drilling import Demo, Drill, Drills, Scratching
 from borgpull.jobs.kinds import (
     KINDS,
-    LOCK_WAIT,
     Acknowledge,
     Backup,
     Browse,
@@ -13,9 +14,7 @@ from borgpull.jobs.kinds import (
     Doctor,
     Find,
     Init,
-    Job,
     List,
-    Locking,
     Look,
     Prune,
     Restore,
@@ -25,7 +24,7 @@ from borgpull.jobs.kinds import (
     Tidy,
     Trust,
 )
-from borgpull.jobs.parts import Access, Keep, Route, Skips
+from borgpull.jobs.parts import Access, DrillCheck, Keep, Route, Skips
 from borgpull.jobs.wire import JOB_VERSION, from_json, to_json
 
 __all__ = [
@@ -37,8 +36,12 @@ __all__ = [
     "Backup",
     "Browse",
     "Check",
+    "Demo",
     "Diff",
     "Doctor",
+    "Drill",
+    "DrillCheck",
+    "Drills",
     "Find",
     "Init",
     "Job",
@@ -49,6 +52,7 @@ __all__ = [
     "Prune",
     "Restore",
     "Route",
+    "Scratching",
     "Serve",
     "Skips",
     "Status",

@@ -10,33 +10,11 @@ from dataclasses import dataclass, field
 
 from borgpull.addresses import Target
 from borgpull.errors import UsageError
+from borgpull.jobs.base import Job, Locking
+from borgpull.jobs.drilling import Demo, Drill, Drills
 from borgpull.jobs.parts import Access, Keep, Route, Skips
-from borgpull.places import Places
 from borgpull.trees.folders import roots
 from borgpull.verbs import VERBS, WAYS
-
-LOCK_WAIT = 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One thing to do, for any launcher: the fields of all kinds. Holds no secret."""
-
-    verb: str  # a row of VERBS
-    client: str = ""
-    places: Places = field(default_factory=Places)
-
-    def reaches(self) -> Route | None:
-        """The way to the machine that it talks to by ssh; None if there is none."""
-        return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Locking(Job):
-    """A job that takes the lock of a client's repository."""
-
-    lock_wait: int = LOCK_WAIT  # seconds
-
 
 # --- clients --------------------------------------------------------------------------------------
 
@@ -58,6 +36,7 @@ class Backup(Locking):
     skips: Skips = field(default_factory=Skips)
     numeric_ids: bool = False  # are owners saved by their numbers only?
     limit_rate: int | None = None  # bytes a second from the client
+    compress_link: str = "auto"  # does the helper pack what it sends? One of COMPRESS_LINK
     # For the methods with borg on the client:
     keep_runtime: bool = False
     checkpoint_interval: int = 1800  # seconds, as borg has it
@@ -166,12 +145,16 @@ class Stock(Locking):
 
 @dataclass(frozen=True, kw_only=True)
 class Acknowledge(Locking):
-    """Vanished archives are accepted. If archives are named, these are adopted or deleted."""
+    """Vanished archives are accepted. If archives are named, these are adopted or deleted.
+
+    With a reason, what the guard has found is accepted, too.
+    """
 
     verb: str = "acknowledge"
     adopt: tuple[str, ...] = ()  # names of archives
     remove: tuple[str, ...] = ()  # names of archives
     adopt_not_known: bool = False
+    reason: str = ""  # why what the guard has found is right
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +176,7 @@ class Check(Locking):
 
 @dataclass(frozen=True, kw_only=True)
 class Status(Job):
-    """When clients were last backed up, pruned and checked: these clients or, without one, all.
+    """When clients were last backed up, pruned, checked and drilled: these or, without one, all.
 
     `client` is empty.
     """
@@ -204,6 +187,7 @@ class Status(Job):
     max_backup_age: int | None = None
     max_prune_age: int | None = None
     max_check_age: int | None = None
+    max_drill_age: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +239,7 @@ class Diff(Look):
 _KINDS: tuple[type[Job], ...] = (
     *(Backup, Serve, Restore, Trust, Doctor),
     *(Init, Stock, Acknowledge, Prune, Check, Status, Tidy),
-    *(Look, List, Browse, Find, Diff),
+    *(Look, List, Browse, Find, Diff, Drill, Demo, Drills),
 )
 _BY_NAME = {kind.__name__: kind for kind in _KINDS}
 # The kind of each verb's job.

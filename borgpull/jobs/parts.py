@@ -99,3 +99,32 @@ class Keep:
             "yearly": self.yearly,
         }
         return {rule: number for rule, number in found.items() if number is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillCheck:
+    """A command of the user's that must succeed on the restored tree.
+
+    Raises UsageError.
+    """
+
+    name: str
+    run: str  # for `sh -c`
+    user: str = "root"
+    chroot: bool = True  # does it run with the restored tree as its root?
+    image: str | None = None  # of a container of its own that it runs in; `chroot` is no matter
+    timeout: int = 60  # seconds
+    expect: int = 0  # the exit code
+    output: str | None = None  # a regular expression that its output must have
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.isprintable() or not self.run.strip():
+            raise UsageError(f"a check needs a name and a command: {self.name!r}")
+        if self.image is not None and not self.image.strip():
+            raise UsageError(f"check {self.name!r}: an image without a name")
+        if self.timeout < 1 or not 0 <= self.expect <= 255:
+            raise UsageError(f"check {self.name!r}: a time of 1 s or more, a code from 0 to 255")
+        try:
+            re.compile(self.output or "")
+        except re.error as error:
+            raise UsageError(f"check {self.name!r}: not a pattern: {error}") from None

@@ -11,7 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from borgpull.errors import UsageError
-from borgpull.jobs.kinds import KINDS, Job
+from borgpull.jobs.base import Job
+from borgpull.jobs.kinds import KINDS
 
 JOB_VERSION = 3
 

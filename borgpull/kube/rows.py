@@ -163,7 +163,7 @@ def rows(
 ) -> list[Scheduled]:
     """The rows, by their keys; with a limit, one for each client that it finds nothing of, too.
 
-    `limits` in seconds, of backups, prunes and checks; None for no limit.
+    `limits` in seconds, of backups, prunes, checks and drills; None for no limit.
     """
     found = dict(seen)
     clients = {(key[0], key[1]) for key in seen if key[1]}

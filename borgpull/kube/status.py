@@ -31,6 +31,7 @@ def run(job: jobs.Status, kubectl: Kubectl) -> Result:
         "backup": job.max_backup_age,
         "prune": job.max_prune_age,
         "check": job.max_check_age,
+        "drill": job.max_drill_age,
     }
     found = rows(gathered(cron_jobs, made, pods), limits, datetime.now(UTC))
     where = f"namespace {place}" if place else "any namespace"

@@ -13,10 +13,19 @@ from borgpull.borg.tarnames import into_tar
 from borgpull.errors import ConfigError
 from borgpull.jobs import Job
 from borgpull.launchers import seccomp
-from borgpull.launchers.needs import AGENT_SOCKET, Folder, needs, restores_here
+from borgpull.launchers.needs import (
+    AGENT_SOCKET,
+    Folder,
+    Scratch,
+    needs,
+    restores_here,
+)
 from borgpull.launchers.options import Rung
 from borgpull.launchers.security import security
 from borgpull.places import certificate_of
+
+# Of a scratch volume that nobody has named: it goes with the last container that uses it.
+SCRATCH_LABEL = "borgpull.scratch"
 
 
 def privileges(job: Job, rung: Rung) -> dict[str, Any]:
@@ -30,6 +39,10 @@ def privileges(job: Job, rung: Rung) -> dict[str, Any]:
     }
     if wanted.confined:
         found |= {"cap_drop": ["ALL"], "read_only": True, "tmpfs": {"/tmp": ""}}  # noqa: S108 - in the container
+    if wanted.memory is not None:
+        found |= {"mem_limit": wanted.memory, "memswap_limit": wanted.memory}
+    if wanted.scratch and wanted.scratch.size:
+        found["tmpfs"][wanted.scratch.target] = wanted.scratch.options
     return found
 
 
@@ -42,6 +55,8 @@ def mounts(job: Job) -> Iterator[Mount]:
     wanted = needs(job)
     for folder in wanted.folders:
         yield _folder(job, folder)
+    if wanted.scratch and not wanted.scratch.size:
+        yield _scratch(wanted.scratch)
     for source, target in secrets(job):
         path = Path(source).absolute()
         if not path.is_file():
@@ -49,6 +64,14 @@ def mounts(job: Job) -> Iterator[Mount]:
         yield Mount(target, str(path), type="bind", read_only=True)
     if wanted.agent and (agent := _agent(job)):
         yield Mount(AGENT_SOCKET, agent, type="bind")
+
+
+def _scratch(wanted: Scratch) -> Mount:
+    if wanted.source.startswith("/"):
+        _make_folder(Path(wanted.source))
+        return Mount(wanted.target, wanted.source, type="bind")
+    labels = None if wanted.source else {SCRATCH_LABEL: ""}
+    return Mount(wanted.target, wanted.source or None, type="volume", labels=labels)
 
 
 def _folder(job: Job, folder: Folder) -> Mount:

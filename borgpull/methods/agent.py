@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from borgpull.addresses import host_and_port
@@ -19,7 +19,7 @@ from borgpull.errors import ConnectBackFailed, UsageError
 from borgpull.events import Emit
 from borgpull.jobs import Backup
 from borgpull.methods import onclient
-from borgpull.methods.base import Source
+from borgpull.methods.base import Ready, Source
 from borgpull.ssh import agent as agents
 from borgpull.ssh import back
 from borgpull.ssh.config import known_hosts_files
@@ -32,7 +32,7 @@ LIFETIME_SECONDS = 24 * 3600
 
 @contextlib.contextmanager
 def open_source(
-    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Ready
 ) -> Iterator[Source]:
     if job.access.sudo:
         raise UsageError("sudo hides the forwarded agent from borg", hint="use pipe --sudo")

@@ -12,12 +12,23 @@ from typing import Any, Protocol
 from borgpull.borg import repository
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
+from borgpull.borg.inside.reads import Reads
 from borgpull.events import Emit
 from borgpull.jobs import Backup
-from borgpull.outputs.backups import Mount, Reader, Reread, Tagged
+from borgpull.outputs.backups import Manifest, Mount, Reader, Reread, Tagged
+from borgpull.verbs import VERBS
 
 # Starts this number of borgs ahead of their use: see `Borg.start_spares`.
 Ahead = Callable[[int], None]
+
+
+# Takes the list of archives, from a method that has read it, or None.
+Ready = Callable[[list[dict[str, Any]] | None], None]
+
+
+def lists_archives(job: Backup) -> bool:
+    """Does the borg that is to save list the archives, too?"""
+    return VERBS[job.verb].lists and not job.dry_run
 
 
 def not_ahead(_number: int) -> None:
@@ -53,6 +64,7 @@ class Source(ABC):
     reader: Reader | None = None  # of stream: what has read the files
     reread: Reread | None = None  # of stream, if it was wanted
     sent_bytes: int | None = None  # of stream: what the client has sent
+    reads: Reads | None = None  # of stream: the files that were read
     tagged: Tagged | None = None  # of stream, if tags were looked for
 
     @abstractmethod
@@ -89,12 +101,22 @@ class Source(ABC):
     def losses(self) -> dict[str, int | None]:
         """What this method cannot carry: number of files by kind; None if they were not counted."""
 
+    def book(self, archive: str, archive_id: str) -> None:  # noqa: B027 - stream has done so
+        """Begin to make the manifest of an archive that is recorded; `manifest` waits for it."""
+
+    @abstractmethod
+    def manifest(self) -> Manifest | None:
+        """What is kept of the archive's manifest; None if no key lets anybody make one.
+
+        Raises BorgpullError if there should be one.
+        """
+
     def accept(self) -> None:  # noqa: B027 - most learn nothing
         """Keep what the run has learnt, for the next run."""
 
 
 class SourceOpener(Protocol):
     def __call__(
-        self, job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+        self, job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Ready
     ) -> AbstractContextManager[Source]:
         """`ready` is called before anything of the client can reach the repository."""

@@ -47,18 +47,26 @@ class ByCommands(Source):
     def start(self, order: Order) -> AbstractContextManager[Running]:
         """A `borg create` on the client, under way."""
 
+    def busy(self) -> None:
+        """The client's borg is at work, and this side has time."""
+
     def alive(self) -> bool:
         return self._session.alive()
 
     def create(self, order: Order, ahead: Ahead = not_ahead) -> Created:
         """Raises ArchiveNotMade, RepositoryTampered, ConnectionLost, borg's errors."""
-        start_ahead = functools.cache(lambda: ahead(AFTERWARDS))
+
+        @functools.cache
+        def begun() -> None:
+            ahead(AFTERWARDS)
+            if not order.dry_run:
+                self.busy()
 
         def heard(finished: bool) -> None:
             if finished:
                 self._renaming.prepare(order)
             else:  # the client's borg is at work, and this side has little to do from now on
-                start_ahead()
+                begun()
 
         with self._own_disk, self.start(order) as child:
             done = watch(

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from borgpull import events
 from borgpull.borg import locks, messages
 from borgpull.borg.command import Borg, literal
 from borgpull.borg.create import Created, Order, watch
@@ -105,6 +106,10 @@ class Limited(ByCommands):
         if ROOTS not in self._facts.knows:
             _require_folders_first(self._job, self._server, done, self._facts.forced_paths)
         return super().verify(done)
+
+    def manifest(self) -> None:
+        text = "no manifest is made: the key is limited to borg, so that nothing else can list"
+        events.note(self._emit, text)
 
     def there_again(self, paths: Sequence[str]) -> list[str]:
         """The paths that borg would save now; all of them if it cannot read everything.

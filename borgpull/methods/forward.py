@@ -7,7 +7,7 @@ serve`. The key is a file in our folder on the client, and is useless once the r
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from borgpull.borg.command import Borg
@@ -17,7 +17,7 @@ from borgpull.errors import ForwardingRefused
 from borgpull.events import Emit
 from borgpull.jobs import Backup
 from borgpull.methods import onclient
-from borgpull.methods.base import Source
+from borgpull.methods.base import Ready, Source
 from borgpull.ssh import back
 from borgpull.ssh.keys import keypair
 from borgpull.ssh.sshd import serving
@@ -25,7 +25,7 @@ from borgpull.ssh.sshd import serving
 
 @contextlib.contextmanager
 def open_source(
-    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Ready
 ) -> Iterator[Source]:
     with onclient.open_source(job, borg, folder, emit, ready, link=link, forwarding=True) as source:
         yield source

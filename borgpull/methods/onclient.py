@@ -29,10 +29,12 @@ from borgpull.errors import BorgFailed, BorgpullError, ClientUnsuitable, ConfigE
 from borgpull.events import Emit
 from borgpull.jobs import Access, Backup
 from borgpull.methods import clock, losses, named
-from borgpull.methods.base import Source, Verdict
+from borgpull.methods.base import Ready, Source, Verdict
 from borgpull.methods.commands import ByCommands
 from borgpull.methods.renaming import Renaming, Start
 from borgpull.methods.vanished import there_again
+from borgpull.methods.witnessed import Witnessed
+from borgpull.outputs.backups import Manifest
 from borgpull.process import Running
 from borgpull.ssh import back, machine, route
 from borgpull.ssh.config import SshConfig
@@ -48,6 +50,8 @@ class Way:
     gates: bool = False  # does `start` take a gate?
 
 
+# What is done beside the rest: the losses are counted; the client is listed, and then compared.
+THREADS = 3
 Link = Callable[[Backup, ClientBorg, Path], AbstractContextManager[Way]]
 Forced = Callable[[Backup, Borg, Place, Emit], AbstractContextManager[Source]]
 
@@ -58,7 +62,7 @@ def open_source(
     borg: Borg,
     folder: Path,
     emit: Emit,
-    ready: Callable[[], None],
+    ready: Ready,
     *,
     link: Link,
     forced: Forced | None = None,
@@ -75,7 +79,7 @@ def open_source(
     events.phase(emit, "connect", f"connecting to {access.target}")
     with (
         # The end of the connection ends what a thread does on the client, so that comes first.
-        ThreadPoolExecutor(1) as pool,
+        ThreadPoolExecutor(THREADS) as pool,
         connected(config, folder, options(config)) as session,
         machine.same(job, folder),
         placed(session, access, identity(borg), paths, keep=job.keep_runtime, cache=saved) as place,
@@ -88,14 +92,14 @@ def open_source(
                     f"the key for {access.target} is limited to a command of its own",
                     hint=f"only pipe works with it: borgpull pipe {access.target}",
                 )
-            ready()
+            ready(None)
             with guarded(borg), forced(job, borg, place, emit) as found:
                 yield found
             return
         program = choose(place, access.client_borg)
         place.bring_cache(saved)
         there = ClientBorg(place, program, borg)
-        ready()
+        ready(None)
         with (
             guarded(borg),
             link(job, there, folder) as way,
@@ -111,9 +115,15 @@ def source(
     def rename(old: str, new: str, **held: Gate | None) -> AbstractContextManager[Running]:
         return way.start("rename", "--", location(old), literal(new), **held)
 
-    own = rename if there.renames() else None
-    with Renaming(there.server, there.place.session, own, ahead=way.gates) as renaming:
-        yield OnClient(job, there, way, saved, pool, emit, renaming)
+    own, place = rename if there.renames() else None, there.place
+    witnessed = Witnessed(
+        *(job, there.server, lambda _: place.session, pool, emit),
+        mounts=of_client(place.facts.mounts or None, job.paths),
+        roots=named.roots(job, place.facts),
+        without=[f"pp:{place.folder}"],
+    )
+    with Renaming(there.server, place.session, own, ahead=way.gates) as renaming, witnessed:
+        yield OnClient(job, there, way, saved, pool, emit, renaming, witnessed)
 
 
 class OnClient(ByCommands):
@@ -128,8 +138,11 @@ class OnClient(ByCommands):
         pool: Executor,
         emit: Emit,
         renaming: Renaming,
+        witnessed: Witnessed,
     ) -> None:
         place = there.place
+        self._witnessed = witnessed
+        self._changed: Sequence[str] = ()
         self._place, self._way, self._saved, self._keep = place, way, saved, job.keep_runtime
         self._pool = pool
         self._counting: Future[losses.Losses] | None = None
@@ -154,6 +167,9 @@ class OnClient(ByCommands):
         options = ("--filter", worth_a_line(order), *timed, *self._options)
         return self._way.start("create", *order.words(*options, paths=paths))
 
+    def busy(self) -> None:
+        self._witnessed.begin()
+
     def there_again(self, paths: Sequence[str]) -> list[str]:
         return there_again(lambda script, data: self._place.shell(f"cd / && {script}", data), paths)
 
@@ -172,7 +188,14 @@ class OnClient(ByCommands):
         """A client's sshd may allow one session at a time, and the count has one."""
         if self._counting is not None and self._renaming.opens_session():
             wait([self._counting])
+        self._changed = verdict.changed
         super().rename(verdict, name)
+
+    def book(self, archive: str, archive_id: str) -> None:
+        self._witnessed.book(archive, archive_id, self._changed, self.there_again)
+
+    def manifest(self) -> Manifest:
+        return self._witnessed.manifest()
 
     def losses(self) -> dict[str, int | None]:
         assert self._counting is not None

@@ -7,7 +7,7 @@ forwarding, agent, socket or port, and no privilege on this side.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from borgpull.client.borg import ClientBorg
 from borgpull.events import Emit
 from borgpull.jobs import Backup
 from borgpull.methods import forced, onclient
-from borgpull.methods.base import Source
+from borgpull.methods.base import Ready, Source
 from borgpull.process import Running
 
 
 @contextlib.contextmanager
 def open_source(
-    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Ready
 ) -> Iterator[Source]:
     with onclient.open_source(
         job, borg, folder, emit, ready, link=link, forced=forced.source

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from borgpull.borg.command import Borg
@@ -19,13 +19,13 @@ from borgpull.errors import ForwardingRefused, UsageError
 from borgpull.events import Emit
 from borgpull.jobs import Backup
 from borgpull.methods import onclient
-from borgpull.methods.base import Source
+from borgpull.methods.base import Ready, Source
 from borgpull.process import Running
 
 
 @contextlib.contextmanager
 def open_source(
-    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Ready
 ) -> Iterator[Source]:
     if job.access.sudo:
         raise UsageError(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ from borgpull.jail import namespace as namespaces
 from borgpull.jail import sshfs
 from borgpull.jobs import Backup
 from borgpull.methods import losses, named, plans
-from borgpull.methods.base import Ahead, Source, Verdict, not_ahead
+from borgpull.methods.base import Ahead, Ready, Source, Verdict, not_ahead
 from borgpull.methods.comparison import Verifier
 from borgpull.methods.vanished import there_again
+from borgpull.methods.witnessed import Witnessed
+from borgpull.outputs.backups import Manifest
 from borgpull.process import CommandError, Completed, Running, run
 from borgpull.ssh import machine, route, sftp
 from borgpull.ssh.config import SshConfig, has_aes
+from borgpull.ssh.session import connected
 
 # --noflags halves the SFTP requests of an unchanged file; there are no flags over SFTP anyway, nor
 # ACLs or xattrs, and sshfs's ctime is its mtime (facts, sections 0 and 3).
@@ -45,13 +49,14 @@ SAID = "borgpull-said "
 
 @contextlib.contextmanager
 def open_source(
-    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Ready
 ) -> Iterator[Source]:
     """Mount the client and yield where borg runs. Raises the errors of ssh, mounts and paths."""
     namespaces.require_fuse()
     config, mountinfo = _first_contact(job, folder, emit)
-    ready()
+    ready(None)
     with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(2))
         cache = stack.enter_context(filescache.generation(borg.base))
         namespace = stack.enter_context(namespaces.namespace())
         root = folder / "jail"
@@ -70,7 +75,16 @@ def open_source(
             extra_env={**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix},
         )
         checked = Verifier(borg, jail, config, plans.plan(job, mounts))
-        yield Mounted(job, mounts, checked, inner, process, cache, emit, tuple(seen["empty"]))
+        witnessed = Witnessed(
+            *(job, borg, lambda undo: undo.enter_context(connected(config, folder)), pool, emit),
+            mounts=mounts,
+            roots=job.roots,
+            kept=(),
+            own=True,
+        )
+        stack.enter_context(witnessed)
+        empty = tuple(seen["empty"])
+        yield Mounted(job, mounts, checked, inner, process, cache, emit, empty, witnessed)
 
 
 class Mounted(Source):
@@ -88,7 +102,10 @@ class Mounted(Source):
         cache: filescache.Generation,
         emit: Emit,
         empty: tuple[str, ...],
+        witnessed: Witnessed,
     ) -> None:
+        self._witnessed = witnessed
+        self._changed: Sequence[str] = ()
         self.left_out, self.empty = mounts.facts(), empty
         self._roots, self._mounts, self._verifier = job.roots, mounts, verifier
         self._inner, self._mount, self._cache, self._emit = inner, mount, cache, emit
@@ -100,6 +117,8 @@ class Mounted(Source):
         options = [*CREATE_ARGS, *exclude_args(self._mounts.patterns())]
         paths = [path.lstrip("/") or "." for path in self._roots]
         words = order.words(*worth_a_line(order), *options, paths=paths)
+        if not order.dry_run:
+            self._witnessed.begin()
         return create(self._inner, order, words, alive=self.alive, emit=self._emit)
 
     def verify(self, done: Created) -> Verdict:
@@ -107,6 +126,13 @@ class Mounted(Source):
 
     def rename(self, verdict: Verdict, name: str) -> None:
         repository.rename(self._verifier.borg, verdict.done.name, name)
+        self._changed = verdict.changed
+
+    def book(self, archive: str, archive_id: str) -> None:
+        self._witnessed.book(archive, archive_id, self._changed, self.there_again)
+
+    def manifest(self) -> Manifest:
+        return self._witnessed.manifest()
 
     def there_again(self, paths: Sequence[str]) -> list[str]:
         return _there_again(self._verifier.jail, self._verifier.config, paths)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,10 @@ from borgpull.events import Emit
 from borgpull.jail.compare import CLOCK_SECONDS
 from borgpull.jobs import Backup
 from borgpull.methods import clock, losses, named, plans
-from borgpull.methods.base import Ahead, Source, Verdict, not_ahead
+from borgpull.methods.base import Ahead, Ready, Source, Verdict, lists_archives, not_ahead
 from borgpull.methods.comparison import judge_names
 from borgpull.methods.onclient import worth_a_line
+from borgpull.outputs.backups import Manifest
 from borgpull.readers import choice
 from borgpull.readers.choice import READERS, Started
 from borgpull.ssh import machine, route
@@ -49,7 +50,7 @@ MAX_ASKED = 10_000  # names that are looked for once more
 
 @contextlib.contextmanager
 def open_source(
-    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Callable[[], None]
+    job: Backup, borg: Borg, folder: Path, emit: Emit, ready: Ready
 ) -> Iterator[Source]:
     """Start a reader. Raises as `choice.started`; OtherMachine, PathMissing, ssh's errors."""
     access = job.access
@@ -63,8 +64,11 @@ def open_source(
             stack.enter_context(machine.same(job, folder))
             return made
 
-        wanted = "python" if job.skips.reasons() else job.reader  # no other one finds tags
-        reading = choice.started(borg, session, job.paths, wanted, emit, sudo=access.sudo)
+        # No other one finds tags, or packs what it sends.
+        wanted = "python" if job.skips.reasons() or job.compress_link == "on" else job.reader
+        early = lists_archives(job)
+        engine = functools.partial(streaming.started, borg, early=early)
+        reading = choice.started(engine, session, job.paths, wanted, emit, sudo=access.sudo)
         reader = stack.enter_context(reading)
         facts = reader.facts
         machine.saw_aes(folder, facts.aes)
@@ -73,7 +77,7 @@ def open_source(
         named.require_there(access.target, job.paths, facts)
         if not reader.helper.names:
             events.warning(emit, "the client has no /etc/passwd: owners are saved as numbers only")
-        ready()
+        ready(reader.engine.listing() if early else None)
         source = Streamed(job, borg, session(), reader, emit)
         try:
             yield source
@@ -126,7 +130,7 @@ class Streamed(Source):
         job: Backup,
         borg: Borg,
         session: Session,
-        started: Started,
+        started: Started[streaming.Engine],
         emit: Emit,
     ) -> None:
         self._job, self._borg, self._session, self._emit = job, borg, session, emit
@@ -160,12 +164,15 @@ class Streamed(Source):
         options += ["--numeric-ids"] if self._job.numeric_ids else []
         words = order.words(*options, paths=roots)
         seen = self._reader.SEES_ALL
-        more = {"skips": skips_of(self._job)} if seen else {"check": asdict(self._plan)}
+        own = {"skips": skips_of(self._job), "compress": self._job.compress_link}
+        more = own if seen else {"check": asdict(self._plan)}
         self._helper.go(self._job.roots, bars(self._mounts), more)
         argv = self._borg.argv("create", *words)
         share = self._job.reread
         reread = rereads.plan(self._state, self._borg.client, share) if share else None
-        book = None if order.dry_run else manifests.plan(self._state, self._borg.client)
+        book = None
+        if not order.dry_run:
+            book = manifests.plan(self._state, self._borg.client, self._reader.CARRIES)
         compares = self._reader.COMPARES
         self._engine.order(
             *(argv, roots, paths),
@@ -219,7 +226,7 @@ class Streamed(Source):
         if report is None:
             raise BorgFailed(f"borg ended early for {self._borg.client}, and does not say why")
         self.reread = report.reread
-        self.sent_bytes = report.received
+        self.sent_bytes, self.reads = report.received, self._engine.reads
         done.name = report.name
         done.named.settle({path: (kind, full) for path, (kind, full) in report.named.items()})
         self._waits = True
@@ -277,7 +284,11 @@ class Streamed(Source):
     def accept(self) -> None:
         if self.reread is not None:
             rereads.done(self._state, self._borg.client)
-        manifests.require(self._state, self._borg.client, self._id)
+
+    def manifest(self) -> Manifest:
+        """Raises ConfigError if the engine has kept none; DiskFull, StorageFailed."""
+        found = manifests.kept(self._state, self._borg.client, self._id)
+        return {**found, "reader": self.reader} if self.reader else found
 
     def losses(self) -> dict[str, int | None]:
         """Times are counted while the archive is made; a helper carries all else."""

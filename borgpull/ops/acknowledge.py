@@ -9,7 +9,7 @@ from borgpull.borg import repository
 from borgpull.borg.repository import may_count
 from borgpull.errors import UsageError
 from borgpull.events import Emit
-from borgpull.ops import standing
+from borgpull.ops import guarding, standing
 from borgpull.ops.standing import NOT_KNOWN, STRANGER, UNVERIFIED, VERIFIED, Judged, Row
 from borgpull.ops.workspace import locked_borg
 from borgpull.outputs.archives import Acknowledged
@@ -20,6 +20,8 @@ from borgpull.state import ledger, manifests
 def run(job: jobs.Acknowledge, emit: Emit) -> Result:
     """Record that the vanished archives are accepted; the result names them.
 
+    If the guard has tripped, a reason is needed. What it has found is accepted, whatever is named.
+
     If archives are named, only these are adopted or deleted, and no vanished one is accepted.
     Raises ArchiveMissing, UsageError before anything is done; borg's errors.
     """
@@ -28,6 +30,7 @@ def run(job: jobs.Acknowledge, emit: Emit) -> Result:
         archives = repository.archives(borg)
         ledger.see(state, job.client, archives)
         judged = standing.judge(job, archives)
+        guarding.require_reason(job)
         adopted, deleted = _to_adopt(job, judged), _to_delete(job, judged)
         named = bool(job.adopt or job.remove or job.adopt_not_known)
         lost = [] if named else list(judged.vanished)
@@ -40,12 +43,14 @@ def run(job: jobs.Acknowledge, emit: Emit) -> Result:
                 repository.delete(borg, row["name"])
         if lost or deleted:
             manifests.sweep(state, job.client, repository.archives(borg))
+        lifted = guarding.lift(job)
         if not named:
             standing.tell_strangers(judged, emit)
     data: Acknowledged = {
         "acknowledged": lost,
         "adopted": [row["name"] for row in adopted],
         "deleted": [row["name"] for row in deleted],
+        "lifted": lifted,
     }
     return Result(verb=job.verb, client=job.client, data=data)
 

@@ -26,18 +26,19 @@ from borgpull.errors import (
 )
 from borgpull.events import Emit
 from borgpull.methods import METHODS, Source
-from borgpull.methods.base import Verdict
-from borgpull.ops import conclusion, findings, named
+from borgpull.methods.base import Verdict, lists_archives
+from borgpull.ops import conclusion, findings, guarding, named
 from borgpull.ops.findings import some
 from borgpull.ops.workspace import locked_borg, private_folder
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
-from borgpull.results import Result
-from borgpull.state import ledger
+from borgpull.results import Failure, Result
+from borgpull.state import ledger, manifests
 from borgpull.trees.folders import lies_in
 
 
 def run(job: jobs.Backup, emit: Emit) -> Result:
-    """Back a client up. Raises every layer's errors; a Result is a verified archive.
+    """Back a client up. Raises every layer's errors; a Result is a verified archive. It has failed,
+    and the archive is verified, if the guard has tripped.
 
     The archive that ArchivesVanished names is verified, too. This error means that others are
     missing.
@@ -48,27 +49,40 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
         _make_repository(job, borg, emit)
         # The list is read while the connection is made: both take a while.
         with ThreadPoolExecutor(1) as pool:
-            listing = pool.submit(repository.archives, borg)
+            listing = None if lists_archives(job) else pool.submit(repository.archives, borg)
+            found: list[dict[str, Any]] = []
 
-            def ready() -> None:
-                ledger.see(Path(job.places.state), job.client, listing.result())
+            def ready(listed: list[dict[str, Any]] | None) -> None:
+                if listing is not None:
+                    listed = listing.result()
+                found[:] = repository.archives(borg) if listed is None else listed
+                ledger.see(Path(job.places.state), job.client, found)
 
-            with METHODS[job.verb](job, borg, folder, emit, ready) as source:
-                found = listing.result()
+            with (
+                manifests.none_unfinished(Path(job.places.state), job.client),
+                METHODS[job.verb](job, borg, folder, emit, ready) as source,
+            ):
                 name = _new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
                 saved = _save(job, borg, source, name, emit, fresh=not found)
                 row = source.row(borg, saved["archive"])
                 recorded = conclusion.record(job, row, found, saved, begun)
-                conclusion.afterwards(job, source, folder, saved, emit)
+                source.book(recorded["name"], recorded["id"])
+                manifest = conclusion.afterwards(job, source, folder, saved, emit)
         # Read the list once the client is disconnected, and see all that it has done to it.
         listed = repository.archives(borg) if source.client_could_write else [*found, recorded]
-        data: Backup = {**saved, "seconds": round(time.monotonic() - started, 3)}
-        conclusion.judge(job, data, listed, emit)
+        conclusion.judge(job, saved, listed, emit)
+        guard = guarding.watch(job, recorded, saved, emit, source.reads)
+        seconds = round(time.monotonic() - started, 3)
+        data: Backup = {**saved, "manifest": manifest, "seconds": seconds, "guard": guard}
+        if guard["findings"]:
+            failure = Failure.of(guarding.tripped(job.client, saved["archive"], guard))
+            return Result(verb=job.verb, client=job.client, ok=False, failure=failure, data=data)
         # `judge` raises if archives are missing. Then none is deleted here: a client may have given
         # good archives such names.
-        conclusion.sweep_unverified(borg, found, emit)
+        if not guard["frozen"]:
+            conclusion.sweep_unverified(borg, found, emit)
         conclusion.ended_well(job, emit)
     return Result(verb=job.verb, client=job.client, data=data)
 

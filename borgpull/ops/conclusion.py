@@ -14,7 +14,7 @@ from borgpull.errors import BorgpullError
 from borgpull.events import Emit
 from borgpull.methods import Source, clock
 from borgpull.ops import standing
-from borgpull.outputs.backups import Backup, Saved
+from borgpull.outputs.backups import Manifest, Saved
 from borgpull.ssh import machine
 from borgpull.state import lastgood, ledger
 from borgpull.state.ledger import Archives
@@ -42,8 +42,17 @@ def record(
     return {key: row[key] for key in ("name", "id", "time")}
 
 
-def afterwards(job: jobs.Backup, source: Source, folder: Path, saved: Saved, emit: Emit) -> None:
-    """Keep what makes the next run better, and count losses. A failure here is only a warning."""
+def afterwards(
+    job: jobs.Backup, source: Source, folder: Path, saved: Saved, emit: Emit
+) -> Manifest | None:
+    """Keep what makes the next run better, count losses, and make the manifest, if that works.
+
+    A failure here is only a warning.
+    """
+    made: list[Manifest | None] = [None]
+
+    def manifest() -> None:
+        made[0] = source.manifest()
 
     def count() -> None:
         counted = source.losses()
@@ -54,6 +63,7 @@ def afterwards(job: jobs.Backup, source: Source, folder: Path, saved: Saved, emi
         "what this run has learnt is not kept": source.accept,
         "the machine is not remembered": lambda: machine.remember(job, folder),
         "what the method cannot carry is not counted": count,
+        "there is no manifest, so that no drill can prove this archive": manifest,
     }
     for text, step in steps.items():
         try:
@@ -61,9 +71,10 @@ def afterwards(job: jobs.Backup, source: Source, folder: Path, saved: Saved, emi
         except (BorgpullError, OSError) as error:
             events.warning(emit, f"{text}: {error}")
     tell_losses(saved["losses"], emit)
+    return made[0]
 
 
-def judge(job: jobs.Backup, data: Backup, listed: Archives, emit: Emit) -> None:
+def judge(job: jobs.Backup, data: Saved, listed: Archives, emit: Emit) -> None:
     """Raises ArchiveNotMade, and ArchivesVanished if others are missing."""
     name = data["archive"]
     if name not in [item["name"] for item in listed]:

@@ -21,6 +21,7 @@ from borgpull.ops.workspace import private_folder
 from borgpull.outputs.hosts import Check
 from borgpull.places import Places
 from borgpull.process import CommandError
+from borgpull.readers.shell.start import fitting
 from borgpull.results import Result
 from borgpull.ssh import config as ssh_config
 from borgpull.ssh import hostkeys, sftp, words
@@ -209,7 +210,12 @@ def reader_check(
         text = f"the reader is python ({version})"
         return [check("stream", True, f"{text}; restore works by it, too" if free else text)]
     text = "no python3 of 3.6 or newer runs there"
-    text = f"the reader is sftp: {text}" if by_sftp[0]["ok"] else f"no reader: {text}, and no SFTP"
+    if kind := fitting(session, sudo=False):
+        text = f"the reader is {kind}: {text}"
+    elif by_sftp[0]["ok"]:
+        text = f"the reader is sftp: {text}"
+    else:
+        text = f"no reader: {text}, and no SFTP"
     hint = "restore by stream needs that Python; docs/restore.md has other ways"
     return [check("stream", None, text, hint)]
 

@@ -15,28 +15,31 @@ from borgpull.borg import repository, retention
 from borgpull.borg.command import Borg
 from borgpull.errors import ArchivesVanished, BorgFailed, BorgpullError
 from borgpull.events import Emit
-from borgpull.ops import standing
+from borgpull.ops import guarding, standing
 from borgpull.ops.standing import VERIFIED, Judged, Row
 from borgpull.ops.workspace import locked_borg, looking_borg
 from borgpull.outputs.retention import Pruned, PrunedArchive
 from borgpull.results import Result
-from borgpull.state import lastgood, ledger, manifests
+from borgpull.state import drills, lastgood, ledger, manifests
 from borgpull.state.ledger import Archives
 
+PROVED = "proved"  # what keeps the newest archive that has passed a drill
 REFUSED = "nothing is removed or freed"
 
 
 def run(job: jobs.Prune, emit: Emit) -> Result:
     """Remove and free; a dry run takes no lock, and writes nothing.
 
-    Raises ArchivesVanished, StrangeArchives, LedgerUnreadable before anything is removed; borg's
-    errors.
+    Raises ArchivesVanished, StrangeArchives, LedgerUnreadable, GuardTripped before anything is
+    removed; borg's errors.
     """
+    guarding.require_not_frozen(job)
     if job.dry_run:
         with looking_borg(job) as borg:
             data, _ = _planned(job, _judged(job, repository.archives(borg)), emit)
     else:
         with locked_borg(job, emit) as borg:
+            guarding.require_not_frozen(job)  # a backup may have held the lock until now
             data = _pruned(job, borg, emit)
             lastgood.record(Path(job.places.state), job.client, "prune")
     return Result(verb=job.verb, client=job.client, data=data)
@@ -56,7 +59,10 @@ def _judged(job: jobs.Prune, archives: Archives, so: str = REFUSED) -> Judged:
 def _planned(job: jobs.Prune, judged: Judged, emit: Emit) -> tuple[Pruned, list[Row]]:
     """The result's data, and the archives to remove. An event goes out for each archive."""
     rows = judged.of(VERIFIED)
-    kept = retention.kept(job.keep, rows)
+    kept = dict(retention.kept(job.keep, rows))
+    proved = drills.newest_proved(Path(job.places.state), job.client)
+    if proved in [row["id"] for row in rows]:
+        kept.setdefault(str(proved), PROVED)
     for row in rows:
         item: PrunedArchive = {
             "archive": row["name"],

@@ -14,7 +14,7 @@ from borgpull.borg import locks, repository, subcommand
 from borgpull.borg.command import Borg
 from borgpull.errors import BorgpullError, RepositoryLocked
 from borgpull.events import Emit
-from borgpull.ops import standing
+from borgpull.ops import guarding, standing
 from borgpull.ops.standing import NOT_KNOWN, STRANGER, UNVERIFIED, VERIFIED
 from borgpull.ops.workspace import locked_borg, looking_borg, reading_borg
 from borgpull.outputs.archives import Archive, ArchiveItems, ArchiveList, Counts, Initialized
@@ -113,7 +113,8 @@ def borg(job: jobs.Stock, emit: Emit) -> Result:
 
     All of these are raised before anything runs. ArchivesVanished stops a command that could make
     unrecoverable what a client has deleted. StrangeArchives stops a command that could remove
-    archives while there are strangers. Raises as `list_archives` if the list cannot be read.
+    archives while there are strangers. GuardTripped stops both. Raises as `list_archives` if the
+    list cannot be read.
     """
     with locked_borg(job, emit) as stock:
         _require_harmless(job, stock, emit)
@@ -126,6 +127,7 @@ def _require_harmless(job: jobs.Stock, stock: Borg, emit: Emit) -> None:
     words = job.args
     if not (subcommand.may_free(words) or subcommand.may_remove(words)):
         return
+    guarding.require_not_frozen(job)
     if "check" in subcommand.readings(words):  # the list itself may need the repair
         found = _listing(stock, emit) or []
     else:

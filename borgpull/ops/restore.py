@@ -9,6 +9,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from borgpull import events, jobs
@@ -29,9 +31,21 @@ from borgpull.trees import losses
 from borgpull.trees.differences import SHOWN_PATHS, UNFINISHED, Differences, differs
 from borgpull.trees.item import Item, Items
 
+# What is to be restored of an archive, and borg's patterns that leave out the rest.
+Choose = Callable[[Items], tuple[Items, bytes]]
+# Is told how the extract has ended.
+Hear = Callable[[Extracted], None]
 FULL = {errno.ENOSPC, errno.EDQUOT}
 # Examples in the one line of an error; the result has more.
 FEW = 3
+
+
+def everything(items: Items) -> tuple[Items, bytes]:
+    return items, b""
+
+
+def nobody(_done: Extracted) -> None:
+    pass
 
 
 def run(job: jobs.Restore, emit: Emit) -> Result:
@@ -39,11 +53,25 @@ def run(job: jobs.Restore, emit: Emit) -> Result:
 
     Raises ArchiveMissing, NotInArchive, TargetNotUsable, TargetFull before anything is written.
     """
+    with (
+        private_folder() as folder,
+        reading_borg(job, emit, lock_wait=job.lock_wait) as borg,
+    ):
+        return within(job, borg, folder, emit)
+
+
+def within(
+    job: jobs.Restore,
+    borg: Borg,
+    folder: Path,
+    emit: Emit,
+    choose: Choose = everything,
+    hear: Hear = nobody,
+) -> Result:
+    """Restore by an open borg, what `choose` says of it. Raises as `run`."""
     started = time.monotonic()
     with (
         _without_collection(),
-        private_folder() as folder,
-        reading_borg(job, emit, lock_wait=job.lock_wait) as borg,
         items.reader(borg) as exact,
         ThreadPoolExecutor(2) as pool,
     ):
@@ -51,14 +79,17 @@ def run(job: jobs.Restore, emit: Emit) -> Result:
         listing = pool.submit(repository.archives, borg)
         reading = pool.submit(_wanted, listing, exact, job)
         with WAYS[job.how](job, borg, folder, emit) as site:
-            chosen, wanted = reading.result()
+            chosen, every = reading.result()
             standing.tell(chosen, emit)
+            wanted, without = choose(every)
             made = plan(job, site, str(chosen["name"]), wanted)
+            made = replace(made, patterns=without + made.patterns)
             _tell(made, site, emit)
             data = {**made.data(), "how": job.how, "to": site.name}
             if job.dry_run:
                 return Result(verb=job.verb, client=job.client, data={"dry_run": True, **data})
             done = _extract(job, made, site, emit)
+            hear(done)
             events.phase(emit, "verify", f"comparing {site.name} with the archive")
             _remove_halves(made, done, site)
             found, free = _compared(job, site, wanted)

@@ -1,4 +1,4 @@
-"""Status: when clients were last successfully backed up, pruned and checked.
+"""Status: when clients were last successfully backed up, pruned, checked and drilled.
 
 It reads only the state, and names in the folder of the repositories. It needs no passphrase, no
 lock and no network. So it cannot tell what a client has done to its repository since.
@@ -10,15 +10,17 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from borgpull import jobs
 from borgpull.borg import repository
-from borgpull.errors import ConfigError, LedgerUnreadable, Overdue
+from borgpull.errors import ConfigError, GuardTripped, LedgerUnreadable, Overdue
 from borgpull.events import Emit
 from borgpull.ops.workspace import owned
+from borgpull.outputs.guard import Frozen
 from borgpull.outputs.retention import Client, Good, Status
 from borgpull.results import Failure, Result
-from borgpull.state import lastgood
+from borgpull.state import drills, guards, lastgood
 
 # Seconds that a recorded time may lie ahead: a clock may have been put back a little.
 AHEAD_SECONDS = 300
@@ -34,6 +36,7 @@ def run(job: jobs.Status, _emit: Emit) -> Result:
         "backup": job.max_backup_age,
         "prune": job.max_prune_age,
         "check": job.max_check_age,
+        "drill": job.max_drill_age,
     }
     with owned(job.places):
         known = found(Path(job.places.repo), Path(job.places.state))
@@ -62,18 +65,32 @@ def row(job: jobs.Status, client: str, limits: Mapping[str, int | None]) -> Clie
         backup = lastgood.backup(state, client)
     except LedgerUnreadable as error:
         unreadable = error.message
-    whens = {"backup": backup, "prune": times.get("prune"), "check": times.get("check")}
+    drilled = drills.times(state, client)
+    whens = {
+        "backup": backup,
+        "prune": times.get("prune"),
+        "check": times.get("check"),
+        "drill": drilled["last_good"],
+    }
     goods = {what: good(when, limits[what], now) for what, when in whens.items()}
+    frozen, last = guards.frozen(state, client), guards.last(state, client) or {}
     there = repository.exists(Path(job.places.repo) / client)
     # Without its repository, say because that is not mounted, a client is in order by no limit.
     fits = there or all(limit is None for limit in limits.values())
     return {
         "client": client,
         "repository": there,
-        "ok": unreadable is None and fits and all(item["ok"] for item in goods.values()),
+        "ok": unreadable is None
+        and frozen is None
+        and fits
+        and all(item["ok"] for item in goods.values()),
         "backup": goods["backup"],
         "prune": goods["prune"],
         "check": goods["check"],
+        "drill": goods["drill"],
+        "last_drill": utc(drilled["last_run"]),
+        "guard": last.get("state"),
+        "frozen": cast("Frozen | None", frozen),
         "unreadable": unreadable,
     }
 
@@ -82,17 +99,23 @@ def good(when: int | None, limit: int | None, now: int) -> Good:
     """The facts of a time. No time, or a time to come, is too old for any limit."""
     age = None if when is None else now - when
     return {
-        "time": None if when is None else datetime.fromtimestamp(when, UTC).isoformat(),
+        "time": utc(when),
         "age": age,
         "max_age": limit,
         "ok": limit is None or (age is not None and -AHEAD_SECONDS <= age <= limit),
     }
 
 
+def utc(when: int | None) -> str | None:
+    return None if when is None else datetime.fromtimestamp(when, UTC).isoformat()
+
+
 def judged(rows: list[Client]) -> Failure | None:
-    """The failure for the worst row: an unreadable ledger is worse than an old backup."""
+    """The failure for the worst row: an unreadable ledger is worse than what the guard has found,
+    and that is worse than an old backup."""
     for kind, red in (
         (LedgerUnreadable, [item for item in rows if item["unreadable"] is not None]),
+        (GuardTripped, [item for item in rows if item["frozen"] is not None]),
         (Overdue, [item for item in rows if not item["ok"]]),
     ):
         if red:

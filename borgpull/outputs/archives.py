@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
+from borgpull.outputs.guard import Lifted
 from borgpull.outputs.lines import Output
 
 Standing = Literal["verified", "unverified", "stranger", "not_known"]
@@ -232,6 +233,8 @@ class Acknowledged(TypedDict):
     """Archives that count from now on."""
     deleted: list[str]
     """Archives that were deleted."""
+    lifted: Lifted | None
+    """What the guard had found, and why it is right; null if the client was not frozen."""
 
 
 class Initialized(TypedDict):

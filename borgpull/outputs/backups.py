@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from borgpull.outputs.lines import Output
+from borgpull.outputs.guard import Guard
+from borgpull.outputs.lines import Nothing, Output
 from borgpull.verbs import METHODS
 
 TypeLetter = Literal["-", "d", "l", "p", "b", "c"]
@@ -38,6 +39,29 @@ class Tagged(TypedDict):
     folders: int
     paths: list[str]
     """The first 20. With `--keep-exclude-tags`, these folders and their tags are saved."""
+
+
+class Manifest(TypedDict):
+    """What the server keeps of what the client had, to compare a restore with."""
+
+    number: int
+    """It only grows, from one backup of a client to the next."""
+    entries: int
+    hashed: int
+    """Files whose content it has a SHA-256 of: all that can be known by `stream`, else more in each
+    run, until few are left."""
+    unsure: int
+    """Entries that changed during the run, so that nothing can be held against their restore."""
+    reader: NotRequired[Reader]
+    """What has listed the client."""
+    earlier: NotRequired[int]
+    """Of those that are hashed: files that an earlier run has hashed. Their inode, size and ctime
+    are the same since."""
+    differs: NotRequired[list[str]]
+    """The first 20 files that were hashed once more, and have another content, though their inode,
+    size and ctime are the same. A disk may be bad. The manifest has what they are now."""
+    missing: NotRequired[list[str]]
+    """The first 20 paths that are on the client, and not in the archive."""
 
 
 class Saved(TypedDict):
@@ -95,8 +119,13 @@ class Saved(TypedDict):
 class Backup(Saved):
     """A backup that has ended well."""
 
+    manifest: Manifest | None
+    """null if none could be made. Then there is a warning, and a drill of this archive cannot prove
+    anything."""
     seconds: float
     """Wall clock."""
+    guard: Guard
+    """What the guard has found. If it has tripped, the run ends with 58, and its archive stays."""
 
 
 class BackupDryRun(TypedDict):
@@ -113,6 +142,6 @@ class BackupDryRun(TypedDict):
 
 # A row a verb.
 ROWS: dict[str, Output] = {
-    **dict.fromkeys(METHODS, Output(data=Backup | BackupDryRun)),
+    **dict.fromkeys(METHODS, Output(data=Backup | BackupDryRun, failed=Backup | Nothing)),
     "serve": Output(data=None),
 }

@@ -16,6 +16,7 @@ PhaseName = Literal[
     "serve",
     "prune",
     "compact",
+    "guard",
     "check",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from borgpull.outputs.guard import Frozen
 from borgpull.outputs.lines import Output
 
 
@@ -17,7 +18,8 @@ class PrunedArchive(TypedDict):
     """borg's id."""
     kept_by: str | None
     """The rule that keeps it and how many it had kept by then, as `borg prune --list` has it:
-    `daily #3`. `newest` if no rule does, and it is the newest. null: it goes."""
+    `daily #3`. If no rule does: `newest` is the newest one, and `proved` the newest that has passed
+    a drill. null: it goes."""
 
 
 class Pruned(TypedDict):
@@ -64,6 +66,15 @@ class Client(TypedDict):
     """Of the last verified archive, whatever became of it since."""
     prune: Good
     check: Good
+    drill: Good
+    """Of the last drill that has passed, of whatever part of an archive."""
+    last_drill: str | None
+    """When the last drill began, however it has ended: ISO 8601, in UTC; null: never."""
+    guard: str | None
+    """What the guard has said of the last backup: `good`, `first`, `tripped`, `not guarded`; null:
+    nothing yet."""
+    frozen: Frozen | None
+    """What the guard has found: nothing of the client is removed. null if it has not tripped."""
     unreadable: str | None
     """Why the ledger cannot be read; null if it can."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from borgpull.outputs import archives, backups, hosts, kube, restores, retention
+from borgpull.outputs import archives, backups, drills, hosts, kube, restores, retention
 from borgpull.outputs.lines import Output
 
 OUTPUTS: dict[str, Output] = {
     **backups.ROWS,
     **restores.ROWS,
+    **drills.ROWS,
     **archives.ROWS,
     **retention.ROWS,
     **kube.ROWS,

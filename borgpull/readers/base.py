@@ -9,6 +9,7 @@ from typing import Protocol
 from borgpull.client.facts import Facts
 from borgpull.client.helper import Ends, Helper
 from borgpull.ssh.session import Session
+from borgpull.trees.manifest import Carried
 
 
 class Reader(Protocol):
@@ -17,12 +18,14 @@ class Reader(Protocol):
     `CREATE_ARGS` are options for `borg create`, by what the reader cannot see. `SEES_ALL`: it sees
     every name on the client, and all that borg keeps of it. `COMPARES`: it can send only what
     differs from known pieces of a file. `LOSES`: what of `losses.NAMES` it does not carry.
+    `CARRIES`: what a manifest has by it.
     """
 
     CREATE_ARGS: tuple[str, ...]
     SEES_ALL: bool
     COMPARES: bool
     LOSES: tuple[str, ...]
+    CARRIES: tuple[Carried, ...]
 
     def started(
         self,

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from borgpull.borg.inside import wire
 from borgpull.client.scripts.stream_hello import MARK
-from borgpull.client.scripts.stream_look import HELLO, Output
+from borgpull.client.scripts.stream_look import BYE, HELLO, Output
+from borgpull.jail.clientwalk import WalkBroken
 from borgpull.jail.wanted import Plan
 
 # Exit codes of a child.
 HOSTILE, CUT, NOT_THERE, NO_WALK, NO_TOOLS = 200, 201, 202, 203, 204
 
 
+class BadAnswer(Exception):
+    """The other side sends what neither a script of ours nor an SFTP server sends."""
+
+
 class Ended(Exception):
     """The other side, or the connection to it, has ended too early, or says nothing."""
+
+
+_CODES: dict[type[Exception], int] = {BadAnswer: HOSTILE, Ended: CUT, WalkBroken: NO_WALK}
+
+
+def code_of(program: Callable[[], object]) -> int:
+    """Run it; returns an exit code. What the other side has done goes to standard error."""
+    try:
+        program()
+    except BrokenPipeError:
+        return CUT
+    except (BadAnswer, Ended, WalkBroken) as error:
+        sys.stderr.write(f"{error}\n")
+        return _CODES[type(error)]
+    return 0
+
+
+def bye(out: Output, listed: int, answered: int) -> None:
+    """The last word: how many entries and answers there were."""
+    out.add(BYE, struct.pack("<QQ", listed, answered))
+    out.flush()
 
 
 class Orders:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import IO, Generic, Protocol, TypeVar
 
 from borgpull import events
-from borgpull.borg import streaming
-from borgpull.borg.command import Borg
-from borgpull.borg.streaming import Engine
 from borgpull.client import helper
 from borgpull.client.facts import Facts
 from borgpull.client.helper import Ends, Helper
@@ -18,7 +17,7 @@ from borgpull.events import Emit
 from borgpull.outputs.backups import Reader as Name
 from borgpull.readers.base import Reader
 from borgpull.readers.sftp import start
-from borgpull.readers.shell.start import ShellReader
+from borgpull.readers.shell.start import ShellReader, fitting
 from borgpull.ssh.session import Session
 
 READERS: dict[Name, Reader] = {
@@ -27,12 +26,22 @@ READERS: dict[Name, Reader] = {
     "busybox": ShellReader("busybox"),
     "sftp": start,
 }
-# These are tried in their order; another one must be asked for.
-TRIED: tuple[Name, ...] = ("python", "sftp")
+
+
+class Asking(Protocol):
+    """What a reader answers to: our ends of the pipes."""
+
+    answers: IO[bytes]
+    requests: IO[bytes]
+
+
+Engine = TypeVar("Engine", bound=Asking)
+# Starts one; with the reader's ends of the pipes.
+Start = Callable[[], AbstractContextManager[tuple[Engine, IO[bytes], IO[bytes]]]]
 
 
 @dataclass(frozen=True)
-class Started:
+class Started(Generic[Engine]):
     """A reader that has answered, and the engine that it answers to."""
 
     name: Name
@@ -44,29 +53,26 @@ class Started:
 
 @contextlib.contextmanager
 def started(
-    borg: Borg,
+    start: Start[Engine],
     session: Callable[[], Session],
     paths: Sequence[str],
     wanted: str | None,
     emit: Emit,
     *,
     sudo: bool,
-) -> Iterator[Started]:
+) -> Iterator[Started[Engine]]:
     """Start the wanted reader, or the first that the client has.
 
     Raises as the first one of them; UsageError if none can do it. The engine loads its code while
     `session` connects. Each reader has an engine of its own: what a shell without a Python has
     answered must not come to another one.
     """
-    # SFTP cannot become root.
-    possible = TRIED if wanted is None else tuple(n for n in READERS if n == wanted)
-    names = [n for n in possible if not (sudo and n == "sftp")]
-    if not names:
+    if wanted is not None and (wanted not in READERS or (sudo and wanted == "sftp")):
         raise UsageError(f"no reader of this name fits: {wanted!r}")
     first: ClientUnsuitable | NoSftp | None = None
-    for name in names:
+    for name in _tried(session, wanted, sudo=sudo):
         with contextlib.ExitStack() as stack:
-            engine, *theirs = stack.enter_context(streaming.started(borg))
+            engine, *theirs = stack.enter_context(start())
             ends = Ends(engine.answers, engine.requests, (theirs[0], theirs[1]))
             beginning = READERS[name].started(session(), paths, ends, sudo=sudo)
             try:
@@ -80,3 +86,19 @@ def started(
             return
     assert first is not None
     raise first
+
+
+def _tried(session: Callable[[], Session], wanted: str | None, *, sudo: bool) -> Iterator[Name]:
+    """The best one first: each carries less than the one before it. Raises ConnectionLost.
+
+    The client is asked for its tools once no Python has answered.
+    """
+    for name in READERS:
+        if name == wanted:
+            yield name
+    if wanted is None:
+        yield "python"
+        if kind := fitting(session(), sudo=sudo):
+            yield kind
+        if not sudo:  # SFTP cannot become root
+            yield "sftp"

@@ -50,7 +50,7 @@ def _project(plan: Plan) -> dict[str, Any]:
     # Else the folder's name would be the project's, and not every one may be.
     project: dict[str, Any] = {"name": "borgpull-" + plan.name.lower().replace(".", "-")}
     project["services"] = {plan.name: _service(plan, places)}
-    volumes = [place.source for place in places if not place.bound]
+    volumes = [place.source for place in places if place.source and not place.bound]
     if volumes:
         project["volumes"] = {name: {"name": name, "external": True} for name in volumes}
     if plan.network and not _OF_THE_ENGINE.fullmatch(plan.network):
@@ -70,6 +70,10 @@ def _service(plan: Plan, places: list[Source]) -> dict[str, Any]:
     }
     if wanted.confined:
         service |= {"cap_drop": ["ALL"], "read_only": True, "tmpfs": ["/tmp"]}  # noqa: S108 - in the container
+    if wanted.in_memory:
+        service["tmpfs"].append(wanted.in_memory)
+    if wanted.memory is not None:
+        service |= {"mem_limit": wanted.memory, "memswap_limit": wanted.memory}
     if wanted.capabilities:
         service["cap_add"] = list(wanted.capabilities)
     if wanted.device:
@@ -85,11 +89,10 @@ def _service(plan: Plan, places: list[Source]) -> dict[str, Any]:
 def _mount(place: Source) -> dict[str, Any]:
     """Nothing is made on the host: a wrong path must not become an empty repository."""
     kind = "bind" if place.bound else "volume"
-    mount: dict[str, Any] = {
-        "type": kind,
-        "source": _literal(place.source),
-        "target": place.target,
-    }
+    mount: dict[str, Any] = {"type": kind}
+    if place.source:
+        mount["source"] = _literal(place.source)
+    mount["target"] = place.target
     if place.read_only:
         mount["read_only"] = True
     if place.bound:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from borgpull.errors import UsageError
-from borgpull.jobs import Job
+from borgpull.jobs import Drill, Job
 from borgpull.launchers.needs import Needs, needs
 from borgpull.launchers.options import Rung
 from borgpull.places import Places, certificate_of
@@ -20,6 +20,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # Neither is an option of the program that gets it, nor has it anything to quote.
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+_NO_NETWORK = (None, "none")
+# Where a drill's container has the folder of its reports, and files of checks.
+REPORTS, CHECKS = "/report", "/run/checks"
 # Control characters, what is no text in UTF-8, and what ends a line somewhere.
 _NOT_IN_A_LINE = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
 
@@ -27,7 +30,9 @@ _NOT_IN_A_LINE = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
 class Source(NamedTuple):
     """What the host that runs a job brings into its container."""
 
-    source: str  # an absolute path of that host, or the name of a volume
+    # An absolute path of that host, or the name of a volume; "" for one that goes with the
+    # container.
+    source: str
     target: str
     read_only: bool
 
@@ -43,12 +48,14 @@ class Plan:
 
     name: str  # of the unit, the service, the CronJob
     words: tuple[str, ...]  # the command line in the container, without `borgpull`
-    job: Job  # what these words mean there
+    job: Job  # what these words mean there; a drill's scratch is that of the host that runs it
     timetable: Timetable
     places: Places  # on the host that runs it; "" for a secret that there is not
     # Certificates on that host, by the secret that each belongs to: a renderer cannot see there
     # whether one lies beside a key.
     certificates: Mapping[str, str] = field(default_factory=dict)
+    reports: str = ""  # on that host, of a drill; "" if nobody wants any
+    checks: tuple[str, ...] = ()  # files on that host, of a drill
     image: str = "borgpull"
     network: str | None = None
     rung: Rung = "userns"
@@ -60,7 +67,10 @@ class Plan:
             raise UsageError(f"not the name of an image: {self.image!r}")
         if self.network is not None and not _NETWORK.fullmatch(self.network):
             raise UsageError(f"not the name of a network: {self.network!r}")
-        for text in (*self.words, *vars(self.places).values(), *self.certificates.values()):
+        if isinstance(self.job, Drill) and not self.job.network and self.network not in _NO_NETWORK:
+            raise UsageError("a drill has no network", hint="add --allow-network after the --")
+        texts = [*self.words, *vars(self.places).values(), *self.certificates.values()]
+        for text in (*texts, self.reports, *self.checks):
             if {unicodedata.category(char) for char in text} & _NOT_IN_A_LINE:
                 raise UsageError(f"not for a line of a file: {text!r}", hint="use text in UTF-8")
 
@@ -74,6 +84,14 @@ def sources(plan: Plan) -> Iterator[Source]:
     for folder in plan.needs.folders:
         place = getattr(plan.places, folder.what)
         yield Source(_place(place, f"--{folder.what}"), folder.target, folder.read_only)
+    scratch = plan.needs.scratch
+    if scratch and not scratch.size:
+        source = scratch.source and _place(scratch.source, "--scratch")
+        yield Source(source, scratch.target, False)
+    if plan.reports:
+        yield Source(_place(plan.reports, "--report"), REPORTS, False)
+    for number, file in enumerate(plan.checks):
+        yield Source(_file(file), check_file(number), True)
     for secret in plan.needs.secrets:
         place = getattr(plan.places, secret.what)
         if place:
@@ -81,6 +99,11 @@ def sources(plan: Plan) -> Iterator[Source]:
         certificate = plan.certificates.get(secret.what) if secret.certificate else None
         if certificate:
             yield Source(_file(certificate), certificate_of(secret.target), True)
+
+
+def check_file(number: int) -> str:
+    """Where the container has a file of checks."""
+    return f"{CHECKS}/{number}.yaml"
 
 
 def _place(text: str, option: str) -> str:

@@ -61,6 +61,10 @@ def _container(plan: Plan) -> Iterator[str]:
     yield f"Exec={' '.join(_word(text) for text in plan.words)}"
     if wanted.confined:
         yield from ("DropCapability=all", "ReadOnly=true", "PodmanArgs=--tmpfs /tmp")
+    if wanted.in_memory:
+        yield f"PodmanArgs=--tmpfs {wanted.in_memory}"
+    if wanted.memory is not None:
+        yield f"PodmanArgs=--memory {wanted.memory} --memory-swap {wanted.memory}"
     yield from (f"AddCapability={name}" for name in wanted.capabilities)
     if wanted.device:
         yield f"AddDevice={wanted.device}"
@@ -106,5 +110,7 @@ def _volume(place: Source) -> str:
         raise UsageError(
             f"not a path for quadlet: {place.source!r}", hint="use none of blank : $ \" ' \\"
         )
+    if not place.source:
+        return place.target
     source = (place.source if place.bound else _no_unit(place.source)).replace("%", "%%")
     return f"{source}:{place.target}{':ro' if place.read_only else ''}"

@@ -74,6 +74,10 @@ def _run(plan: Plan) -> Iterator[str]:
     yield f"--stop-timeout {wanted.stop_seconds}"
     if wanted.confined:
         yield "--cap-drop ALL --read-only --tmpfs /tmp"
+    if wanted.in_memory:
+        yield f"--tmpfs {wanted.in_memory}"
+    if wanted.memory is not None:
+        yield f"--memory {wanted.memory} --memory-swap {wanted.memory}"
     if wanted.capabilities:
         yield " ".join(f"--cap-add {name}" for name in wanted.capabilities)
     if wanted.device:
@@ -95,7 +99,8 @@ def _run(plan: Plan) -> Iterator[str]:
 def _mount(place: Source) -> str:
     """As `docker run --mount` reads it. It makes no folder that is not there, as -v would."""
     kind = "bind" if place.bound else "volume"
-    fields = [f"type={kind}", f"source={place.source}", f"target={place.target}"]
+    source = [f"source={place.source}"] if place.source else []
+    fields = [f"type={kind}", *source, f"target={place.target}"]
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow([*fields, *(["readonly"] * place.read_only)])
     return text.getvalue()

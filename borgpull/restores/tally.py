@@ -114,7 +114,7 @@ class Tally:
             if not (item.kind == "l" and "link_owners" in site.losses):
                 for kind in incapable(item, self._ground, numeric=numeric):
                     self._incapable[kind] += 1
-        elif skipped or _exactly_named(item.path):
+        elif skipped or exactly_named(item.path):
             self._patterns += f"- pf:{item.path}\n".encode()
 
     def _owned(self, item: Item) -> bool:
@@ -170,9 +170,9 @@ def right(item: Item, found: Item | None) -> bool:
     restore_attrs). So a file with the right time is whole. Hard links are right together or not at
     all (`Links`): borg can only link to a file that it extracts itself.
     """
-    return item.regular and not differs(item, found) & UNFINISHED and _exactly_named(item.path)
+    return item.regular and not differs(item, found) & UNFINISHED and exactly_named(item.path)
 
 
-def _exactly_named(path: str) -> bool:
+def exactly_named(path: str) -> bool:
     """Can a line of a pattern file name it? borg strips such lines, and reads them as text."""
     return path.isprintable() and path == path.strip()

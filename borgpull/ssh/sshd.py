@@ -41,14 +41,12 @@ PubkeyAcceptedAlgorithms {TYPE}
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 HostbasedAuthentication no
-PermitRootLogin forced-commands-only
 DisableForwarding yes
 PermitTunnel no
 PermitTTY no
 PermitUserRC no
 PermitUserEnvironment no
 MaxAuthTries 3
-MaxSessions 1
 MaxStartups 10:30:20
 LoginGraceTime 20
 # There is nothing to guess, and one address (NAT) may be a port scanner's and the client's.
@@ -62,6 +60,10 @@ PrintMotd no
 PrintLastLog no
 LogLevel INFO
 """
+
+
+_ONE_COMMAND = "PermitRootLogin forced-commands-only\nMaxSessions 1\n"
+_ANY_COMMAND = "PermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Sshd:
 def serving(
     folder: Path,
     authorized_key: str,
-    command: Sequence[str],
+    command: Sequence[str] | None,
     *,
     listen: str,
     port: int = 0,
@@ -93,7 +95,8 @@ def serving(
 
     `folder` is a private one, 0700. `listen` is an IP address; port 0 takes a free port. `command`
     gets PATH, LC_ALL and `env`, and no more of our environment. `env` must hold no secrets, because
-    they can be seen in /proc. Needs OpenSSH 9.8. On the way out, sshd and all its sessions end.
+    they can be seen in /proc. Without a `command` the key may run any, and use SFTP, in several
+    sessions at once. Needs OpenSSH 9.8. On the way out, sshd and all its sessions end.
     Raises SshServiceFailed.
     """
     user = _user()
@@ -107,6 +110,7 @@ def serving(
         where = f"[{listen}]:{chosen}" if ":" in listen else f"{listen}:{chosen}"
         config.write_text(
             f"ListenAddress {where}\nAllowUsers {user}\nAuthorizedKeysFile {keys}\n{_CONFIG}"
+            + (_ONE_COMMAND if command else _ANY_COMMAND)
         )
         argv = [_sshd(), "-D", "-e", "-f", str(config), "-h", str(folder / "sshd_host_key")]
         with running(argv, name="sshd") as child, end_with_sessions(child):
@@ -115,7 +119,7 @@ def serving(
             yield Sshd(listen, chosen, user, host_key, known_hosts, child)
 
 
-def authorized_line(key: str, command: Sequence[str], env: Mapping[str, str]) -> str:
+def authorized_line(key: str, command: Sequence[str] | None, env: Mapping[str, str]) -> str:
     """The line of authorized_keys(5): nothing but this command, in this environment.
 
     sshd gives the command to the login shell, hence the shell's quotes. In the line itself only the
@@ -123,10 +127,12 @@ def authorized_line(key: str, command: Sequence[str], env: Mapping[str, str]) ->
     """
     kind, base64 = [*key.split(), "", ""][:2]
     names = {"PATH": base_env()["PATH"], "LC_ALL": "C.UTF-8", **env}
-    words = ["env", *(f"{name}={value}" for name, value in names.items()), *command]
+    words = ["env", *(f"{name}={value}" for name, value in names.items()), *(command or ())]
     text = "exec " + shlex.join(words)
     if kind != TYPE or not base64 or any(char in text for char in "\n\r\0"):
         raise SshServiceFailed(f"not a key of type {TYPE}, or a command of several lines")
+    if command is None:
+        return f"restrict {kind} {base64}\n"
     return 'restrict,command="{}" {} {}\n'.format(text.replace('"', '\\"'), kind, base64)
 
 

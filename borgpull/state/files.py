@@ -32,18 +32,30 @@ def append(path: Path, line: bytes, is_whole: Callable[[bytes], bool]) -> None:
 def replace(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Replace a file as a whole, or not at all. Raises DiskFull, StorageFailed, ConfigError.
 
-    `mode` is limited by the umask.
+    `mode` is limited by the umask. The owner is the folder's (`as_its_folder`).
     """
     fresh = path.with_name(path.name + ".new")
     with told(path):
         fresh.unlink(missing_ok=True)
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(fd, "wb") as file:
+            as_its_folder(fresh)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
         _sync_folder(path.parent)
+
+
+def as_its_folder(path: Path) -> None:
+    """Give what root has made to the folder's owner. Raises OSError.
+
+    Drills must be root, and backups of the same state are mostly another user.
+    """
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        if owner.st_uid != 0:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 @contextmanager

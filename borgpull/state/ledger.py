@@ -17,6 +17,8 @@ Lines of older versions have neither id nor time. In events, archives are names,
     command        removed, made  by stock borg in our own command; `command` is its words
     adopted        archives     no run made them, but the user wants them to count
     acknowledged   archives     vanished, and the user accepts that
+    lifted         reason, frozen  the user accepts what the guard has found
+    manifest       number, mac, id  of the manifest that was made of the archive `id`
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from borgpull.state import files
 
 # Name and borg id of an archive; None as long as only its id before the renaming is known.
 Key = tuple[str, str | None]
+MANIFEST = "manifest"
 GONE = ""  # the id of an archive that had gone before its id was known
 # An archive as `repository.archives` has it: `name`, `id`, `time`.
 Archives = Sequence[Mapping[str, Any]]
@@ -94,6 +97,9 @@ def _is_sound(line: Mapping[str, Any]) -> bool:
         items = line.get("items", {})
         words = [line.get("archive"), line.get("id"), line.get("archive_time")]
         return _is_pair(words) and isinstance(items, dict)
+    if event == MANIFEST:
+        words = [line.get(name) for name in ("number", "mac", "id")]
+        return [type(word) for word in words] == [int, str, str]
     fields = [line.get(name) for name in PAIRS.get(str(event), ())]
     return all(isinstance(pairs, list) and all(map(_is_pair, pairs)) for pairs in fields)
 
@@ -179,6 +185,11 @@ def record(state: Path, client: str, data: Mapping[str, Any], row: Mapping[str, 
     Raises DiskFull, ConfigError: an archive that is not recorded is a failure.
     """
     _add(state, client, {**data, "id": row["id"], "archive_time": row["time"]})
+
+
+def manifest(state: Path, client: str, number: int, mac: str, archive_id: str) -> None:
+    """Add that an archive has a manifest. Raises DiskFull, ConfigError."""
+    _add(state, client, {"event": MANIFEST, "number": number, "mac": mac, "id": archive_id})
 
 
 def see(state: Path, client: str, archives: Archives) -> None:
@@ -268,6 +279,11 @@ def acknowledge(state: Path, client: str, lost: Archives) -> None:
     """The user accepts these losses: they are watched no more. Raises DiskFull, ConfigError."""
     if lost:
         _add(state, client, {"event": "acknowledged", "archives": _pairs(lost)})
+
+
+def lift(state: Path, client: str, reason: str, frozen: Mapping[str, Any]) -> None:
+    """The user accepts what the guard has found. Raises DiskFull, ConfigError."""
+    _add(state, client, {"event": "lifted", "reason": reason, "frozen": dict(frozen)})
 
 
 def _pairs(archives: Archives) -> list[list[Any]]:

@@ -23,7 +23,7 @@ KINDS: dict[str, Callable[[Item], bool]] = {
     "folder_times": lambda item: item.kind == "d",
     # borg's tar takes times as floating point: the last 100 ns of a second go to the next second.
     "rounded_times": lambda item: int(item.mtime_ns / SECOND) != item.mtime_ns // SECOND,
-    "fine_times": lambda item: item.kind != "l" and item.mtime_ns % SECOND != 0,
+    "fine_times": lambda item: item.mtime_ns % SECOND != 0,
 }
 # These losses are announced and counted, but are no failure: no program depends on them.
 MINOR = frozenset({"link_times", "folder_times", "rounded_times", "fine_times"})
@@ -48,7 +48,8 @@ BY_TAR = frozenset({"xattrs", "acls", "flags", "rounded_times", "fine_times"})
 
 def of(item: Item, kinds: frozenset[str], ours: Callable[[Item], bool]) -> Iterator[str]:
     """The losses of an item; `ours` says whether its owner is right without being set."""
-    for kind in kinds:
+    whole = item.kind == "l" and "link_times" in kinds  # no fraction of such a time is left
+    for kind in kinds - {"fine_times"} if whole else kinds:
         if KINDS[kind](item) and not (kind == "link_owners" and ours(item)):
             yield kind
 

@@ -64,8 +64,8 @@ def fixed_parts(plan: Plan) -> dict[str, object]:
 def measure(plan: Plan, trip: int) -> Iterator[table.Row]:
     say(f"{plan.name}, {trip} ms")
     with lab(plan, trip) as it:
-        if plan.restores:
-            jobs.job(it, "pipe", "saved")
+        if plan.saved:
+            jobs.job(it, plan.saved, "saved")
         for run in plan.runs:
             turns = [turn(it, plan, run, number) for number in range(plan.turns_of(run))]
             yield from table.rows(plan.tree, trip, run, plan.base, turns)
@@ -75,7 +75,7 @@ def turn(it: Lab, plan: Plan, run: str, number: int) -> table.Turn:
     """Each job of the plan once, another one first in each turn."""
     if program := trees.change(run):
         it.run("client", "python3", "-c", program, str(number))
-    archive = "saved" if plan.restores else f"{run}{number}"
+    archive = "saved" if plan.saved else f"{run}{number}"
     every = plan.jobs_at(it.trip)
     start = number % len(every)
     found = {name: jobs.job(it, name, archive) for name in every[start:] + every[:start]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripts.bench.lab import KNOWN, PASSPHRASE, VERBS, Lab
 from scripts.bench.meter import Cost
-from scripts.bench.plans import HAND, LOCAL
+from scripts.bench.plans import BARE, HAND, LOCAL
 from scripts.bench.trees import DATA
 
 TARGET = "root@proxy:2201"
@@ -32,6 +32,15 @@ mount --rbind /usr /mnt/r/usr
 for i in dev proc sys; do mount --rbind /$i /mnt/r/$i; done
 chroot /mnt/r env BORG_BASE_DIR=/mnt/base BORG_PASSCOMMAND='cat /mnt/passphrase' \\
   borg create --files-cache ctime,size /mnt/repo::"$1" {DATA}
+"""
+
+# In the container of a drill.
+_BARE = f"""
+set -e
+export BORG_PASSCOMMAND='cat {PASSPHRASE}' BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
+mkdir /scratch/tree; cd /scratch/tree
+borg extract /repo/stream::"$1"
+find . -type f -exec cat {{}} + >/dev/null
 """
 
 # Scripts for the client or the server, with the archive's name as $1.
@@ -66,7 +75,12 @@ def job(lab: Lab, name: str, archive: str) -> Cost:
     with lab.worker(name) as where:
         if name == "recipe":
             return lab.measured(where, "sh", "-c", _RECIPE, "sh", archive, server=where)
-        words = saving(name, archive, DATA) if name in VERBS else restoring(name, archive)
+        if name == BARE:
+            return lab.measured(where, "sh", "-c", _BARE, "sh", archive, server=where)
+        if name == "drill":
+            words = ["drill", "stream", "--json"]
+        else:
+            words = saving(name, archive, DATA) if name in VERBS else restoring(name, archive)
         return lab.measured(where, "tini", "-s", "--", "borgpull", *words, server=where)
 
 

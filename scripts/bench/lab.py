@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scripts.bench import trees
 from scripts.bench.meter import Cost, Gauge, docker, peaks
-from scripts.bench.plans import Plan
+from scripts.bench.plans import BARE, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
@@ -67,6 +67,9 @@ class Lab:
 
     def options(self, job: str) -> list[str]:
         """Docker's options for the container of a job of ours, or of the recipe."""
+        if job in ("drill", BARE):
+            alone = ["--network", "none", "--tmpfs", "/scratch:exec,suid,dev"]
+            return [*alone, *self._volumes, *self._passphrase]
         if job == "recipe":
             return [*self.ours, *_FUSE, "--cap-add", "SYS_ADMIN"]
         if job == "sshfs":
@@ -76,7 +79,8 @@ class Lab:
 
     def start(self, name: str, image: str, *options: str, command: list[str]) -> None:
         """A container `name`, whose first process is the command."""
-        common = ["--name", f"{ID}-{name}", "--network-alias", name]
+        common = ["--name", f"{ID}-{name}"]
+        common += [] if "none" in options else ["--network-alias", name]
         docker(
             *("run", "-d", "--rm", "--init", *common, *options),
             *("--entrypoint", command[0], image, *command[1:]),
@@ -146,7 +150,7 @@ class Lab:
         self.run("client", "sh", "-c", f"{INIT} /srv/repo/local")
         trust = ["trust", "--yes", "root@proxy:2201"]
         docker("run", "--rm", *self.ours, IMAGE, *trust)
-        for name in {*plan.jobs, "pipe"} & VERBS.keys():
+        for name in {*plan.jobs, "pipe", plan.saved} & VERBS.keys():
             init = ["init", "--encryption", "repokey-blake2", name]
             docker("run", "--rm", *self.ours, IMAGE, *init)
         own = "chown -R 1000:1000 /repo /state; chown 1000:1000 /secrets/*"
@@ -163,7 +167,10 @@ def in_memory() -> Path | None:
 
 def build() -> None:
     """The image of the jobs by hand."""
-    docker("buildx", "build", "--load", "--tag", BY_HAND, "-", stdin=_DOCKERFILE)
+    # Of a Dockerfile on its input, buildx would leave a copy.
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Dockerfile").write_text(_DOCKERFILE)
+        docker("buildx", "build", "--load", "--tag", BY_HAND, folder)
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ CGROUPS = Path("/sys/fs/cgroup")
 EVERY = 0.02  # seconds between two looks at the memory
 
 
-def docker(*args: str, stdin: str | None = None, timeout: float = 3600) -> str:
+def docker(*args: str, timeout: float = 3600) -> str:
     done = subprocess.run(
-        ["docker", *args], input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        ["docker", *args], capture_output=True, text=True, timeout=timeout, check=False
     )
     if done.returncode != 0:
         raise SystemExit(f"bench: docker {args[0]}: {done.stderr or done.stdout}")

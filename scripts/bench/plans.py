@@ -16,6 +16,7 @@ TRIPS = os.environ.get("BENCH_TRIPS", "")
 FIRST = "first"
 HAND = "by hand"  # borg on the client, over ssh
 LOCAL = "local"  # borg on the client, into a repository there: the same for all round trips
+BARE = "extract and read"  # borg extract here, and then each file is read once
 SIDE_BY_SIDE = ("stream", "pipe", HAND, LOCAL, "rsync")
 
 # An average job on a quiet machine with two cores: seconds of its fixed part, of each file and of
@@ -36,7 +37,7 @@ class Plan:
     trips: tuple[int, ...]
     jobs: tuple[str, ...] = SIDE_BY_SIDE
     base: str = HAND
-    restores: bool = False
+    saved: str = ""  # of restores and drills: the method that has made the archive
     turns: int = TURNS
 
     @property
@@ -59,7 +60,7 @@ class Plan:
         megabytes = self.files * (self.size or 36000) / 1e6
         found = 0.0
         for run in self.runs:
-            fixed, of_file, of_megabyte = NEW if run in (FIRST, "restore") else OLD
+            fixed, of_file, of_megabyte = NEW if run in (FIRST, "restore", "drill") else OLD
             one = fixed + of_file * self.files + of_megabyte * megabytes
             found += one * self.turns_of(run)
         number = sum(len(self.jobs_at(trip)) for trip in self.trips)
@@ -94,8 +95,9 @@ def plans() -> dict[str, Plan]:
         ),
         Plan("large", 4 * many, 1024, (FIRST, "unchanged"), trips(0, 20), ("pipe", "socat", HAND)),
         Plan(
-            "restore", many, 0, ("restore",), trips(0, 20), ("native", "extract"), "extract", True
+            "restore", many, 0, ("restore",), trips(0, 20), ("native", "extract"), "extract", "pipe"
         ),
+        Plan("drill", many // 4, 0, ("drill",), trips(0), ("drill", BARE), BARE, "stream"),
     ]
     return {plan.name: plan for plan in found}
 

@@ -19,6 +19,7 @@ from tests.support.lab import ROOT, Client, Completed, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
+INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
 
 METHODS = ("pipe", "socat", "agent", "forward")
 OTHER = "somebody-else"

@@ -33,7 +33,7 @@ def test_ours_is_sent(lab: Lab, client: Client) -> None:
     assert client.exec("find", "/tmp", "/var", "/root", "/run", "/dev/shm") == before
     assert found["borg there"]["text"] == OURS
     assert found["user"]["text"] == "on the client we are root"
-    assert found["stream"]["text"].startswith("the reader is sftp: no python3 of 3.6 or newer")
+    assert found["stream"]["text"].startswith("the reader is find: no python3 of 3.6 or newer")
     assert "restore by stream needs that Python" in found["stream"]["hint"]
     assert "Linux x86_64; has find, getfattr, gzip, sha256sum, tar" in found["client"]["text"]
 

@@ -1,27 +1,38 @@
-"""Each fault of the table in tests/support/faults.py, by both kinds of methods."""
+"""Each fault of the tables in tests/support/faults.py, by both kinds of methods, and by readers."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.faults import FAULTS, METHODS
+from tests.support.faults import FAULTS, METHODS, READERS
 from tests.support.lab import Client, Completed, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 KEEP = True  # our programs on the client: what is left there is not looked at here
 
 ROOT = "/srv/faults"
-IMAGE = "borgpull-borg12-client"  # stream needs a Python there
+IMAGE = "borgpull-debian13-client"  # stream needs a Python there, and one column busybox
+# Its shell and its tools are busybox's then. Its head stays GNU's: busybox's reads by stdio, which
+# the library that breaks the disk does not reach. After a read error both end with 1.
+TOOLS = "sh find stat tail tr wc readlink id date uname"
+TO_BUSYBOX = f"cd /usr/bin; for n in {TOOLS}; do mv $n $n.gnu; busybox ln -s busybox $n; done"
+FROM_BUSYBOX = f"cd /usr/bin; for n in {TOOLS}; do mv $n.gnu $n; done"
 # A file whose time is long past, and of some length.
 _HOLD = "hold() { FILL; touch -d '2020-01-01' $1; }\n"
 # What reads on the client must still be reading when it is noticed. `stream` sends no holes.
 FILL = {
-    "sshfs": "truncate -s 1M $1",
+    "sshfs": "truncate -s 20M $1",
     "pipe": "truncate -s 100M $1",
-    "stream": "yes | head -c 60M >$1",
+    "stream": "yes | head -c 60000000 >$1",
 }
+# What reads as that method does.
+LIKE = {"sftp": "sshfs", "find": "stream", "busybox": "stream"}
+COLUMNS = (*METHODS, *READERS)
 # $1 is done as soon as somebody opens a `hold-*`. SFTP's server waits for it: each file has a lease
 # (fcntl(2)), and the kernel tells the one that holds it. borg would not wait, but shows what it has
 # open, which the server hides.
@@ -82,12 +93,16 @@ SETUP = {
 }
 # What happens once the folder was listed, and the first file is about to be read.
 MEANWHILE = {"vanished": "rm victim-*", "symlink": "ln -sfn /etc/hostname victim"}
+# Each time has a second of its own: SFTP tells no less, and all may be over within one.
 _REWRITE = """
+time=1600000000
 while [ -e hold ]; do
-  head -c 1000 /dev/urandom | dd of=hold conv=notrunc,nocreat; sleep 0.01
+  head -c 1000 /dev/urandom | dd of=hold conv=notrunc,nocreat
+  touch -c -d @$((time += 1)) hold; sleep 0.01
 done
 """
-GREEN = [name for name, fault in FAULTS.items() if fault.sshfs.code == fault.pipe.code == 0]
+# What no test has to itself.
+SHARED = [name for name, fault in FAULTS.items() if fault.sshfs.code == fault.pipe.code == 0]
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +117,14 @@ def client(lab: Lab) -> Client:
 
 def run(lab: Lab, client: Client, method: str, *names: str) -> Completed:
     client.exec("rm", "-f", "/srv/control/eio", "/usr/local/bin/find")
-    hold = _HOLD.replace("FILL", FILL[method])
+    like = LIKE.get(method, method)
+    hold = _HOLD.replace("FILL", FILL[like])
     for name in names:
         script = f"mkdir -p {ROOT}/{name}; cd {ROOT}/{name}; rm -rf [!i]*\n{hold}{SETUP[name]}"
         client.exec("sh", "-c", script)
         there = f"cd {ROOT}/{name}; "
         if name in MEANWHILE:
-            watch = _ONCE_OPENED["sshfs" if method == "sshfs" else "client"]
+            watch = _ONCE_OPENED["sshfs" if like == "sshfs" else "client"]
             client.exec("rm", "-f", "/run/ready")
             client.exec("sh", "-c", there + watch, "sh", MEANWHILE[name], detach=True)
             client.exec("sh", "-c", "until [ -e /run/ready ]; do sleep 0.02; done")
@@ -117,29 +133,44 @@ def run(lab: Lab, client: Client, method: str, *names: str) -> Completed:
     words = ("--json", "--init", "--name", f"{method}-faults")
     address = client.address.replace("root", FAULTS[names[0]].user)
     paths = [f"{ROOT}/{name}" for name in names]
-    done = lab.sidecar(
-        method, *words, address, *paths, rung="userns" if method == "sshfs" else "none"
-    )
+    how = ("stream", "--reader", method) if method in READERS else (method,)
+    with tools(client, method):
+        done = lab.sidecar(
+            *how, *words, address, *paths, rung="userns" if method == "sshfs" else "none"
+        )
     client.exec("rm", "-f", f"{ROOT}/changed/hold")  # which ends what rewrites it
     return done
 
 
+@contextlib.contextmanager
+def tools(client: Client, method: str) -> Iterator[None]:
+    if method != "busybox":
+        yield
+        return
+    client.exec("sh", "-c", TO_BUSYBOX)
+    try:
+        yield
+    finally:
+        client.exec("sh", "-c", FROM_BUSYBOX)
+
+
+def green(column: str) -> list[str]:
+    """All faults that do not fail a run, which one run meets."""
+    return [name for name in SHARED if FAULTS[name].outcome(column).code == 0]
+
+
 @pytest.fixture(scope="module")
-def green(lab: Lab, client: Client) -> dict[str, Completed]:
-    """One run a method for all faults that do not fail it."""
-    return {method: run(lab, client, method, *GREEN) for method in METHODS}
+def greens(lab: Lab, client: Client) -> Callable[[str], Completed]:
+    return functools.cache(lambda column: run(lab, client, column, *green(column)))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", COLUMNS)
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_a_run_says_of_a_fault(
-    request: pytest.FixtureRequest, lab: Lab, client: Client, name: str, method: str
+    greens: Callable[[str], Completed], lab: Lab, client: Client, name: str, method: str
 ) -> None:
     fault = FAULTS[name]
-    if name in GREEN:
-        done: Completed = request.getfixturevalue("green")[method]
-    else:
-        done = run(lab, client, method, name)
+    done = greens(method) if name in green(method) else run(lab, client, method, name)
     expected = fault.outcome(method)
     assert done.rc == expected.code, done.stderr + done.stdout[-2000:]
     told = named(done, expected.where)
@@ -147,7 +178,9 @@ def test_what_a_run_says_of_a_fault(
     if expected.where.startswith("losses."):
         assert told, done.stdout[-2000:]
     elif expected.where:
-        assert (path if fault.file else "find on the client") in str(told), done.stdout[-2000:]
+        by_sftp = LIKE.get(method, method) == "sshfs"
+        text = "find on the client" if name == "walk" and by_sftp else path.rstrip("/")
+        assert text in str(told), done.stdout[-2000:]
     if expected.code == 0:
         assert done.result["data"]["listings"] == "checked"
         quiet = {path for path in done.result["data"]["changed"] if "/hold" not in path}
@@ -156,7 +189,11 @@ def test_what_a_run_says_of_a_fault(
 
 def changed_by(method: str) -> set[str]:
     """Those of the vanished that were read in time."""
-    return {f"{ROOT}/vanished/victim-{n}" for n in (1, 2, 3)} if method == "sshfs" else set()
+    return (
+        {f"{ROOT}/vanished/victim-{n}" for n in (1, 2, 3)}
+        if LIKE.get(method, method) == "sshfs"
+        else set()
+    )
 
 
 def named(done: Completed, where: str) -> Any:

@@ -19,6 +19,7 @@ from borgpull import signals
 from borgpull.errors import Interrupted
 from borgpull.jobs import List
 from borgpull.launchers import docker as launcher
+from borgpull.launchers import lives
 from borgpull.launchers.options import DockerOptions
 from borgpull.places import Places
 from tests.support.lab import IMAGE, docker
@@ -44,7 +45,7 @@ def test_its_end_is_told_at_once(job: List) -> None:
     gc.disable()  # the SDK's socket must not have to wait for it
     try:
         with launcher._client() as client, launcher._container(client, job, OPTIONS) as sidecar:
-            with launcher._attached(sidecar):
+            with lives.attached(sidecar):
                 launcher._start(sidecar)
                 time.sleep(1)
                 sidecar.reload()  # it waits for its job

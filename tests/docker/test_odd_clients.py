@@ -402,3 +402,11 @@ def test_paths_of_any_bytes(lab: Lab, installed: Client) -> None:
     assert_error(done, 2, "UTF-8")
     done = lab.plain("pipe", "--name", "bytes", installed.address, "/srv/data/tree", "/no such")
     assert_error(done, 36, "/no such")
+
+
+def test_the_server_itself_is_a_client(lab: Lab) -> None:
+    """Its root sees our ssh in the container, whose command line has our folder's name."""
+    options = ("--pid", "host", "--cap-add", "SYS_PTRACE")  # as root of a whole machine
+    client = small_tree(lab.client(SEED="0", installed=True, options=options))
+    data = lab.pull("pipe", client, "/srv/data/tree")["data"]
+    assert names(lab, client.name, data) == TREE

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from borgpull.cli.drilling import Drilling
 from borgpull.cli.options import Launch, Where
 from borgpull.renderers import RENDERERS
 from tests.support.lab import IMAGE, TIMEOUT, Client, Lab
@@ -31,7 +32,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client(lab: Lab) -> Client:
-    return lab.client(MANY="5")
+    """With a Python, so that `stream` reads all that a drill compares."""
+    return lab.client("borgpull-borg12-client", MANY="5")
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +59,21 @@ def test_podman_runs_each_kind_of_job(lab: Lab, client: Client, host: Machine) -
         "pipe": ["pipe", "--init", client.address, "/etc/ssh"],
         "sshfs": ["sshfs", client.address, "/etc/ssh"],
         "check": ["check", client.name],
+        "stream": ["stream", client.address, "/etc/ssh"],
+        # A container in a container has the outer one's network: see `here`.
+        "drill": ["drill", "--allow-network", client.name],
     }
     for name, words in jobs.items():
-        plan = planned(words, name=name, where=where, launch=Launch(image=IMAGE))
+        drilling = Drilling(memory="512M") if name == "drill" else None
+        plan = planned(words, name=name, where=where, launch=Launch(image=IMAGE), drilling=drilling)
         host.put(RENDERERS["quadlet"](plan), lab.folder / "quadlet", QUADLETS)
     services = host.generated()
     for name in jobs:
         (start,) = keys(services[name])["Service.ExecStart"]
         done = host.run(*here(command_line(start), name), timeout=120)
         assert done.returncode == 0, done.stderr
-    assert len(lab.borg(client.name, "list", "--short").split()) == 2
+    assert len(lab.borg(client.name, "list", "--short").split()) == 3
+    assert host.run("podman", "volume", "ls", "--quiet").stdout == "", "of the drill"
 
 
 def here(argv: list[str], name: str) -> list[str]:

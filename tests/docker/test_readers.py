@@ -15,6 +15,7 @@ from tests.support.lab import Client, Completed, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
+INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
 
 # borg 1.2 of Debian on a machine whose clock is years ahead.
 SKEWED = """#!/usr/bin/python3

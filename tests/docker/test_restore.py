@@ -21,6 +21,7 @@ from tests.support.restores import (
     restore,
     saved,
     set_flags,
+    slow_way,
     volume,
 )
 
@@ -222,10 +223,11 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: st
     source.exec("sh", "-c", f"mkdir {TREE}/big && cd {TREE}/big && {script}")
     lab.pull("pipe", source, TREE)
     words = ["restore", "--json", "--how", "native", source.name, "latest"]
-    words += ["--to", f"{target.address}:{INTO}"]
     cut_when(target, f"{INTO}{TREE}/big", 8, "sshd-session: root@")
-    run = lab.start_sidecar(*words, rung="none", options=PLAIN)
-    assert run.wait(120) == 34, run.output()
+    with slow_way(lab, target) as address:
+        to = ("--to", f"{address}:{INTO}")
+        run = lab.start_sidecar(*words, *to, rung="none", options=PLAIN)
+        assert run.wait(120) == 34, run.output()
     told = re.search(r"about (\d+) of (\d+) items were begun, \d+ are missing", run.output())
     assert told, run.output()
     assert 8 <= int(told[1]) <= int(told[2])
@@ -304,7 +306,7 @@ def test_local(lab: Lab, source: Client, rsync: str) -> None:
     into = lab.folder / "restored"
     into.mkdir()
     root = ["--cap-drop", "ALL", "--user", "0:0", "-v", f"{into}:/restore"]
-    for name in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "MKNOD", "SETFCAP"):
+    for name in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP"):
         root += ["--cap-add", name]
     words = ("restore", "--json", source.name, "all", "--to", "/restore")
     data = ok(lab.sidecar(*words, rung="none", options=root))

@@ -14,6 +14,7 @@ from tests.support.restores import (
     far_archive,
     import_tar,
     ok,
+    slow_way,
 )
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -194,10 +195,11 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: st
     source.exec("sh", "-c", f"cd {TREE} && {script} && touch -d @1500000000 .")
     done = lab.sidecar("pipe", "--init", source.address, TREE, rung="none")
     assert done.rc == 0, done.stderr
-    to = ("--how", "numeric", "--to", f"{target.address}:{INTO}")
     cut_when(target, f"{INTO}{TREE}", 4, "[^ ]*sftp-server")
-    run = lab.start_sidecar("restore", "--json", source.name, "latest", *to)
-    assert run.wait(120) == 34, run.output()
+    with slow_way(lab, target) as address:
+        to = ("--how", "numeric", "--to", f"{address}:{INTO}")
+        run = lab.start_sidecar("restore", "--json", source.name, "latest", *to)
+        assert run.wait(120) == 34, run.output()
     assert "are missing" in run.output()
 
     data = ok(restore(lab, source, target, "numeric", "latest", "--overwrite", "changed"))

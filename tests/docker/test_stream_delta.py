@@ -33,7 +33,7 @@ def of_manifest(lab: Lab, client: Client, data: dict[str, Any]) -> list[tuple[An
             (
                 *(entry.item.path, entry.item.mode, entry.item.user, entry.item.group),
                 *(entry.item.target, seconds(entry.item.mtime_ns), entry.sha256 or ""),
-                *(len(entry.xattrs), bool(entry.item.links)),
+                *(len(entry.xattrs or ()), bool(entry.item.links)),
             )
             for entry in entries
         ]

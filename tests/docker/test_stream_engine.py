@@ -84,6 +84,12 @@ def test_a_content_that_changes_without_a_trace_is_found_and_saved_anew() -> Non
     assert found["contents"] == {"a": "hello", "b": "thexe", "z": "later"}
 
 
+def test_a_large_file_is_in_the_archive_as_it_came() -> None:
+    found = case("exact")
+    assert found["code"] == 0, found["said"]
+    assert found["same"]
+
+
 def test_a_client_cannot_have_pieces_that_it_never_had() -> None:
     found = case("lies")
     codes = {name: answer["code"] for name, answer in found["codes"].items()}
@@ -91,3 +97,9 @@ def test_a_client_cannot_have_pieces_that_it_never_had() -> None:
     assert set(codes.values()) == {200}, found
     assert "r/b" not in found["cut"]  # it says less than the size of the file
     assert found["cut"]["r/n"] == ["-", "", "9"]
+
+
+def test_an_unchanged_file_whose_chunk_is_lost_is_read_again_at_its_place() -> None:
+    found = case("lost")
+    for turn, name in enumerate("abc"):
+        assert found[name] == [0, *(f"{one} of {turn}" for one in "abc"), "abcz"], name

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.docker.test_stream import IMAGE, items
-from tests.support.lab import Client, Lab
+from tests.support import ends
+from tests.support.lab import Client, Lab, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
@@ -98,3 +99,27 @@ def test_the_rate_is_kept(lab: Lab, client: Client) -> None:
     data = run(lab, client, "slow", "--limit-rate", "1M", f"{TREE}/big")
     assert data["sent_bytes"] > 8 << 20
     assert time.monotonic() - begun > 7.5
+
+
+def test_a_slow_link_carries_packed_content(lab: Lab, client: Client) -> None:
+    text = f"mkdir {TREE}/text; seq 1 1800000 >{TREE}/text/file; seq 1 9 >{TREE}/text/small"
+    client.exec("sh", "-c", text)
+    size = int(client.exec("stat", "-c", "%s", f"{TREE}/text/file"))
+    assert size > 12 << 20
+    slow = ends.proxy(lab, f"slow-{client.name}", 1_000_000, f"22:{client.name}:22")
+    lab.pin(slow, client.ip())
+    took, sent, sums = dict[str, float](), dict[str, int](), set[str]()
+    for how in ("auto", "off"):
+        words = ("--init", "--name", f"link-{how}", "--compress-link", how)
+        begun = time.monotonic()
+        done = lab.plain("stream", "--json", *words, f"root@{slow}", f"{TREE}/text")
+        assert done.rc == 0, done.stdout
+        took[how], sent[how] = time.monotonic() - begun, done.result["data"]["sent_bytes"]
+        name = done.result["data"]["archive"]
+        lab.borg(f"link-{how}", "check", "--verify-data")
+        sums.add(lab.borg(f"link-{how}", "list", "--format", "{sha256} {path}{NL}", f"::{name}"))
+    docker("rm", "-f", slow)
+    assert len(sums) == 1
+    assert sent["off"] > size
+    assert sent["auto"] < 0.7 * size
+    assert took["auto"] < 0.7 * took["off"]

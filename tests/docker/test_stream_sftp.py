@@ -18,6 +18,7 @@ OWNER = 1000  # of the laboratory: the sidecars are not root
 
 TREE, FUSE = "/srv/data", "by-sshfs"
 SOME = ("--exclude", "*/sparse*", TREE)  # one file there is the most of it
+SFTP = ("--reader", "sftp")  # it is the last one that is taken by itself
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def saved(lab: Lab) -> Saved:
     # What is as new as this run could change once more in its second, so it would be read again.
     client.exec("sh", "-c", f"cd {TREE}; touch -d 2020-01-01 last-boot none large")
     before = client.tree(TREE)
-    data = lab.pull("stream", client, *SOME)["data"]
+    data = lab.pull("stream", client, *SFTP, *SOME)["data"]
     assert client.tree(TREE) == before
     assert ends.ours(client) == ""
     return Saved(client, data)
@@ -72,7 +73,7 @@ def test_every_field_of_every_item_is_that_of_sshfs(lab: Lab, saved: Saved) -> N
 def test_unchanged_files_are_not_read_again(lab: Lab, saved: Saved) -> None:
     client = saved.client
     client.exec("sh", "-c", f"echo x >>{TREE}/none")
-    data = lab.pull("stream", client, *SOME)["data"]
+    data = lab.pull("stream", client, *SFTP, *SOME)["data"]
     # borg itself forgets the newest files.
     newest = [f"{TREE}/times/before-1970", f"{TREE}/times/after-2038"]
     assert sorted(data["read_paths"]) == sorted([f"{TREE}/none", *newest])
@@ -81,11 +82,11 @@ def test_unchanged_files_are_not_read_again(lab: Lab, saved: Saved) -> None:
 def test_a_read_error_is_told_and_heals(lab: Lab, saved: Saved) -> None:
     client = saved.client
     client.exec("sh", "-c", f"touch -d '2021-02-03 04:05:06' /{BROKEN}; touch /srv/control/eio")
-    done = lab.plain("stream", "--json", client.address, *SOME)
+    done = lab.plain("stream", "--json", *SFTP, client.address, *SOME)
     assert done.rc == 60, done.stdout
     assert "/" + BROKEN in done.result["failure"]["message"]
     client.exec("rm", "/srv/control/eio")
-    data = lab.pull("stream", client, *SOME)["data"]
+    data = lab.pull("stream", client, *SFTP, *SOME)["data"]
     assert f"/{BROKEN}" in data["read_paths"]
     lab.borg(client.name, "check", "--verify-data")
 
@@ -95,7 +96,7 @@ def test_what_sftp_hides_is_found_by_the_clients_own_walk(lab: Lab, saved: Saved
     client, folder = saved.client, "/srv/half"
     client.exec("sh", "-c", f"mkdir {folder}; echo x >{folder}/file; chmod 744 {folder}")
     address = client.address.replace("root", "alice")
-    words = ("stream", "--json", "--init", "--name", "half", address, folder)
+    words = ("stream", "--json", "--init", *SFTP, "--name", "half", address, folder)
     done = lab.plain(*words)
     assert done.rc == 60, done.stdout
     assert f"{folder}/file" in done.result["failure"]["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from borgpull.cli.options import Where
+from borgpull.errors import NotProved
 from borgpull.launchers.needs import STOP_SECONDS
 from borgpull.renderers import RENDERERS
 from tests.support.lab import HOST_CLI, IMAGE, TIMEOUT, Client, Lab, docker, pause
 from tests.support.machine import QUADLETS, Machine, machine
 from tests.support.rendered import (
     COMMANDS,
+    DRILLS,
     ODD,
     Given,
     assert_as_planned,
@@ -29,6 +32,7 @@ from tests.support.rendered import (
 )
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
 
 # A name for its folder that each form must quote.
 FOLDER = 'the "repo", 50% of $it'
@@ -37,7 +41,8 @@ SIGTERM = 15
 
 @pytest.fixture(scope="module")
 def client(lab: Lab) -> Client:
-    return lab.client(MANY="5")
+    """With a Python, so that `stream` reads all that a drill compares."""
+    return lab.client("borgpull-borg12-client", MANY="5")
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +51,10 @@ def host(lab: Lab) -> Iterator[Machine]:
         yield made
 
 
-def rendered(lab: Lab, form: str, name: str, *words: str) -> dict[str, str]:
-    """By the command, as the files that it has written."""
+def rendered(
+    lab: Lab, form: str, name: str, *words: str, more: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """By the command, as the files that it has written; `more` are options of `render`."""
     odd = lab.folder / FOLDER
     if not odd.is_symlink():
         odd.symlink_to(lab.repo)
@@ -56,7 +63,8 @@ def rendered(lab: Lab, form: str, name: str, *words: str) -> dict[str, str]:
     options += ["--image", IMAGE, "--output", str(folder), "--ssh-key", str(lab.key)]
     options += ["--repo", str(odd), "--state", str(lab.state)]
     options += ["--passphrase-file", str(lab.key.parent / "passphrase")]
-    if words[0] not in ("prune", "check"):
+    options += more
+    if words[0] not in ("prune", "check", "drill"):
         options += ["--network", lab.network]
     argv = [str(HOST_CLI), "render", form, *options, "--", *words]
     subprocess.run(argv, capture_output=True, check=True, timeout=60)
@@ -71,17 +79,50 @@ def test_compose_runs_each_kind_of_job(lab: Lab, client: Client) -> None:
     jobs = {
         "pipe": ["pipe", "--init", client.address, "/etc/ssh"],
         "sshfs": ["sshfs", client.address, "/etc/ssh"],
+        "stream": ["stream", client.address, "/etc/ssh"],
+        "drill": ["drill", client.name],
         "prune": ["prune", client.name, "--keep-last", "1"],
         "check": ["check", client.name],
     }
+    more = {"drill": ("--scratch", "tmpfs:64M", "--memory", "512M")}
     before = len(archives(lab, client)) if (lab.repo / client.name).exists() else 0
     for name, words in jobs.items():
-        rendered(lab, "compose", name, *words)
+        rendered(lab, "compose", name, *words, more=more.get(name, ()))
         file = lab.folder / "compose" / name / f"{name}.yaml"
         docker("compose", "-f", str(file), "run", "--rm", "-T", name)
-        if name == "sshfs":
-            assert len(archives(lab, client)) == before + 2
+        if name == "drill":
+            assert len(archives(lab, client)) == before + 3
     assert len(archives(lab, client)) == 1
+
+
+def test_compose_leaves_nothing_of_a_drill(lab: Lab, client: Client) -> None:
+    """One of an archive that is not there: it has got its volume all the same."""
+    since = str(time.time())
+    name = f"gone-{lab.id}"
+    rendered(lab, "compose", name, "drill", "nobody")
+    file = lab.folder / "compose" / name / f"{name}.yaml"
+    argv = ["docker", "compose", "-f", str(file), "run", "--rm", "-T", name]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == NotProved.exit_code, done.stderr
+    volumes = scratch_of(f"com.docker.compose.project=borgpull-{name}", since)
+    until(lambda: not volumes & {*docker("volume", "ls", "-q").split()})
+
+
+def scratch_of(label: str, since: str) -> set[str]:
+    """The volumes that containers with that label have had at /scratch, by the engine's events."""
+    asked = ["events", "--since", since, "--until", str(time.time())]
+    filters = ["--filter", "event=create", "--filter", f"label={label}"]
+    made = docker(*asked, "--filter", "type=container", *filters, "--format", "{{.Actor.ID}}")
+    filters = ["--filter", "type=volume", "--filter", "event=mount"]
+    lines = docker(*asked, *filters, "--format", "{{json .Actor}}").splitlines()
+    mounted = [(actor["ID"], actor["Attributes"]) for actor in map(json.loads, lines)]
+    found = {
+        name
+        for name, how in mounted
+        if how["container"] in made.split() and how["destination"] == "/scratch"
+    }
+    assert found, lines
+    return found
 
 
 def test_compose_makes_nothing_that_is_not_there(lab: Lab, client: Client) -> None:
@@ -136,6 +177,34 @@ def test_systemd_runs_a_backup(lab: Lab, client: Client, host: Machine, method: 
     assert shown["ActiveState"] == "active"
     assert re.search(r" 0[01]:30:00 UTC$", shown["NextElapseUSecRealtime"])  # 2:30 in Berlin
     host.systemctl("disable", "--now", f"{unit}.timer")
+
+
+# No shell is in the archive, so that the image's runs it.
+CHECKS = "- name: there\n  run: ls $BORGPULL_RESTORED/etc/ssh\n  chroot: false\n"
+
+
+def test_systemd_runs_a_drill(lab: Lab, client: Client, host: Machine) -> None:
+    since, reports = str(time.time()), lab.folder / "reports"
+    reports.mkdir()
+    checks = lab.folder / "checks.yaml"
+    checks.write_text(CHECKS)
+    names = {verb: f"{verb}-{lab.id}" for verb in ("stream", "drill")}
+    words = {
+        "stream": ["stream", "--init", client.address, "/etc/ssh"],
+        "drill": ["drill", client.name, "--max-age", "1h"],
+    }
+    for verb, unit in names.items():
+        drilling = ("--report", str(reports), "--check", str(checks))
+        more = drilling if verb == "drill" else ()
+        host.put(rendered(lab, "systemd", unit, *words[verb], more=more), lab.folder / "units")
+        host.systemctl("daemon-reload")
+        done = host.systemctl("start", f"{unit}.service")
+        assert done.returncode == 0, host.journal(unit)
+    record = json.loads((reports / "drill.json").read_text())
+    assert (record["outcome"], record["isolated"]) == ("pass", True)
+    assert [(one["name"], one["outcome"]) for one in record["checks"]] == [("there", "pass")]
+    volumes = scratch_of(f"borgpull.unit={names['drill']}", since)
+    until(lambda: not volumes & {*docker("volume", "ls", "-q").split()})
 
 
 @pytest.fixture
@@ -213,6 +282,9 @@ def test_podman_takes_the_units(lab: Lab, host: Machine) -> None:
         for number, words in enumerate(COMMANDS.values())
         for rung in ("userns", "sys-admin")
     }
+    for number, drilling in enumerate(DRILLS.values()):
+        name = f"drill{number}"
+        plans[name] = planned(COMMANDS["drill"], name=name, drilling=drilling)
     words = ["pipe", "root@web1", *ODD]
     plans["odd"] = planned(words, name="odd", where=Where(repo="/srv/50%é,;#", state="volume"))
     for plan in plans.values():

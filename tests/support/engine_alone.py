@@ -12,7 +12,6 @@ import select
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +33,7 @@ from tests.support.evil_helper import (
     rows,
 )
 
-BASE = Path(tempfile.mkdtemp())
+BASE = Path("/tmp/engine-alone")  # in the container: whoever imports this makes nothing
 ENV = {
     **os.environ,
     "BORG_BASE_DIR": f"{BASE}/base",
@@ -178,9 +177,9 @@ class Engine:
 
     def asked(self) -> list[int]:
         """The files that it asks for, until it asks for no more."""
-        text = b""
-        while select.select([self.requests], [], [], 3)[0]:
-            text += os.read(self.requests, 1 << 16)
+        text, patience = b"", 60.0  # on a busy machine it takes long to start
+        while select.select([self.requests], [], [], patience)[0]:
+            text, patience = text + os.read(self.requests, 1 << 16), 3.0
         self.child.kill()
         return [number for kind, number in struct.iter_unpack("<BI", text) if kind == 0]
 
@@ -299,6 +298,19 @@ def rot() -> dict[str, Any]:
     return {"code": code, "reread": json.loads(line)["reread"], "contents": found}
 
 
+def exact() -> dict[str, Any]:
+    """A file of many chunks, as it comes and as it is read from the archive."""
+    size = 4 * BIG
+    content = random.Random(6).randbytes(size)
+    st = stat(FILE, size, ino=9)
+    blocks = [frame(DATA, content[at : at + (1 << 20)]) for at in range(0, size, 1 << 20)]
+    frames = [rows(TOP, row(1, b"a", st)), listed(2), compared(1, st, *blocks, size=size)]
+    code, text = Engine("x", [*frames, bye(2, 1)]).end()
+    argv = ["borg", "extract", "--stdout", "::x", "r/a"]
+    found = subprocess.run(argv, env=ENV, capture_output=True, check=False)
+    return {"code": code, "said": text, "same": found.stdout == content}
+
+
 def lies() -> dict[str, Any]:
     """What a client says of pieces that it was not asked for, or that do not fit."""
     # A chunk has at most 8 MiB, so that these are more than one.
@@ -354,6 +366,45 @@ def between() -> dict[str, Any]:
     return found
 
 
+def lost() -> dict[str, Any]:
+    """The repository has lost a chunk of the first, the middle or the last of three unchanged
+    files: an archive without that file stays, and the other one is deleted.
+    """
+    found: dict[str, Any] = {}
+    fast = ("--filter", "AMCE")  # unchanged files that are told go another way
+    for turn, name in enumerate("abc"):
+        others = "abc".replace(name, "")
+        for archive, named, answered in (("all", "abc", "abc"), ("less", others, "")):
+            assert Engine(archive, _three(turn, named, answered), *fast).end()[0] == 0
+        borg("delete", "::all")
+        code, _ = Engine("x", _three(turn, "abc", name), *fast).end()
+        paths = [f"r/{one}" for one in "abc"]
+        found[name] = [code, *(borg("extract", "--stdout", "::x", path) for path in paths)]
+        found[name].append("".join(path[2:] for path in contents("x") if path != "r"))
+        borg("delete", "::less", "x")
+    return found
+
+
+def _three(turn: int, named: str, answered: str) -> list[bytes]:
+    """Files of these names, and a newest one; each turn has other files. Some are read."""
+    late = OLD + (turn + 1) * SECOND
+    sts = [stat(FILE, 6, ino=20 + 4 * turn + "abc".index(one)) for one in named]
+    newest = stat(FILE, 5, ino=23 + 4 * turn, time=late)
+    names = rows(
+        TOP,
+        *(row(1, one.encode(), st) for one, st in zip(named, sts, strict=True)),
+        row(1, b"z", newest),
+    )
+    answers = [
+        whole(number, st, f"{one} of {turn}".encode())
+        for number, (one, st) in enumerate(zip(named, sts, strict=True), 1)
+        if one in answered
+    ]
+    last = whole(len(named) + 1, newest, b"newer", late)
+    count = len(named) + 2
+    return [names, listed(count), *answers, last, bye(count, len(answered) + 1)]
+
+
 def heavy() -> dict[str, Any]:
     """Attributes without end, behind a file that never comes."""
 
@@ -383,10 +434,24 @@ def linked() -> dict[str, Any]:
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     case.__name__: case
-    for case in (reused, refused, moved, cut, newest, between, rot, lies, heavy, linked)
+    for case in (
+        reused,
+        refused,
+        moved,
+        cut,
+        newest,
+        between,
+        rot,
+        exact,
+        lies,
+        lost,
+        heavy,
+        linked,
+    )
 }
 
 
 if __name__ == "__main__":
+    BASE.mkdir()
     borg("init", "--encryption", "repokey-blake2")
     print(json.dumps(CASES[sys.argv[1]]()))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 METHODS = ("sshfs", "pipe", "stream")
+# Of stream; `python` is the column `stream`.
+READERS = ("sftp", "find", "busybox")
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,16 @@ class Fault:
     sshfs: Outcome
     pipe: Outcome
     stream: Outcome
+    sftp: Outcome
+    find: Outcome
+    busybox: Outcome
     file: str = ""  # which file is told, below the fault's folder
     user: str = "root"
     note: str = ""
 
-    def outcome(self, method: str) -> Outcome:
-        found: Outcome = getattr(self, method)
+    def outcome(self, column: str) -> Outcome:
+        """`column` is one of METHODS or of READERS."""
+        found: Outcome = getattr(self, column)
         return found
 
 
@@ -48,6 +54,9 @@ FAULTS = {
         Outcome(62, "message"),
         Outcome(60, "message"),
         Outcome(60, "message"),
+        sftp=Outcome(60, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
         file="eio-cut",
     ),
     "eio": Fault(
@@ -55,6 +64,9 @@ FAULTS = {
         Outcome(62, "message"),
         Outcome(60, "message"),
         Outcome(60, "message"),
+        sftp=Outcome(60, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
         file="eio-all",
     ),
     "vanished": Fault(
@@ -62,6 +74,9 @@ FAULTS = {
         Outcome(0, "vanished"),
         Outcome(0, "vanished"),
         Outcome(0, "vanished"),
+        sftp=Outcome(0, "vanished"),
+        find=Outcome(0, "vanished"),
+        busybox=Outcome(0, "vanished"),
         file="victim",
     ),
     "symlink": Fault(
@@ -69,6 +84,9 @@ FAULTS = {
         Outcome(0, "changed"),
         SAVED,
         SAVED,
+        sftp=Outcome(60, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
         file="victim",
         note="SFTP's server follows the link; borg on the client saves it as a link",
     ),
@@ -77,6 +95,9 @@ FAULTS = {
         Outcome(61, "message"),
         Outcome(61, "message"),
         Outcome(61, "message"),
+        sftp=Outcome(61, "message"),
+        find=Outcome(61, "message"),
+        busybox=Outcome(61, "message"),
         file="secret",
         user="alice",
     ),
@@ -85,6 +106,9 @@ FAULTS = {
         Outcome(61, "message"),
         Outcome(61, "message"),
         Outcome(61, "message"),
+        sftp=Outcome(61, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
         file="secret",
         user="alice",
     ),
@@ -93,6 +117,9 @@ FAULTS = {
         Outcome(60, "message"),
         Outcome(61, "message"),
         Outcome(61, "message"),
+        sftp=Outcome(60, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
         file="list-only",
         user="alice",
     ),
@@ -101,14 +128,22 @@ FAULTS = {
         Outcome(64, "message"),
         SAVED,
         SAVED,
-        note="only sshfs needs it",
+        sftp=Outcome(64, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
+        note="borg on the client and the reader `python` need none",
     ),
-    "name": Fault("a name that is no UTF-8", SAVED, SAVED, SAVED),
+    "name": Fault(
+        "a name that is no UTF-8", SAVED, SAVED, SAVED, sftp=SAVED, find=SAVED, busybox=SAVED
+    ),
     "long": Fault(
         "paths of 4,096 bytes and more",
         Outcome(60, "message"),
         SAVED,
         SAVED,
+        sftp=Outcome(60, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
         file=200 * "0",  # the name that its folders have
         note="SFTP cannot name them",
     ),
@@ -117,6 +152,9 @@ FAULTS = {
         Outcome(0, "left_out"),
         Outcome(0, "left_out"),
         Outcome(0, "left_out"),
+        sftp=Outcome(0, "left_out"),
+        find=Outcome(0, "left_out"),
+        busybox=Outcome(0, "left_out"),
         file="inside",
         note="with a warning, but in /run, /tmp, /var/tmp and /dev",
     ),
@@ -125,6 +163,9 @@ FAULTS = {
         Outcome(60, "message"),
         Outcome(60, "message"),
         Outcome(60, "message"),
+        sftp=Outcome(60, "message"),
+        find=Outcome(60, "message"),
+        busybox=Outcome(60, "message"),
         file="dead",
     ),
     "hard-link": Fault(
@@ -132,6 +173,9 @@ FAULTS = {
         Outcome(0, "losses.hard_links"),
         SAVED,
         SAVED,
+        sftp=Outcome(0, "losses.hard_links"),
+        find=SAVED,
+        busybox=SAVED,
         note="by SFTP each is saved as a file of its own",
     ),
     "changed": Fault(
@@ -139,6 +183,9 @@ FAULTS = {
         Outcome(0, "changed"),
         Outcome(0, "changed"),
         Outcome(0, "changed"),
+        sftp=Outcome(0, "changed"),
+        find=Outcome(0, "changed"),
+        busybox=Outcome(0, "changed"),
         file="hold",
     ),
     "clock": Fault(
@@ -146,6 +193,9 @@ FAULTS = {
         Outcome(0, "losses.times"),
         Outcome(0, "losses.times"),
         Outcome(0, "losses.times"),
+        sftp=Outcome(0, "losses.times"),
+        find=Outcome(0, "losses.times"),
+        busybox=Outcome(0, "losses.times"),
         note="borg 1.x stores times from 1970-01-01 to 2038-01-17",
     ),
 }
@@ -167,7 +217,18 @@ for all methods with borg on the client.
 | fault | sshfs | pipe | stream |
 | --- | --- | --- | --- |
 """
+_BY_READERS = """
+## By the readers of stream
+
+`stream` above is its reader `python`. By the [other readers](methods.md#stream-by-sftp), the same
+faults end so. `busybox` reads on a client whose shell and tools are busybox's.
+
+| fault | python | sftp | find | busybox |
+| --- | --- | --- | --- | --- |
+"""
 _TAIL = """
+## What is behind it
+
 SFTP does not show what it cannot name, nor that a folder's listing broke off. So `sshfs` asks the
 client's own `find` which names there are. A login without a shell cannot run `find`. The result
 then says `"listings": "not checked"`. In a very deep folder (a path of 3,840 bytes or more), SFTP
@@ -185,12 +246,16 @@ warning.
 
 
 def page() -> str:
+    return _HEAD + _rows(METHODS) + _BY_READERS + _rows(("stream", *READERS)) + _TAIL
+
+
+def _rows(columns: tuple[str, ...]) -> str:
     lines = []
     for fault in FAULTS.values():
         what = f"{fault.what} ({fault.note})" if fault.note else fault.what
-        told = " | ".join(fault.outcome(method).text() for method in METHODS)
+        told = " | ".join(fault.outcome(column).text() for column in columns)
         lines.append(f"| {what} | {told} |\n")
-    return _HEAD + "".join(lines) + _TAIL
+    return "".join(lines)
 
 
 if __name__ == "__main__":

@@ -168,9 +168,14 @@ class Node:
         target = mount["mountPath"]
         if (empty := volume.get("emptyDir")) is not None:
             size = empty.get("sizeLimit", "")
-            assert empty.get("medium", "") in ("", "Memory")
-            return Mounted(target, size=_bytes(size) if size else 0)
-        if claim := volume.get("persistentVolumeClaim"):
+            if empty.get("medium") == "Memory":
+                return Mounted(target, size=_bytes(size) if size else 0)
+            assert empty.get("medium", "") == ""
+            source = pod / volume["name"]  # a kubelet looks at its size now and then
+            source.mkdir()
+            source.chmod(0o777)
+            source = _sub_path(source, mount.get("subPath", ""))
+        elif claim := volume.get("persistentVolumeClaim"):
             source = self.claim(claim["claimName"])
             _give(source, group)
             if sub := mount.get("subPath"):

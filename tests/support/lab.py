@@ -290,6 +290,7 @@ class Lab:
             *(f"container {name}" for name in names - known),
             *(f"mount {line}" for line in mounts if "fuse.sshfs" in line),
             *map(str, Path("/dev/shm").glob(f"{PRIVATE_PREFIX}*")),
+            *map(str, self.state.glob("clients/*/manifests/new")),  # no run is under way
         ]
 
     def client(
@@ -351,7 +352,8 @@ class Lab:
         name: str,
     ) -> list[str]:
         argv = ["docker", "run", "--rm", "--name", name, "--label", self.label]
-        argv += ["--network", self.network, *rung_options(rung)]
+        argv += rung_options(rung)
+        argv += [] if "--network" in options else ["--network", self.network]
         argv += ["-v", f"{self.repo}:/repo", "-v", f"{self.state}:/state"]
         argv += ["-v", f"{self.key}:/run/secrets/ssh_key:ro"]
         if passphrase is not None:
@@ -390,6 +392,19 @@ class Lab:
             self._standing_names.discard(name)
             raise
         return Completed.of(args, done)
+
+    def passphrase_path(self) -> Path:
+        return self._passphrase_file("passphrase", self.passphrase)
+
+    def drill(self, *args: str, options: Sequence[str] = (), **more: Any) -> Completed:
+        """The documents' `docker run --network none … borgpull drill CLIENT`, to its end."""
+        volumes = [
+            "--network",
+            "none",
+            *([] if any("/scratch" in word for word in options) else ["-v", "/scratch"]),
+        ]
+        volumes += options
+        return self.sidecar("drill", "--json", *args, rung="none", options=volumes, **more)
 
     def plain(self, *args: str, options: Sequence[str] = (), **more: Any) -> Completed:
         """The README's `docker run` of the methods with borg on the client, to its end."""
@@ -440,7 +455,7 @@ class Lab:
         """`borg create` by hand, on the client's own volume with the client's names, into the same
         repository: what a borg on the client would have made.
         """
-        names = [word for name in ("passwd", "group") for word in self._copy(client, name)]
+        names = [word for name in ("passwd", "group") for word in self.copy(client, name)]
         argv = ["docker", "run", "--rm", "--label", self.label, "--volumes-from", client.name]
         argv += [*names, "-v", f"{self.repo}:/repo", "-e", f"BORG_REPO=/repo/{client.name}"]
         argv += ["-v", f"{self.key.parent / 'passphrase'}:/run/secrets/passphrase:ro"]
@@ -457,7 +472,7 @@ class Lab:
             own = f"{self.owner}:{self.owner}"
             subprocess.run(["chown", "-R", own, str(self.repo)], check=True, timeout=60)
 
-    def _copy(self, client: Client, name: str) -> list[str]:
+    def copy(self, client: Client, name: str) -> list[str]:
         """A file of the client's /etc, as a mount over a container's own."""
         local = self.folder / f"{client.name}-{name}"
         local.write_text(client.exec("cat", f"/etc/{name}"))
@@ -465,7 +480,9 @@ class Lab:
 
     def borg_bytes(self, client: str, *args: str) -> bytes:
         """Stock borg on a repository, without any of our code; standard output."""
-        argv = ["docker", "exec", "-e", f"BORG_REPO=/repo/{client}"]
+        folder = self.repo / client
+        user = folder.stat().st_uid if folder.exists() else 0  # whose files borg's must be
+        argv = ["docker", "exec", "-u", f"{user}:{user}", "-e", f"BORG_REPO=/repo/{client}"]
         done = subprocess.run(
             [*argv, self._stock_borg(), "bash", "-c", _BORG, "borg", *args],
             capture_output=True,

@@ -21,12 +21,14 @@ TIMING = Timing(schedule="30 2 * * *", timezone="Europe/Berlin")
 # Each verb that runs unattended, as a user would write it.
 UNATTENDED = {
     "sshfs": ["sshfs", "root@web1", "/etc"],
+    "stream": ["stream", "root@web1", "/etc"],
     "pipe": ["pipe", "--init", "root@web1:2222", "/etc", "/home/a b$(HOME)"],
     "socat": ["socat", "--via", "root@jump:2200", "root@web1"],
     "agent": ["agent", "--connect-back", "node1:30022", "root@web1"],
     "forward": ["forward", "root@web1"],
     "prune": ["prune", "--keep-daily", "7", "web1"],
     "check": ["check", "--verify-data", "web1"],
+    "drill": ["drill", "--sample", "1/14", "web1"],
 }
 Objects = list[dict[str, Any]]
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import yaml
 
+from borgpull.cli.drilling import Drilling
 from borgpull.cli.options import Launch, RungName, Through, Timing, Where
 from borgpull.cli.planned import plan
 from borgpull.cli.rendered import Certificates
+from borgpull.launchers.needs import Needs
 from borgpull.renderers.plan import Plan, sources
 
 # A command line for each verb that runs unattended; and what changes the needs of some.
@@ -28,6 +30,17 @@ COMMANDS = {
     "sshfs via": ["sshfs", "--via", "jump@gate", "root@web1", "/etc"],
     "prune": ["prune", "web1", "--keep-daily", "7"],
     "check": ["check", "web1"],
+    "drill": ["drill", "web1", "--sample", "1/14", "--check", "sshd=sshd -t"],
+    "drill out": ["drill", "web1", "--allow-network"],
+    "drill that mounts": ["drill", "web1", "--how", "numeric"],
+}
+# What a drill may get beside its words.
+DRILLS = {
+    "a volume": Drilling(scratch="volume"),
+    "a folder": Drilling(scratch="/srv/scratch"),
+    "memory": Drilling(scratch="tmpfs:2G", memory="4G"),
+    "reports": Drilling(report="/srv/reports"),
+    "checks": Drilling(check=["/etc/borgpull/a.yaml", "sshd=sshd -t", "/etc/borgpull/b.yaml"]),
 }
 
 ODD = ("/a b", "/it's", '/"q"', "/$HOME ${x} $$", "/%h %%", "/back\\slash\\", "/é \U0001f600", "/;")
@@ -43,11 +56,13 @@ def planned(
     via_key: str | None = "/etc/borgpull/via_key",
     launch: Launch | None = None,
     certificates: Certificates | None = None,
+    drilling: Drilling | None = None,
 ) -> Plan:
     """As the command line makes it."""
     through = Through(via_key=via_key)
     usual = timing or Timing(schedule="30 2 * * *", timezone="Europe/Berlin")
-    return plan(name, words, usual, where or Where(), through, launch or Launch(), certificates)
+    where, launch = where or Where(), launch or Launch()
+    return plan(name, words, usual, where, through, launch, certificates, drilling)
 
 
 def at_rung(rung: str) -> Launch:
@@ -63,14 +78,16 @@ class Given:
     added: frozenset[str]
     dropped: frozenset[str]
     read_only: bool
-    in_memory: frozenset[str]
+    in_memory: frozenset[str]  # with the options of each mount
+    memory: tuple[int, int] | None  # without and with swap
     devices: frozenset[str]
     # Without the profile of seccomp; and whether there is one of ours.
     security: frozenset[str]
     own_profile: bool
     network: str  # "" for the engine's usual one
     ports: frozenset[tuple[int, int]]
-    mounts: frozenset[tuple[str, str, bool]]  # source, target, read-only
+    # Source, target, read-only. The source is "" for a volume that goes with the container.
+    mounts: frozenset[tuple[str, str, bool]]
     stop_seconds: int
 
 
@@ -80,6 +97,8 @@ for _name in ("cap-add", "cap-drop", "tmpfs", "device", "security-opt", "publish
 for _name in ("name", "label", "network", "stop-timeout", "cidfile", "cgroups"):
     _RUN.add_argument(f"--{_name}", default="")
 _RUN.add_argument("-v", action="append", default=[])
+for _name in ("memory", "memory-swap"):
+    _RUN.add_argument(f"--{_name}", type=int, default=0)
 for _name in ("rm", "read-only", "replace"):
     _RUN.add_argument(f"--{_name}", action="store_true")
 _RUN.add_argument("image")
@@ -98,6 +117,7 @@ def of_run(argv: Sequence[str]) -> Given:
         dropped=frozenset(name.upper() for name in found.cap_drop),
         read_only=found.read_only,
         in_memory=frozenset(found.tmpfs),
+        memory=_both(found.memory, found.memory_swap),
         devices=frozenset(found.device),
         security=frozenset(found.security_opt) - profiles,
         own_profile=bool(profiles),
@@ -108,6 +128,10 @@ def of_run(argv: Sequence[str]) -> Given:
     )
 
 
+def _both(memory: int, with_swap: int) -> tuple[int, int] | None:
+    return (memory, with_swap) if memory or with_swap else None
+
+
 def _port(text: str) -> tuple[int, int]:
     host, _, inside = text.partition(":")
     return int(host), int(inside)
@@ -116,12 +140,15 @@ def _port(text: str) -> tuple[int, int]:
 def _mount(text: str) -> tuple[str, str, bool]:
     (fields,) = csv.reader([text])
     pairs = dict(field.partition("=")[::2] for field in fields)
-    kind = "bind" if pairs["source"].startswith("/") else "volume"
-    assert pairs["type"] == kind
-    return pairs["source"], pairs["target"], "readonly" in pairs
+    source = pairs.get("source", "")
+    assert pairs["type"] == ("bind" if source.startswith("/") else "volume")
+    assert source or "source" not in pairs
+    return source, pairs["target"], "readonly" in pairs
 
 
 def _volume(text: str) -> tuple[str, str, bool]:
+    if ":" not in text:
+        return "", text, False
     source, target, *options = text.split(":")
     assert options in ([], ["ro"])
     return source, target, options == ["ro"]
@@ -160,7 +187,7 @@ def of_compose(files: Mapping[str, str]) -> Given:
     mounts = service["volumes"]
     profiles = {word for word in service["security_opt"] if word.startswith("seccomp=")}
     assert profiles == ({"seccomp=./web1-seccomp.json"} if "web1-seccomp.json" in files else set())
-    named = {mount["source"] for mount in mounts if mount["type"] == "volume"}
+    named = {mount["source"] for mount in mounts if mount["type"] == "volume" and "source" in mount}
     assert {each["name"] for each in project.get("volumes", {}).values()} == named
     return Given(
         image=service["image"],
@@ -169,6 +196,7 @@ def of_compose(files: Mapping[str, str]) -> Given:
         dropped=frozenset(service.get("cap_drop", [])),
         read_only=service.get("read_only", False),
         in_memory=frozenset(service.get("tmpfs", [])),
+        memory=_both(service.get("mem_limit", 0), service.get("memswap_limit", 0)),
         devices=frozenset(service.get("devices", [])),
         security=frozenset(service["security_opt"]) - profiles,
         own_profile=bool(profiles),
@@ -176,7 +204,7 @@ def of_compose(files: Mapping[str, str]) -> Given:
         or networks["default"]["name"],
         ports=frozenset(_port(text) for text in service.get("ports", [])),
         mounts=frozenset(
-            (_unescaped(each["source"]), each["target"], each.get("read_only", False))
+            (_unescaped(each.get("source", "")), each["target"], each.get("read_only", False))
             for each in mounts
         ),
         stop_seconds=int(service["stop_grace_period"].removesuffix("s")),
@@ -230,6 +258,12 @@ FORMS: dict[str, Callable[[Mapping[str, str]], Given]] = {
 }
 
 
+def in_memory(wanted: Needs) -> set[str]:
+    found = {"/tmp"} if wanted.confined else set()
+    scratch = wanted.scratch
+    return found | ({f"/scratch:{scratch.options}"} if scratch and scratch.size else set())
+
+
 def assert_as_planned(found: Given, plan: Plan) -> None:
     """It has what the plan needs, and no more."""
     wanted = plan.needs
@@ -239,7 +273,8 @@ def assert_as_planned(found: Given, plan: Plan) -> None:
     assert found.added == set(wanted.capabilities)
     assert found.dropped == ({"ALL"} if wanted.confined else set())
     assert found.read_only == wanted.confined
-    assert found.in_memory == ({"/tmp"} if wanted.confined else set())
+    assert found.in_memory == in_memory(wanted)
+    assert found.memory == (None if wanted.memory is None else (wanted.memory,) * 2)
     assert found.devices == ({wanted.device} if wanted.device else set())
     assert found.own_profile == wanted.own_profile
     assert ("apparmor=unconfined" in found.security) == wanted.mounts

@@ -1,10 +1,11 @@
-"""What tests of restores share: targets, and a comparison by a tool that is not ours."""
+"""What tests of restores share: targets, and comparisons by tools that are not ours."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support import ends
 from tests.support.lab import IMAGE, TIMEOUT, Client, Completed, Lab, docker
 
 TREE, INTO = "/srv/data", "/srv/hostile"  # both are volumes; the second is free here
@@ -24,6 +26,12 @@ UNAVOIDABLE = [
     ".f..t...... times/before-1970",
     "cS+++++++++ special/socket",
 ]
+UNAVOIDABLE_BY_MTREE = [
+    "missing: ./special/socket",
+    "times/after-2038: modification time",
+    "times/before-1970: modification time",
+]
+_KEYS = "type,uname,gname,mode,nlink,size,time,link,sha256,device"
 
 
 def cut_when(target: Client, folder: str, number: int, process: str) -> None:
@@ -41,8 +49,20 @@ def cut_when(target: Client, folder: str, number: int, process: str) -> None:
 
 
 @contextmanager
+def slow_way(lab: Lab, target: Client) -> Iterator[str]:
+    """An address of it at 8 MB/s: on a busy machine, the look of `cut_when` still comes in time."""
+    name = ends.proxy(lab, f"slow-{target.name}", 8_000_000, f"22:{target.name}:22")
+    try:
+        lab.pin(name, target.ip())
+        yield f"root@{name}"
+    finally:
+        docker("rm", "-f", name)
+
+
+@contextmanager
 def rsync_image() -> Iterator[str]:
-    script = "apt-get update && apt-get install -y rsync && find /var/lib/apt/lists -type f -delete"
+    script = "apt-get update && apt-get install -y --no-install-recommends mtree-netbsd rsync"
+    script += " && find /var/lib/apt/lists -type f -delete"
     # Not by standard input: docker's client leaves files in /tmp then.
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "Dockerfile").write_text(f"FROM borgpull-client\nRUN {script}\n")
@@ -80,13 +100,45 @@ def differences(
     return compared(rsync, volume(source, TREE), volume(target, into), below, window)
 
 
-def compared(rsync: str, source: str, target: str, below: str, window: int = -1) -> list[str]:
-    """The same for volumes, or folders of this machine."""
-    flags = ("-aHAXn", "--numeric-ids", "--checksum", "--delete", "--itemize-changes")
+def compared(
+    rsync: str,
+    source: str,
+    target: str,
+    below: str,
+    window: int = -1,
+    ids: Sequence[str] = ("--numeric-ids",),
+) -> list[str]:
+    """The same for volumes, or folders of this machine. `ids`: how rsync maps users and groups."""
+    flags = ("-aHAXn", *ids, "--checksum", "--delete", "--itemize-changes")
     mounts = ["-v", f"{source}:/a:ro", "-v", f"{target}:/b:ro"]
     words = ["--entrypoint", "rsync", rsync, *flags, f"--modify-window={window}"]
     command = [*words, "/a/", f"/b{below}/"]
     return sorted(docker("run", "--rm", *mounts, *command).splitlines())
+
+
+def by_mtree(image: str, lab: Lab, source: Client, target: Client) -> list[str]:
+    """What NetBSD's mtree finds different on the target, where each user has the name of before.
+
+    The target's own passwd and group say which ids these names have there.
+    """
+    made = docker(*_mtree(image, lab, source, TREE, "-c", "-p", "/a"))
+    # Its comments have names as they are. A newline in one of the seed's makes a line of its own.
+    made = re.sub(r"^# .*\n(-two lines\n)?", "", made, flags=re.MULTILINE)
+    spec = lab.folder / "source.mtree"
+    spec.write_text(made, errors="surrogateescape")  # names are bytes
+    run = _mtree(image, lab, target, INTO, "-f", "/spec", "-p", f"/a{TREE}", mount=spec)
+    said = docker(*run, check=False)  # 2: there is a difference
+    lines = re.sub(r"\n\t", " ", said).splitlines()  # what differs follows a long name
+    return sorted(" ".join(line.partition(" (")[0].split()) for line in lines)
+
+
+def _mtree(
+    image: str, lab: Lab, client: Client, path: str, *words: str, mount: Path | None = None
+) -> list[str]:
+    names = [word for name in ("passwd", "group") for word in lab.copy(client, name)]
+    mounts = ["-v", f"{volume(client, path)}:/a:ro", *names]
+    mounts += ["-v", f"{mount}:/spec:ro"] if mount else []
+    return ["run", "--rm", *mounts, "--entrypoint", "mtree", image, "-k", _KEYS, *words]
 
 
 def restore(lab: Lab, source: Client, target: Client, *words: str) -> Completed:

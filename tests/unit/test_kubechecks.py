@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.kubechecks import check
-from tests.support.kubechecks.restricted import restricted
+from tests.support.kubechecks.restricted import baseline, restricted
 from tests.support.kubechecks.schemas import strict
-from tests.support.manifests import UNATTENDED, Objects, objects, pod_of, rendered, shards
+from tests.support.manifests import UNATTENDED, Objects, named, objects, pod_of, rendered, shards
 
 GONE = object()
 SPEC, JOB = "spec", "spec.jobTemplate.spec"
@@ -237,6 +237,20 @@ def test_what_restricted_forbids_is_caught(name: str, one: Objects) -> None:
         assert not [text for text in strict([cron_job], "1.37") if "appArmor" not in text]
 
 
+# What *baseline* lets pass of that.
+ALLOWED = {"root", "root perhaps", "no seccomp", "escalation", "capabilities kept"}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_what_baseline_forbids_is_caught(name: str) -> None:
+    cron_job = named(objects(rendered(UNATTENDED["drill"])), "CronJob")
+    assert not list(baseline(pod_of(cron_job)))
+    path, value = FORBIDDEN[name]
+    if name != "root perhaps":  # it is root already
+        set_in(cron_job, path, value)
+    assert bool(list(baseline(pod_of(cron_job)))) == (name not in ALLOWED)
+
+
 def test_versions_differ_in_what_they_forbid(one: Objects) -> None:
     """Hosts in probes since 1.34; root is allowed in a user namespace since 1.35."""
     (cron_job,) = [copy.deepcopy(document) for document in one if document["kind"] == "CronJob"]
@@ -255,5 +269,6 @@ def test_what_we_render_is_clean(verb: str, tmp_path: Path) -> None:
     found = objects(rendered(UNATTENDED[verb]))
     assert check(found) == [] == strict(found)
     (cron_job,) = [document for document in found if document["kind"] == "CronJob"]
+    admits = baseline if verb == "drill" else restricted
     for minor in (29, 33, 37):
-        assert not list(restricted(pod_of(cron_job), minor))
+        assert not list(admits(pod_of(cron_job), minor))

@@ -17,10 +17,11 @@ MAX_MODULE, MAX_FUNCTION = 300, 50
 
 # From the ground up. A room may import from the floors below, and from itself.
 FLOORS = (
-    ("errors", "verbs", "capabilities", "places", "late"),
+    ("errors", "verb", "ways", "capabilities", "places", "late", "plain"),
+    ("verbs",),
     ("outputs", "paths"),
     ("events", "results", "signals", "secrets", "trees", "addresses"),
-    ("names", "streams"),
+    ("names", "streams", "asking"),
     ("jobs",),
     ("process",),
     ("ssh",),
@@ -29,9 +30,10 @@ FLOORS = (
     ("readers",),
     ("methods",),
     ("restores",),
+    ("drills", "guard"),
     ("ops",),
     ("launchers",),
-    ("renderers",),
+    ("renderers", "reports"),
     ("kube",),
     ("cli",),
     ("__main__",),
@@ -44,7 +46,7 @@ ONLY_IN = {
     "docker": "launchers",
     "requests": "launchers",
     "cronsim": "renderers",
-    "yaml": "renderers",
+    "yaml": "renderers drills",
 }
 
 
@@ -53,8 +55,8 @@ TESTS = Path(__file__).parent
 WHOLE = {
     f"test_{name}"
     for name in (
-        "bench completion faults fuzz inputs kube kubechecks layers links outputs readme sentences "
-        "weights"
+        "bench completion examples faults fuzz inputs kube kubechecks layers links outputs readme "
+        "sentences weights"
     ).split()
 }
 
@@ -86,7 +88,7 @@ def test_imports_point_one_way(path: Path) -> None:
         known = ("borgpull", "borg", *ONLY_IN)
         assert top in known or top in sys.stdlib_module_names, f"no user gets {module}"
         if top in ONLY_IN:
-            assert here == ONLY_IN[top], f"{top} is imported in {name_of(path)}"
+            assert here in ONLY_IN[top].split(), f"{top} is imported in {name_of(path)}"
         if (
             top != "borgpull"
             or here == "__init__"

@@ -44,9 +44,9 @@ def test_each_is_a_schema_and_can_be_found(name: str) -> None:
 
 
 def test_each_verb_and_each_event_has_types() -> None:
-    """Stock borg's output is its own."""
+    """Stock borg's output is its own. What a job asks of its launcher, nobody else sees."""
     assert OUTPUTS.keys() == {name for name, verb in VERBS.items() if not verb.raw}
-    assert EVENTS.keys() | {"item", "result"} == set(get_args(Kind))
+    assert EVENTS.keys() | {"item", "ask", "result"} == set(get_args(Kind))
 
 
 def test_kinds_of_losses_and_ways_are_those_of_the_code() -> None:

@@ -17,7 +17,7 @@ from borgpull.verbs import METHODS, VERBS, WAYS
 from tests.support.documents import REFERENCE, section
 
 # What has no command of its own, and what shows its output by itself.
-HIDDEN, QUIET = {"serve"}, {"borg", "serve"}
+HIDDEN, QUIET = {"serve", "demo"}, {"borg", "serve"}
 
 
 def test_each_has_an_op_a_command_and_a_summary() -> None:

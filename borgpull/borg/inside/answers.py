@@ -6,9 +6,11 @@ import errno
 import os
 import stat
 import time
+from concurrent.futures import Future
 from typing import Any
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.ahead import Hashed, Hasher
 from borgpull.borg.inside.content import Reader
 from borgpull.borg.inside.delta import Compared
 from borgpull.borg.inside.engine import Engine
@@ -31,9 +33,9 @@ class Run(Engine):
         recent = self._began - UNSEEN <= st.st_mtime_ns <= time.time_ns() + UNSEEN
         return recent and not self.fields.ctimes
 
-    def _take(self, kind: int, content: bytes) -> None:
+    def _take(self, kind: int, content: Any, hashed: Future[Hashed] | None = None) -> None:
         if kind == wire.WHOLE:
-            self._whole(*wire.whole(content))
+            self._whole(content, hashed)
         elif kind == wire.BEGIN:
             self._large(wire.begin(content)[0])
         elif kind == wire.AGAIN:
@@ -41,20 +43,21 @@ class Run(Engine):
         else:
             super()._take(kind, content)
 
-    def _whole(self, answer: Answer, end: End, data: bytes) -> None:
+    def _whole(self, parts: tuple[Answer, End, bytes], hashed: Future[Hashed] | None) -> None:
+        answer, end, data = parts
         slot = self.asked.answered(answer.number)
         if answer.stage:
             self._failed(slot, _OPS[answer.stage], answer.errno)
             return
         self._opened(slot, answer)
         assert self._saving is not None
-        self._finish(slot, self._saving[2].small(data), len(data), end)
+        self._finish(slot, self._saving[2].small(data, hashed), len(data), end)
 
     def _large(self, answer: Answer) -> None:
         slot = self.asked.answered(answer.number)
         self._opened(slot, answer)
         assert self._saving is not None
-        reader = self._reader(slot)
+        reader = self._reader(slot, self._saving[2].hasher)
         self._ask()  # so that the helper knows what comes next
         fields = self.fields.item(slot.path, slot.st, slot.extra)
         chunks, end = self._saving[2].large(fields, reader)
@@ -68,14 +71,14 @@ class Run(Engine):
         else:
             self._finish(slot, chunks, reader.size, end)
 
-    def _reader(self, slot: Slot) -> Reader:
+    def _reader(self, slot: Slot, hasher: Hasher) -> Reader:
         size = slot.st.st_size
         if self.asked.known is None or not slot.base:
-            return Reader(self._channel, size)
+            return Reader(self._channel, size, hasher)
         assert self._saving is not None
         pieces = [piece[:2] for piece in self.asked.known.pieces(slot.base)]
         whole, seen = self.asked.known.sums.of(slot.base), self._saving[1].seen_chunk
-        return Compared(self._channel, size, pieces, whole, seen)
+        return Compared(self._channel, size, hasher, pieces, whole, seen)
 
     def _opened(self, slot: Slot, answer: Answer) -> None:
         """Take over what the open file is: it may be another one than was listed."""
@@ -112,12 +115,19 @@ class Run(Engine):
                 slot.sum = None
         else:
             own.remember(ids)
-            if slot.status != "U" and not self._may_change_unseen(st):
+            slot.unsure = slot.status != "U" and self._may_change_unseen(st)
+            if slot.status != "U" and not slot.unsure:
                 self._files.memorize(slot.hash, st, ids)
                 if self.asked.known is not None:
                     self.asked.known.memorized(slot)
         archive.stats.nfiles += 1
         self._made(slot, chunks)
+        self._advance()
+
+    def _failed(self, slot: Slot, op: str, errno: int, text: str = "") -> None:
+        self._tell.failed(slot.path, op, errno, text)
+        self._links.free(slot)
+        slot.state = READY
         self._advance()
 
     def _look_again(self, slot: Slot, ids: list[bytes]) -> None:
@@ -136,7 +146,7 @@ class Run(Engine):
         slot.st, slot.extra, slot.state = row.st, extra(row.extra), READY
         slot.other = True
         if not stat.S_ISSOCK(row.st.st_mode):  # borg saves none
-            self._special(slot)
+            self.special.fill(slot)
         self._advance()
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import os
 import select
 from collections.abc import Sequence
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.packed import Packed
 from borgpull.borg.inside.rate import Rate
 
-PIECE = 1 << 20  # bytes of one read
+# Bytes of one read. The pipe gets as much room: ssh goes on while we encrypt. It is the most that
+# each user may have (proc_sys_fs(5), pipe-max-size).
+PIECE = 1 << 20
 
 
 class Ended(Exception):
@@ -23,19 +28,39 @@ class Channel:
     def __init__(self, read_fd: int, write_fd: int) -> None:
         self._read_fd, self._write_fd = read_fd, write_fd
         os.set_blocking(write_fd, False)
+        with contextlib.suppress(OSError):  # it is no pipe, or this user has too many large ones
+            fcntl.fcntl(read_fd, fcntl.F_SETPIPE_SZ, PIECE)
         self._buffer, self._at = b"", 0
+        self._packed: Packed | None = None
         self._unsent = bytearray()
         self.received = 0  # bytes
         self.rate: Rate | None = None
 
     def frame(self) -> tuple[int, bytes]:
         """The next frame: its kind and content. Raises BadFrame, Ended."""
+        if self._packed is not None:
+            found = self._packed.frame()
+            if found is not None:
+                return found
+            self._packed = None
         self._need(wire.HEAD.size)
         kind, length = wire.head(self._buffer, self._at)
         self._need(wire.HEAD.size + length)
         begin = self._at + wire.HEAD.size
         self._at = begin + length
+        if kind == wire.PACKED:
+            self._packed = Packed(self._buffer[begin : self._at])
+            return self.frame()
         return kind, self._buffer[begin : self._at]
+
+    def has_frame(self) -> bool:
+        """Has a whole frame come already? Raises BadFrame."""
+        if self._packed is not None and self._packed.more:
+            return True
+        have = len(self._buffer) - self._at
+        if have < wire.HEAD.size:
+            return False
+        return have >= wire.HEAD.size + wire.head(self._buffer, self._at)[1]
 
     def _need(self, size: int) -> None:
         have = len(self._buffer) - self._at

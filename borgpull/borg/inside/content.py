@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.ahead import Hashed, Hasher
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.sums import EMPTY, Sums, key_of
 from borgpull.borg.inside.wire import BadFrame, End
@@ -20,18 +22,19 @@ GROWTH = (1 << 30) + wire.MAX_BLOCK
 class Reader:
     """A large file for borg's chunker: `read` takes frames until the end of the file."""
 
-    def __init__(self, channel: Channel, size: int) -> None:
+    def __init__(self, channel: Channel, size: int, hasher: Hasher) -> None:
         """`size` is what fstat(2) said at its beginning."""
         self._channel, self._left = channel, b""
         self._most = size + max(size, GROWTH) + wire.MAX_BLOCK
         self.size = 0  # bytes so far
         self.end: End | None = None
-        self._sum = sha256()
+        self._sum, self._hasher = sha256(), hasher
 
     @property
     def sum(self) -> bytes | None:
         """The sha256 of all that was read."""
-        return self._sum.digest()
+        found: bytes = self._hasher.call(self._sum.digest).result()
+        return found
 
     def cut(self, chunkify: Callable[[Reader], Iterator[Any]]) -> Iterator[Any]:
         """Its chunks, in their order: borg's, or the ids of known ones. Raises BadFrame, Ended."""
@@ -58,7 +61,7 @@ class Reader:
         else:
             raise BadFrame(f"a frame of kind {kind} within a file")
         self.size += len(self._left)
-        self._sum.update(self._left)
+        self._hasher.call(self._sum.update, self._left)
         if self.size > self._most:
             raise BadFrame("a file without end")
 
@@ -76,10 +79,11 @@ class Chunks:
         assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
         self._archive, self._key, self._cache, self._named = archive, key, cache, cached_hash
         self._sums = sums
+        self.hasher = Hasher(key.id_hash)
         self.sum: bytes | None = None  # of the last file's content
         self._progress = args.progress
         self._entry, self._item = ChunkListEntry, Item
-        self._pack = mp_Packer(use_bin_type=False).pack  # as borg's own packer
+        self.pack = mp_Packer(use_bin_type=False).pack  # as borg's own packer
         self._processor = ChunksProcessor(
             cache=cache,
             key=key,
@@ -90,12 +94,13 @@ class Chunks:
         )
         self._chunker = get_chunker(*args.chunker_params, seed=key.chunk_seed, sparse=False)
 
-    def small(self, data: bytes) -> list[Any]:
+    def small(self, data: bytes, hashed: Future[Hashed] | None) -> list[Any]:
+        """`hashed` are its hashes, if they are being computed."""
         if not data:
             self.sum = EMPTY
             return []
-        self.sum = sha256(data).digest()
-        return [self._added(self._key.id_hash(data), data, self.sum)]
+        key, self.sum = hashed.result() if hashed is not None else self.hasher.hashed(data)
+        return [self._added(key, data, self.sum)]
 
     def _added(self, key: bytes, data: Any, found: bytes) -> Any:
         entry = self._cache.add_chunk(key, data, self._archive.stats, wait=False)
@@ -103,19 +108,25 @@ class Chunks:
         self._sums.note(key, found)
         return entry
 
-    def _one(self, chunk: Any) -> Any:
+    def _one(self, pair: tuple[Any, Future[tuple[bytes, Any, bytes]] | None]) -> Any:
         """The entry of borg's chunk, or of a known id."""
-        if isinstance(chunk, bytes):
+        chunk, hashed = pair
+        if hashed is None:
             return self._cache.chunk_incref(chunk, self._archive.stats)
+        key, data, found = hashed.result()
+        return self._added(key, data, found)
+
+    def _hashed(self, chunk: Any) -> tuple[bytes, Any, bytes]:
+        """Id, content and sha256 of borg's chunk. The hasher's thread calls it."""
         key, data = self._named(chunk, self._key.id_hash)
-        return self._added(key, data, sha256(data).digest())
+        return key, data, sha256(data).digest()
 
     def large(self, fields: dict[str, Any], reader: Reader) -> tuple[list[Any], End]:
         """All chunks of a file; none if it could not be read to its end. Raises BadFrame, Ended."""
         item = self._item(internal_dict=fields)
         self._processor.process_file_chunks(
             *(item, self._cache, self._archive.stats, self._progress),
-            reader.cut(self._chunker.chunkify),
+            self.hasher.chunks(reader.cut(self._chunker.chunkify), self._hashed),
             self._one,
         )
         end = reader.end
@@ -138,18 +149,14 @@ class Chunks:
 
     def known(self, ids: list[bytes]) -> list[Any] | None:
         """The chunks of an unchanged file; None if one is lost."""
-        cache = self._cache
         found: list[Any] = []
-        if not cache.txn_active:
-            cache.begin_txn()
-        incref, entry = cache.chunks.incref, self._entry
+        incref, entry = self.referring(), self._entry
         size = csize = 0
         for one in ids:  # as borg's chunk_incref, but for the statistics
             try:
                 _, its, packed = incref(one)
             except KeyError:
-                for chunk in found:
-                    cache.chunks.decref(chunk.id)
+                self.unrefer(ids)
                 return None
             found.append(entry(one, its, packed))
             size += its
@@ -157,9 +164,27 @@ class Chunks:
         self._archive.stats.update(size, csize, False)
         return found
 
+    def referring(self) -> Callable[[bytes], tuple[int, int, int]]:
+        """What counts one more reference to a chunk, and returns its entry. It raises KeyError."""
+        if not self._cache.txn_active:
+            self._cache.begin_txn()
+        found: Callable[[bytes], tuple[int, int, int]] = self._cache.chunks.incref
+        return found
+
+    def unrefer(self, ids: list[bytes]) -> None:
+        """Take back the references that were counted before one of the chunks was missing."""
+        for one in ids:
+            if one not in self._cache.chunks:
+                return
+            self._cache.chunks.decref(one)
+
+    def write(self, items: bytes) -> None:
+        """Packed items. `tend` is to follow."""
+        self._archive.items_buffer.buffer.write(items)
+
     def add(self, item: dict[str, Any]) -> None:
         """As borg's `Archive.add_item`. `tend` is to follow."""
-        self._archive.items_buffer.buffer.write(self._pack(item))
+        self.write(self.pack(item))
 
     def tend(self, path: str) -> None:
         """What borg does after each item. Each item so far, up to `path`, must have been added."""

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.ahead import Hasher
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Reader
 from borgpull.borg.inside.wire import BadFrame
@@ -24,6 +25,7 @@ class Compared(Reader):
         self,
         channel: Channel,
         size: int,
+        hasher: Hasher,
         pieces: Sequence[tuple[bytes, int]],
         known: bytes | None,
         seen: Callable[[bytes], Any],
@@ -32,7 +34,7 @@ class Compared(Reader):
 
         `seen` tells if a chunk is in the repository.
         """
-        super().__init__(channel, size)
+        super().__init__(channel, size, hasher)
         self._pieces, self._known, self._seen = pieces, known, seen
         self._begins = [0, *accumulate(size for _, size in pieces)]
         self._next = 0

@@ -32,6 +32,7 @@ class Fields:
 
     def __init__(self) -> None:
         from borg.helpers import safe_ns  # type: ignore[import-not-found]
+        from borg.helpers.msgpack import mp_Packer  # type: ignore[import-not-found]
         from borg.platform.linux import BSD_TO_LINUX_FLAGS  # type: ignore[import-not-found]
 
         self._safe_ns, self._flags = safe_ns, BSD_TO_LINUX_FLAGS
@@ -39,11 +40,14 @@ class Fields:
         self.by_name = True  # are the names of owners saved?
         self.names: tuple[dict[int, str | None], dict[int, str | None]] = ({}, {})
         self._stored: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
+        self._pack = mp_Packer(use_bin_type=False).pack  # as borg's own packer
+        self._packed: dict[tuple[int, int, int], tuple[bytes, bytes, bytes]] = {}
 
     def learn(self, group: int, number: int, name: str | None) -> None:
         """Take over the name of a user (0) or group (1)."""
         self.names[group][number] = name
         self._stored[group].pop(number, None)
+        self._packed.clear()
         if name is not None:
             self._stored[group][number] = stored(name)
 
@@ -86,6 +90,20 @@ class Fields:
             pairs = sorted(extra.xattrs.items())
             made["xattrs"] = {key: value or None for key, value in pairs}
         return made
+
+    def plain(self, mode: int, uid: int, gid: int) -> tuple[bytes, bytes, bytes]:
+        """What `item` has, packed, of a file without attributes and with one name, whose times borg
+        can store: what is before the chunks, between ctime and mtime, and after the size.
+        """
+        found = self._packed.get((mode, uid, gid))
+        if found is None:
+            users, groups = self._stored
+            middle = {"gid": gid, "group": groups.get(gid), "hardlink_master": False, "mode": mode}
+            end = {"uid": uid, "user": users.get(uid)}
+            middle_text, end_text = (self._pack(part)[1:] for part in (middle, end))
+            found = (b"\x8b\xa6chunks", middle_text + b"\xa5mtime", end_text)
+            self._packed[mode, uid, gid] = found
+        return found
 
     def _extras(self, st: Stat, extra: Extra) -> dict[str, Any]:
         """ACLs and flags."""

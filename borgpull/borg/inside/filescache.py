@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, BinaryIO
 
 from borgpull.borg.inside.wire import Stat
 
-PIECE = 4 << 20  # bytes of one read
+PIECE, BATCH = 4 << 20, 2000  # bytes of one read, and entries of one write
 _NUMBER = rb"(?:[\x00-\x7f]|\xcc.|\xcd..|\xce.{4}|\xcf.{8})"
 _ID = rb"\xda\x00\x20.{32}"
 # The hash of a path, an age that can be one more, and the rest: inode, size, time, ids of chunks.
@@ -30,7 +32,9 @@ _ENTRY = re.compile(
 _BEFORE = b"\x92\xda\x00\x20"  # what is before the hash
 _AROUND = len(_BEFORE) + 32 + 2  # bytes of an entry without its rest
 _OLDER = {bytes((age,)): bytes((0x95, age + 1)) for age in range(127)}
-_SEEN = b"\x95\x00"  # the beginning of an entry that this run has seen
+# An entry with one chunk has 65 bytes at most, and one with two has 76 at least.
+_TWO_CHUNKS = 70
+SEEN = b"\x95\x00"  # the beginning of an entry that this run has seen
 GREATEST = (1 << 63) - 1
 
 
@@ -107,20 +111,21 @@ def _write(cache: Any) -> None:
 
     newest = GREATEST if cache._newest_cmtime is None else cache._newest_cmtime
     ttl = int(os.environ.get("BORG_FILES_CACHE_TTL", "20"))
+    # An entry with one chunk ends with its time and the chunk. So bytes tell that it is older.
+    bound = b"\xcf" + struct.pack(">Q", newest)
+
+    def kept(entry: bytes) -> bool:
+        if not entry[1] and len(entry) < _TWO_CHUNKS and b"\xcf" <= entry[-45:-36] < bound:
+            return True
+        age, _, _, time, _ = unpackb(entry)
+        if age:
+            return bool(age < ttl)
+        return bool(newest == GREATEST or bigint_to_int(time) < newest)
+
     with _opened(cache, write=True) as file:
-        kept: list[bytes] = []
-        for key, entry in cache.files.items():
-            seen = entry[1] == 0
-            if seen and newest < GREATEST:
-                keep = bigint_to_int(unpackb(entry)[3]) < newest
-            else:
-                keep = seen or unpackb(entry)[0] < ttl
-            if keep:
-                kept += (_BEFORE, key, entry)
-                if len(kept) > 6000:
-                    file.write(b"".join(kept))
-                    kept = []
-        file.write(b"".join(kept))
+        rest = iter(cache.files.items())
+        while some := list(islice(rest, BATCH)):
+            file.write(b"".join([x for key, it in some if kept(it) for x in (_BEFORE, key, it)]))
     cache.cache_config.integrity[files_cache_name()] = file.integrity_data
 
 
@@ -131,33 +136,35 @@ class Files:
         from borg.helpers import safe_ns  # type: ignore[import-not-found]
         from borg.helpers.msgpack import mp_unpackb, packb
 
-        self._cache, self._files = cache, cache.files
-        self._safe_ns, self._pack, self._unpack = safe_ns, packb, mp_unpackb
-        self._usual = set(cache.cache_mode) == set("cis")  # ctime, inode, size
+        self._cache, self.entries = cache, cache.files
+        self._safe_ns, self._pack, self.unpack = safe_ns, packb, mp_unpackb
+        self.usual = set(cache.cache_mode) == set("cis")  # ctime, inode, size
+        self.age = 0  # of the last found one: runs since one has seen it, with this one
 
     def find(self, key: bytes, st: Stat) -> tuple[bool, list[bytes] | None]:
         """Is a file known by the hash of its path? And its chunks, if it is unchanged."""
-        if not self._usual:
+        if not self.usual:
             known, ids = self._cache.file_known_and_unchanged(b"", key, st)
             return known, ids
-        entry = self._files.get(key)
+        entry, self.age = self.entries.get(key), 0
         if entry is None:
             return False, None
-        age, inode, size, time, ids = self._unpack(entry, raw=True)
+        age, inode, size, time, ids = self.unpack(entry, raw=True)
         if size != st.st_size or inode != st.st_ino or time != st.st_ctime_ns:
             return True, None
+        self.age = age
         if age > 127:  # it takes more than one byte
-            self._files[key] = self._pack((0, inode, size, time, ids))
+            self.entries[key] = self._pack((0, inode, size, time, ids))
         elif age:
-            self._files[key] = _SEEN + entry[2:]
+            self.entries[key] = SEEN + entry[2:]
         return True, ids
 
     def memorize(self, key: bytes, st: Stat, ids: list[bytes]) -> None:
         """Note a file that was read."""
-        if not self._usual:
+        if not self.usual:
             self._cache.memorize_file(b"", key, st, ids)
             return
         time = self._safe_ns(st.st_ctime_ns)
-        self._files[key] = self._pack((0, st.st_ino, st.st_size, time, ids))
+        self.entries[key] = self._pack((0, st.st_ino, st.st_size, time, ids))
         if self._cache._newest_cmtime is None or time > self._cache._newest_cmtime:
             self._cache._newest_cmtime = time

@@ -3,11 +3,14 @@
 A manifest has the client's listing as it came, which is packed, and a record of each saved entry:
 its number in the listing, and what the listing does not have. `borgpull/borg/manifest.py` reads it.
 
-    START      JSON: the format, and the roots
+    START      JSON: the format, the roots; what the reader can see, and the archive keeps, by the
+               words of `trees/manifest.py`; whether some contents only have sums (`witness.py`)
     LIST, NAME frames of the client (wire.py)
     SAVED      records: number, flags; then, by the flags, a sum, a first name, and what the entry
                was when it was read, as JSON
-    END        JSON: the archive and its id, the manifest's number, the MAC of the one before
+    OUTSIDE    JSON: entries of the archive that the listing does not have (`witness.py`)
+    END        JSON: the archive and its id, the manifest's number, the MAC of the one before; how
+               many entries there are, contents with a sum, and entries that are not sure
 
 After the last frame comes the MAC of all before it, by a key that the client does not have.
 """
@@ -18,22 +21,30 @@ import contextlib
 import hmac
 import json
 import os
+import stat
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
 
-FORMAT = 1
-START, SAVED, END = 200, 201, 202
+FORMAT = 2
+START, SAVED, END, OUTSIDE = 200, 201, 202, 203
 RECORD, LENGTH = struct.Struct("<IB"), struct.Struct("<I")
 HAS_SUM, FURTHER, LEADS, OTHER = 1, 2, 4, 8  # flags of a record
+UNSURE = 16  # one more: the client may never have had just this, say a file that was being written
+# Of a content that was read and is not tiny: could it be compressed? HARD: hardly.
+PACKS, HARD = 32, 64
+MEASURED, HARD_SHARE = 1024, 0.9
 MAC = 32  # bytes
 SUFFIX, NEW = ".manifest", "new"
-_BLOCK = 256 << 10
+BLOCK = 256 << 10  # of records in a frame
+_tuple: Any = tuple.__new__
 _PLAIN = struct.Struct("<IB32s").pack
 
 
@@ -44,6 +55,14 @@ class Manifest:
         self._file, self._mac, self._sums = file, hmac.new(key, digestmod="sha256"), sums
         self._get = sums.get
         self._records = bytearray()
+        self._entries = self._bare = self._unsure = 0  # all, without a sum, not sure
+        self._doubted: set[bytes] = set()  # first names that are not as their further ones say
+
+    def begin(self, roots: Sequence[str], order: dict[str, Any]) -> None:
+        """`order` is as in `book`. Raises OSError."""
+        words = [os.fsencode(root).hex() for root in roots]
+        more = {key: order[key] for key in ("carried", "kept", "some") if key in order}
+        self.frame(START, json.dumps({"format": FORMAT, "roots": words, **more}).encode())
 
     def frame(self, kind: int, content: bytes) -> None:
         """Raises OSError."""
@@ -55,17 +74,6 @@ class Manifest:
 
     def saved(self, slot: Slot) -> None:
         """An entry is in the archive. Raises OSError."""
-        found, ids = None, slot.ids
-        if slot.status == "U" and slot.st.st_nlink == 1 and not slot.other:  # nearly all are so
-            found = self._get(ids[0]) if len(ids) == 1 else self._sums.of(ids)
-        if found is not None:
-            self._records += _PLAIN(slot.number, HAS_SUM, found)
-        else:
-            self._record(slot)
-        if len(self._records) >= _BLOCK:
-            self._flush()
-
-    def _record(self, slot: Slot) -> None:
         flags, found, more = 0, b"", b""
         if slot.status == "h":
             flags = FURTHER
@@ -77,13 +85,68 @@ class Manifest:
                 known = self._sums.of(slot.ids)
             if known is not None:
                 flags, found = HAS_SUM, known
+            if slot.status != "U":
+                flags |= packed(slot.item.get("chunks") or ())
         if slot.item.get("hardlink_master"):
             flags |= LEADS
+        flags |= self._doubt(slot)
         if slot.other:
             flags |= OTHER
             text = json.dumps([slot.st, _words(slot)]).encode()
             more += LENGTH.pack(len(text)) + text
-        self._records += RECORD.pack(slot.number, flags) + found + more
+        self.record(slot.number, flags, found, more)
+
+    def record(self, number: int, flags: int, found: bytes, more: bytes = b"") -> None:
+        """Add one, in the order of the listing. Raises OSError.
+
+        `found` is a sum or empty; `more` is a first name, or what the entry was when it was read.
+        """
+        self._records += RECORD.pack(number, flags) + found + more
+        self._entries += 1
+        self._bare += not found
+        self._unsure += bool(flags & UNSURE)
+        if len(self._records) >= BLOCK:
+            self._flush()
+
+    def sum_of(self, ids: Sequence[bytes]) -> bytes | None:
+        """The sum of an unchanged file with these chunks, if it is known."""
+        return self._get(ids[0]) if len(ids) == 1 else self._sums.of(ids)
+
+    def plain(self, number: int, found: bytes) -> None:
+        """An unchanged file with this sum is in the archive. Raises OSError."""
+        self._records += _PLAIN(number, HAS_SUM, found)
+        self._entries += 1
+        if len(self._records) >= BLOCK:
+            self._flush()
+
+    def _doubt(self, slot: Slot) -> int:
+        """The flag, or 0. A further name is as it was listed, and its file may have changed."""
+        if slot.status == "h":
+            doubted = slot.item["source"] in self._doubted
+            return UNSURE if doubted or slot.extra.failed else 0
+        changed = slot.status == "C" or slot.unsure
+        if (changed or slot.other) and slot.item.get("hardlink_master"):
+            self._doubted.add(slot.item["path"])
+        return UNSURE if changed or slot.extra.failed else 0
+
+    def listing(self) -> Iterator[bytes]:
+        """The frames of the listing so far; nothing is written meanwhile. Raises OSError."""
+        at, end = 0, self._file.seek(0, os.SEEK_END)
+        while at < end:
+            self._file.seek(at)
+            kind, length = wire.HEAD.unpack(self._file.read(wire.HEAD.size))
+            if kind == wire.LIST:
+                yield self._file.read(length)
+            at += wire.HEAD.size + length
+        self._file.seek(end)
+
+    def outside(self, rows: list[Any]) -> None:
+        """Add entries that the listing does not have. Raises OSError."""
+        self._flush()
+        self.frame(OUTSIDE, json.dumps(rows).encode())
+        self._entries += len(rows)
+        self._bare += len(rows)
+        self._unsure += len(rows)
 
     def _flush(self) -> None:
         self.frame(SAVED, bytes(self._records))
@@ -92,12 +155,22 @@ class Manifest:
     def end(self, facts: dict[str, Any]) -> bytes:
         """Write what is left; returns the MAC. Raises OSError."""
         self._flush()
-        self.frame(END, json.dumps(facts).encode())
+        hashed = self._entries - self._bare
+        counts = {"entries": self._entries, "hashed": hashed, "unsure": self._unsure}
+        self.frame(END, json.dumps({**facts, **counts}).encode())
         mac = self._mac.digest()
         self._file.write(mac)
         self._file.flush()
         os.fsync(self._file.fileno())
         return mac
+
+
+def packed(chunks: Sequence[Any]) -> int:
+    """The flag for the chunks of a file, as borg has stored them; 0 if they are too small."""
+    size = sum([chunk.size for chunk in chunks])
+    if size < MEASURED:
+        return 0
+    return HARD if sum([chunk.csize for chunk in chunks]) > HARD_SHARE * size else PACKS
 
 
 def _words(slot: Slot) -> list[Any]:
@@ -107,11 +180,22 @@ def _words(slot: Slot) -> list[Any]:
     return [pairs, one.target.hex(), one.flags, one.access.hex(), one.default.hex()]
 
 
+def known_rows(content: bytes) -> Iterator[tuple[int, bytes, wire.Stat, bytes]]:
+    """The entries of a LIST frame that `wire.rows` has taken apart before, unchanged since."""
+    text, at = zlib.decompress(content), 0
+    size, unpack = wire.ENTRY_STAT.size, wire.ENTRY_STAT.unpack_from
+    while at < len(text):
+        depth, length, more, *fields = unpack(text, at)
+        tail = at + size + length
+        yield depth, text[at + size : tail], _tuple(wire.Stat, fields), text[tail : tail + more]
+        at = tail + more
+
+
 class Book:
     """A client's manifests, and the next one of them."""
 
-    def __init__(self, order: dict[str, Any], manifest: Manifest) -> None:
-        self._order, self.manifest = order, manifest
+    def __init__(self, order: dict[str, Any], roots: Sequence[str], manifest: Manifest) -> None:
+        self._order, self._roots, self.manifest = order, roots, manifest
 
     def keep(self, archive: Any) -> None:
         """The archive has its name. Who ordered this looks for the file: no error is told."""
@@ -130,6 +214,22 @@ class Book:
         finally:
             os.close(handle)
 
+    def paths(self, numbers: Sequence[int]) -> dict[int, str]:
+        """The paths of some entries of the listing, by their numbers. Raises OSError."""
+        found: dict[int, str] = {}
+        wanted, count = {*numbers}, 0
+        places = Places(self._roots, None)
+        for content in self.manifest.listing() if wanted else ():
+            for row in wire.rows(content):
+                path = places.path(row.depth, row.name)
+                assert path is not None
+                if stat.S_ISDIR(row.st.st_mode):
+                    places.enter(path)
+                if count in wanted:
+                    found[count] = path
+                count += 1
+        return found
+
 
 @contextlib.contextmanager
 def book(order: dict[str, Any] | None, roots: Sequence[str], sums: Sums) -> Iterator[Book | None]:
@@ -139,11 +239,14 @@ def book(order: dict[str, Any] | None, roots: Sequence[str], sums: Sums) -> Iter
         return
     path = Path(order["folder"]) / NEW
     path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        try:
-            manifest = Manifest(file, bytes.fromhex(order["key"]), sums)
-            words = [os.fsencode(root).hex() for root in roots]
-            manifest.frame(START, json.dumps({"format": FORMAT, "roots": words}).encode())
-            yield Book(order, manifest)
-        finally:
-            path.unlink(missing_ok=True)
+    file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")  # noqa: SIM115
+    try:
+        manifest = Manifest(file, bytes.fromhex(order["key"]), sums)
+        manifest.begin(roots, order)
+        yield Book(order, roots, manifest)
+    finally:
+        path.unlink(missing_ok=True)
+        # One that was kept is written already. The archive of another one has its name, perhaps:
+        # a full disk must not fail the run once more.
+        with contextlib.suppress(OSError):
+            file.close()

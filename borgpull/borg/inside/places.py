@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.matcher import Wanted
 from borgpull.borg.inside.wire import BadFrame
-
-# Is a path saved, and if not: may something in it be?
-Wanted = Callable[[str], tuple[bool, bool]]
 
 
 class Places:
@@ -20,6 +18,19 @@ class Places:
         self._inside = True
         # What is before the names in the folders that are open, by depth. None: nothing is saved.
         self._before: list[str | None] = [""]
+
+    @property
+    def chooses(self) -> bool:
+        """Must `saves` be asked?"""
+        return self._wanted is not None
+
+    def before(self, depth: int) -> str | None:
+        """What is before the names in an open folder; None if `path` is to look at an entry."""
+        if not 0 < depth < len(self._before):
+            return None
+        if len(self._before) > depth + 1:
+            del self._before[depth + 1 :]
+        return self._before[depth]
 
     def path(self, depth: int, name: bytes) -> str | None:
         """The path of an entry; None if it is left out. Raises BadFrame."""

@@ -12,18 +12,26 @@ from borgpull.borg.inside.sums import Sums
 MAX_DIFFERS = 10_000  # names
 
 
+def is_due(hashed: bytes, share: int, turn: int) -> bool:
+    """Is it the turn of this file? One in `share` has its turn, other ones each time.
+
+    `hashed` is a keyed hash of its path: a client cannot know which these are.
+    """
+    return int.from_bytes(hashed, "big") % share == turn % share
+
+
 class Reread:
     """A share of the files, by a key that the client does not have: another one in each run."""
 
     def __init__(self, key: bytes, share: int, run: int, sums: Sums) -> None:
-        self._key, self._share, self._turn = key, share, run % share
+        self._key, self._share, self._turn = key, share, run
         self._sums = sums
         self._files = self._bytes = 0
         self._differs: list[str] = []
 
     def due(self, path: bytes) -> bool:
         found = hmac.digest(self._key, path, "sha256")
-        return int.from_bytes(found[:8], "big") % self._share == self._turn
+        return is_due(found[:8], self._share, self._turn)
 
     def judge(self, slot: Slot, ids: Sequence[bytes], found: bytes | None) -> bool:
         """May the files cache keep what it has? `found` is the content's sum now.

@@ -5,11 +5,12 @@ A client says how many there are, and how long. So both have bounds, in bytes.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import deque
 from typing import Any, NamedTuple
 
-from borgpull.borg.inside.extras import Extra, extra
+from borgpull.borg.inside.extras import NO_EXTRA, Extra, extra
 from borgpull.borg.inside.wire import BadFrame, Row, Stat
 
 # The helper lists some 17,000 entries ahead at most, and 12 MiB of their paths and attributes.
@@ -35,7 +36,7 @@ class Slot:
 
     __slots__ = (
         *("base", "extra", "hash", "ids", "item", "number", "path", "st", "state", "status"),
-        *("other", "sum", "weight"),
+        *("other", "sum", "unsure", "weight"),
     )
 
     def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
@@ -44,6 +45,7 @@ class Slot:
         self.ids: list[bytes] = []  # chunks of a known one
         self.base: list[bytes] = []  # chunks that the file may still have
         self.other = False  # is it another than was listed?
+        self.unsure = False  # may it have changed unseen while it was read?
         self.sum: bytes | None = None  # of the content, as far as it is known
         self.hash = b""  # of its path, for the files cache
         self.status = ""  # borg's letter
@@ -61,41 +63,79 @@ def of_row(number: int, path: str, row: Row, state: int) -> Slot:
     return slot
 
 
+class Plain(NamedTuple):
+    """A file that is unchanged, has one name, and no attributes."""
+
+    number: int
+    path: bytes  # as borg stores it
+    fields: tuple[int, ...]  # as `wire.ENTRY_STAT` has them
+    ids: list[bytes]  # of its chunks
+    content: bytes  # the sum, if a manifest is made
+
+    def slot(self, state: int) -> Slot:
+        st = Stat._make(self.fields[-len(Stat._fields) :])
+        return Slot(self.number, os.fsdecode(self.path), st, NO_EXTRA, state)
+
+
+class Run(list[Plain]):
+    """Such files that follow each other: at least one."""
+
+    @property
+    def number(self) -> int:
+        return self[0].number
+
+    @property
+    def weight(self) -> int:
+        return sum([len(one.path) for one in self])
+
+
 class Queue:
-    """Slots in the order of the listing."""
+    """Slots, and runs of plain files, in the order of the listing."""
 
     def __init__(self) -> None:
-        self._slots: deque[Slot] = deque()
-        self._weight = 0
+        self._slots: deque[Slot | Run] = deque()
+        self._weight = self._count = 0  # of entries
 
     def __len__(self) -> int:
         return len(self._slots)
 
     @property
-    def head(self) -> Slot:
+    def head(self) -> Slot | Run:
         return self._slots[0]
 
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Slot | Run) -> None:
         """Raises BadFrame if too much waits."""
         self._slots.append(slot)
         self._weigh(slot.weight)
-        if len(self._slots) > MAX_QUEUE:
+        self._count += _entries(slot)
+        if self._count > MAX_QUEUE:
             raise BadFrame("a listing that does not wait for us")
+
+    def put_back(self, slot: Slot | Run) -> None:
+        """Make it the head."""
+        self._slots.appendleft(slot)
+        self._weight += slot.weight
+        self._count += _entries(slot)
 
     def grow(self, slot: Slot, size: int) -> None:
         """The client has said more of a slot that waits. Raises BadFrame if too much waits."""
         slot.weight += size
         self._weigh(size)
 
-    def pop(self) -> Slot:
+    def pop(self) -> Slot | Run:
         slot = self._slots.popleft()
         self._weight -= slot.weight
+        self._count -= _entries(slot)
         return slot
 
     def _weigh(self, size: int) -> None:
         self._weight += size
         if self._weight > MAX_QUEUED:
             raise BadFrame("a listing whose names and attributes do not wait for us")
+
+
+def _entries(slot: Slot | Run) -> int:
+    return len(slot) if isinstance(slot, Run) else 1
 
 
 class _First(NamedTuple):

@@ -1,17 +1,19 @@
-"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD`: `borg create` of a tree that a helper
-on the client reads (`client/scripts/stream_read.py`).
+"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD [ARG…]`: `borg create` of a tree that a
+helper on the client reads (`client/scripts/stream_read.py`).
 
 It loads borg's code, and waits for its orders: a line of JSON on standard input, with the command
-line of a `borg create`, the roots of the listing, the named paths, and what the reader can do. All
-but the reading is stock borg: its options, locks, cache, keys, messages, exit codes. When all has
-come, it says so by a line `borgpull_read` on standard error. Then the archive waits for its name: a
-line of JSON. Without one, nothing is saved. A line `borgpull_saved` has the archive's row in the
-repository's list.
+line of a `borg create`, the roots of the listing, the named paths, and what the reader can do. With
+the ARGs of a `borg create`, it opens repository and cache before. Then lines `borgpull_listed` have
+the list of archives. All but the reading is stock borg: its options, locks, cache, keys, messages,
+exit codes. When all has come, it says so by a line `borgpull_read` on standard error. Then the
+archive waits for its name: a line of JSON. Without one, nothing is saved. A line `borgpull_saved`
+has the archive's row in the repository's list.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -20,34 +22,65 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from borgpull.borg.inside import filescache, sums
+from borgpull.borg.inside import filescache, reads, sums
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.known import Known
+from borgpull.borg.inside.listed import row, tell_listed
 from borgpull.borg.inside.manifest import book
-from borgpull.borg.inside.places import Places, Wanted
+from borgpull.borg.inside.matcher import of_patterns
+from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.reread import Reread
+from borgpull.borg.inside.starting import parse_fast, taken_input
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.wire import BadFrame
 
 # The borg whose insides this program knows. Another one must be tried first.
 BORG = "1.4.5"
+# Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
+GARBAGE = 100_000
 # Exit codes that borg does not have.
 HOSTILE, CUT, OTHER_BORG = 200, 201, 202
 READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
-SKIPPED_LINE = "borgpull_skipped"
+SKIPPED_LINE, READS_LINE = "borgpull_skipped", "borgpull_reads"
 
 
 def main() -> None:
-    """Does not return."""
-    import borg  # type: ignore[import-not-found]
-    from borg import archiver
+    """Does not return, unless nobody gives an order."""
+    from borg import archiver  # type: ignore[import-not-found]
+
+    gc.set_threshold(GARBAGE)
+    channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
+    control = taken_input()
+    # borg tests itself at its start, for as long as it takes to load. The client is not there yet.
+    archiver.selftest(logging.getLogger("borg.selftest"))  # ends this process if it fails
+    archiver.selftest = lambda _logger: None
+    parse_fast(archiver)
+    early, orders = sys.argv[3:], None
+    if not early:
+        orders = orders_of(control)
+        if orders is None:
+            return
+    sys.argv = early if orders is None else orders["argv"]
+    operation = (archiver.Manifest.Operation.WRITE,)
+    archiver.Archiver.do_create = archiver.with_repository(
+        fake="dry_run", exclusive=True, compatibility=operation
+    )(creating(channel, orders, control))
+    os.chdir("/")  # paths are relative to it, as in archives of the other methods
+    archiver.main()
+
+
+def creating(
+    channel: Channel, orders: dict[str, Any] | None, control: TextIO
+) -> Callable[..., None]:
+    """In place of borg's do_create: `create`, with its own errors as those of borg."""
+    import borg
     from borg.helpers import Error  # type: ignore[import-not-found]
 
     class HostileClient(Error):  # type: ignore[misc]
@@ -65,16 +98,6 @@ def main() -> None:
 
         exit_mcode = OTHER_BORG
 
-    channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
-    control = taken_input()
-    # borg tests itself at its start, for as long as it takes to load. The client is not there yet.
-    archiver.selftest(logging.getLogger("borg.selftest"))  # ends this process if it fails
-    archiver.selftest = lambda _logger: None
-    text = control.readline()
-    if not text:
-        return
-    orders = json.loads(text)
-
     def do_create(self: Any, args: Any, repository: Any, **parts: Any) -> None:
         if borg.__version__ != BORG:
             raise OtherBorg(BORG, borg.__version__)
@@ -85,22 +108,13 @@ def main() -> None:
         except Ended as error:
             raise StreamCut(str(error)) from None
 
-    operation = (archiver.Manifest.Operation.WRITE,)
-    archiver.Archiver.do_create = archiver.with_repository(
-        fake="dry_run", exclusive=True, compatibility=operation
-    )(do_create)
-    os.chdir("/")  # paths are relative to it, as in archives of the other methods
-    sys.argv = orders["argv"]
-    archiver.main()
+    return do_create
 
 
-def taken_input() -> TextIO:
-    """The standard input. borg finds nothing there from now on: it may have questions."""
-    control = open(os.dup(0), encoding="utf-8")  # noqa: SIM115 - as long as this process
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    return control
+def orders_of(control: TextIO) -> dict[str, Any] | None:
+    """Wait for them; None if nobody wants anything more."""
+    text = control.readline()
+    return dict(json.loads(text)) if text else None
 
 
 def create(
@@ -108,51 +122,104 @@ def create(
     args: Any,
     repository: Any,
     channel: Channel,
-    orders: dict[str, Any],
+    orders: dict[str, Any] | None,
     control: TextIO,
     manifest: Any = None,
     key: Any = None,
 ) -> None:
-    """As borg's do_create (borg 1.4.5, archiver.py). Raises BadFrame, Ended, borg's errors."""
+    """As borg's do_create (borg 1.4.5, archiver.py). Raises BadFrame, Ended, borg's errors.
+
+    Without `orders`, it waits for them once all is open.
+    """
     from borg.cache import Cache  # type: ignore[import-not-found]
 
-    archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
-    teller, promise = Teller(archiver), Promise(orders["named"])
-    places = Places(orders["roots"], wanted(args.patterns))
-    channel.rate = Rate(orders["rate"]) if orders["rate"] else None
-    if args.dry_run:
-        run = Run(channel, places, promise, teller, None)
-        run.may_skip = orders["may_skip"]
-        run.run()
-        tell_skipped(teller, run)
+    if repository is None:
+        assert orders is not None
+        dry_run(archiver, args, channel, orders)
         return
     filescache.use()
+    if orders is None:
+        archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
+        tell_listed(Teller(archiver), manifest)
     with contextlib.ExitStack() as stack:
         options = {"progress": args.progress, "lock_wait": archiver.lock_wait, "iec": args.iec}
         options["cache_mode"] = args.files_cache_mode
         cache = stack.enter_context(Cache(repository, key, manifest, **options))
         known = Known(cache, Sums(Path(cache.path) / sums.NAME))
-        made = stack.enter_context(book(orders["manifest"], orders["roots"], known.sums))
+        if orders is None:
+            orders = orders_of(control)
+            if orders is None:
+                return
+            args = arguments(archiver, orders["argv"])
+            key.compressor, cache.cache_mode = args.compression.compressor, args.files_cache_mode
+        one = Work(archiver, args, repository, channel, orders, control, manifest, key)
+        save(one, cache, known)
+
+
+class Work(NamedTuple):
+    """What borg has opened for an archive, and what is wanted."""
+
+    archiver: Any
+    args: Any
+    repository: Any
+    channel: Channel
+    orders: dict[str, Any]
+    control: TextIO
+    manifest: Any
+    key: Any
+
+
+def save(work: Work, cache: Any, known: Known) -> None:
+    """Make the archive. Raises as `create`."""
+    archiver, args, repository, channel, orders, control, manifest, key = work
+    with book(orders["manifest"], orders["roots"], known.sums) as made:
         archive = new_archive(args, repository, key, manifest, cache)
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
-        run = Run(channel, places, promise, teller, saving)
+        run = prepared(archiver, args, channel, orders, saving)
         run.asked.known = known if orders["compares"] else None
         run.reread = rereading(orders["reread"], known.sums)
         run.manifest = made.manifest if made else None
-        run.may_skip = orders["may_skip"]
+        run.reads.before = reads.last(cache)
         run.fields.ctimes, run.fields.by_name = not args.noctime, not args.numeric_ids
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
+        teller = Teller(archiver)
         tell_skipped(teller, run)
-        teller.line(report(archive, run, promise, channel))
+        for part in run.reads.parts():
+            teller.line({"type": READS_LINE, **part})
+        teller.line(report(archive, run, channel))
         archive.name, verified = name_of_archive(control)
         archive.save(comment=args.comment, timestamp=args.timestamp)
         teller.line({"type": SAVED_LINE, **row(archive.name, repository, key)})
         known.save()
+        reads.keep(cache, archive.fpr)
         if made is not None and verified:
             made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
+
+
+def arguments(archiver: Any, argv: list[str]) -> Any:
+    """Of the command line that counts. Raises borg's errors."""
+    sys.argv = argv  # the archive has it
+    return archiver.get_args(argv, None)
+
+
+def prepared(
+    archiver: Any, args: Any, channel: Channel, orders: dict[str, Any], saving: Any
+) -> Run:
+    archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
+    places = Places(orders["roots"], of_patterns(args.patterns))
+    channel.rate = Rate(orders["rate"]) if orders["rate"] else None
+    run = Run(channel, places, Promise(orders["named"]), Teller(archiver), saving)
+    run.may_skip = orders["may_skip"]
+    return run
+
+
+def dry_run(archiver: Any, args: Any, channel: Channel, orders: dict[str, Any]) -> None:
+    run = prepared(archiver, args, channel, orders, None)
+    run.run()
+    tell_skipped(Teller(archiver), run)
 
 
 def tell_skipped(teller: Teller, run: Run) -> None:
@@ -178,9 +245,11 @@ def new_archive(args: Any, repository: Any, key: Any, manifest: Any, cache: Any)
     )
 
 
-def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[str, Any]:
+def report(archive: Any, run: Run, channel: Channel) -> dict[str, Any]:
     """What this run has read."""
     from borg.helpers import get_ec
+
+    promise = run.promise
 
     return {
         "type": READ_LINE,
@@ -193,20 +262,6 @@ def report(archive: Any, run: Run, promise: Promise, channel: Channel) -> dict[s
         "received": channel.received,
         "reread": run.reread.told() if run.reread is not None else None,
     }
-
-
-def row(name: str, repository: Any, key: Any) -> dict[str, Any]:
-    """The row of a saved archive, as `borg list` has it. Raises borg's errors.
-
-    The list and the archive are read from the repository, and authenticated.
-    """
-    from borg.archive import Archive
-    from borg.helpers import Manifest, OutputTimestamp
-
-    manifest, _ = Manifest.load(repository, (Manifest.Operation.READ,), key=key)
-    archive = Archive(repository, key, manifest, name)
-    time = OutputTimestamp(manifest.archives[name].ts).to_json()
-    return {"name": archive.name, "id": archive.fpr, "time": time}
 
 
 def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:
@@ -222,23 +277,6 @@ def name_of_archive(control: TextIO) -> tuple[str, bool]:
         raise Ended("nobody wants the archive")
     found = json.loads(text)
     return str(found["name"]), bool(found["verified"])
-
-
-def wanted(patterns: Any) -> Wanted | None:
-    """borg's own matcher; None if there are no patterns."""
-    from borg.patterns import PatternMatcher  # type: ignore[import-not-found]
-
-    if not patterns:
-        return None
-    matcher = PatternMatcher(fallback=True)
-    matcher.add_inclexcl(patterns)
-    match: Callable[[str], Any] = matcher.match
-
-    def found(path: str) -> tuple[bool, bool]:
-        saved = bool(match(path))
-        return saved, saved or bool(matcher.recurse_dir)
-
-    return found
 
 
 if __name__ == "__main__":

@@ -89,8 +89,11 @@ class Sums:
             return
         step = 2 * WIDTH
         new = bytes(self._new)
-        rows = list({new[at : at + step] for at in range(0, len(new), step)})
+        rows = sorted({new[at : at + step] for at in range(0, len(new), step)})
         many = self._count > 2 * size + 1000
+        if not many and _bits(self._count + len(rows)) == 32 - self._shift:
+            _write(self._path, self._count + len(rows), self._merged(rows))
+            return
         begin, sums = self._keys, self._keys + WIDTH * self._count
         for number in range(self._count):
             at = WIDTH * number
@@ -98,21 +101,49 @@ class Sums:
             if not many or self._used[number] or there(key):
                 rows.append(key + self._map[sums + at : sums + at + WIDTH])
         rows.sort()
-        _write(self._path, rows)
+        parts = [_index(rows, _bits(len(rows)))]
+        parts += [row[:WIDTH] for row in rows]
+        parts += [row[WIDTH:] for row in rows]
+        _write(self._path, len(rows), parts)
+
+    def _merged(self, rows: Sequence[bytes]) -> list[bytes]:
+        """The content of a file with some rows more, which are sorted and new."""
+        begin, shift, places = self._keys, self._shift, array("I", self._index)
+        index = array("I")
+        keys: list[bytes] = []
+        sums: list[bytes] = []
+        at = 0
+        for number, row in enumerate(rows):
+            key, place = row[:WIDTH], _FIRST(row)[0] >> shift
+            index.extend([count + number for count in places[len(index) : place + 1]])
+            to = places[place]
+            while to < places[place + 1] and self._key(to) < key:
+                to += 1
+            for parts, first in ((keys, begin), (sums, begin + WIDTH * self._count)):
+                parts.append(self._map[first + WIDTH * at : first + WIDTH * to])
+            keys.append(key)
+            sums.append(row[WIDTH:])
+            at = to
+        index.extend([count + len(rows) for count in places[len(index) :]])
+        for parts, first in ((keys, begin), (sums, begin + WIDTH * self._count)):
+            parts.append(self._map[first + WIDTH * at : first + WIDTH * self._count])
+        return [index.tobytes(), *keys, *sums]
+
+    def _key(self, number: int) -> bytes:
+        at = self._keys + WIDTH * number
+        return self._map[at : at + WIDTH]
 
 
-def _write(path: Path, rows: Sequence[bytes]) -> None:
-    bits = max(1, (len(rows) // PER_PLACE).bit_length())
-    content = b"".join(
-        (
-            _index(rows, bits),
-            b"".join(row[:WIDTH] for row in rows),
-            b"".join(row[WIDTH:] for row in rows),
-        )
-    )
+def _bits(count: int) -> int:
+    """Of the index of so many entries."""
+    return max(1, (count // PER_PLACE).bit_length())
+
+
+def _write(path: Path, count: int, parts: Sequence[bytes]) -> None:
+    content = b"".join(parts)
     fresh = path.with_name(path.name + ".new")
     with fresh.open("wb") as file:
-        file.write(_HEAD.pack(MAGIC, len(rows), bits, zlib.crc32(content)))
+        file.write(_HEAD.pack(MAGIC, count, _bits(count), zlib.crc32(content)))
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

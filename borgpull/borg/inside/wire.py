@@ -7,6 +7,7 @@ helper (`client/scripts/stream_look.py`) has a writer of its own, because it is 
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,16 +15,18 @@ from typing import Any, NamedTuple
 
 # Kinds of frames.
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
-SAME, SUM = 13, 14
+SAME, SUM, PACKED = 13, 14, 15
 # Requests to the helper: read a file; entries below a number are done; leave a folder; the end;
-# read a file, and send what differs from pieces. Their number follows, then size and sum of each.
-READ, DONE, PRUNE, FINISH, COMPARE = range(5)
+# read a file, and send what differs from pieces: their number follows, then size and sum of each;
+# read a file, and send its sum.
+READ, DONE, PRUNE, FINISH, COMPARE, HASH = range(6)
 REQUEST = struct.Struct("<BI")
 PIECE = struct.Struct("<I32s")
 
 HEAD = struct.Struct("<BI")
 _ENTRY, _STAT = struct.Struct("<HHI"), struct.Struct("<IIIIQQQqqQ")
-_ENTRY_STAT = struct.Struct(f"{_ENTRY.format}{_STAT.format[1:]}")
+ENTRY_STAT = struct.Struct(f"{_ENTRY.format}{_STAT.format[1:]}")
+_entry, _fields = _ENTRY.unpack_from, _STAT.unpack_from
 _FILE, _END, _NAME = struct.Struct("<IBi"), struct.Struct("<BiqQ"), struct.Struct("<BI")
 # A file without attributes, up to its content.
 _PLAIN = struct.Struct("<" + "".join(part.format[1:] for part in (_FILE, _STAT)) + "I" + "BiqQ")
@@ -35,6 +38,7 @@ SMALL = 512 << 10  # of a file in one frame: borg makes one chunk of it, whateve
 MAX_EXTRA = 4 << 20  # all extended attributes of one entry
 MAX_BLOCK = 1 << 20
 MAX_ROWS = 8 << 20  # of a listing's frame, unpacked
+MAX_PACKED = 8 << 20  # of frames that come as one, before and after they are unpacked
 MAX_NAME, MAX_ROOT, MAX_PATH = 1024, 4096, 20 << 10
 MAX_DEPTH = 1000
 MAX_PIECES, MAX_PIECE = 1 << 18, 32 << 20  # of one file, and bytes of each
@@ -55,6 +59,7 @@ LIMITS = {
     AGAIN: _NUMBER.size + _ENTRY.size + _STAT.size + MAX_ROOT + MAX_EXTRA,
     SAME: _SAME.size,
     SUM: _SUM,
+    PACKED: MAX_PACKED,
 }
 
 
@@ -118,6 +123,7 @@ class Trouble(NamedTuple):
 TAG, MOUNT = "tag", "mount"
 _OPS = ("open", "scandir", TAG, MOUNT)
 _tuple: Any = tuple.__new__
+_odd = re.compile(rb"[\0/]|\A\.{0,2}\Z").search  # a name to look at by `check_name`
 
 
 def head(block: bytes | memoryview, at: int = 0) -> tuple[int, int]:
@@ -130,33 +136,41 @@ def head(block: bytes | memoryview, at: int = 0) -> tuple[int, int]:
 
 def rows(content: bytes) -> Iterator[Row]:
     """The entries of a LIST frame."""
+    return rows_from(unpacked(content, MAX_ROWS))
+
+
+def unpacked(content: bytes | memoryview, most: int) -> bytes:
     unpacker = zlib.decompressobj()
     try:
-        text = unpacker.decompress(content, MAX_ROWS)
+        text = unpacker.decompress(content, most)
+        # With room for no more, it may not have seen its own end.
+        more = b"" if unpacker.eof else unpacker.decompress(unpacker.unconsumed_tail, 1)
     except zlib.error as error:
-        raise BadFrame(f"a listing that is not packed: {error}") from None
-    if not unpacker.eof or unpacker.unconsumed_tail or unpacker.unused_data:
-        raise BadFrame("a listing that is cut, or too long")
-    at = 0
-    while at < len(text):
-        row, at = _row(text, at)
-        yield row
+        raise BadFrame(f"what is not packed: {error}") from None
+    if more or not unpacker.eof or unpacker.unused_data:
+        raise BadFrame("something packed that is cut, or too long")
+    return text
 
 
-def _row(text: bytes, at: int) -> tuple[Row, int]:
-    """An entry, and where the next one begins. It is called for each file of the client."""
-    body = at + _ENTRY_STAT.size
-    if body > len(text):
-        raise BadFrame("an entry that is cut")
-    depth, length, more, *fields = _ENTRY_STAT.unpack_from(text, at)
-    tail = body + length
-    end = tail + more
-    if end > len(text) or more > MAX_EXTRA:
-        raise BadFrame("an entry that is cut, or too long")
-    name = text[body:tail]
-    check_name(depth, name)
-    # Row(…) and Stat(…) would take three times as long.
-    return _tuple(Row, (depth, name, _checked(_tuple(Stat, fields)), text[tail:end])), end
+def rows_from(text: bytes, at: int = 0) -> Iterator[Row]:
+    """Entries, one after the other. All is here in one place: it is done for each file."""
+    whole = len(text)
+    while at < whole:
+        body = at + ENTRY_STAT.size
+        if body > whole:
+            raise BadFrame("an entry that is cut")
+        depth, length, more = _entry(text, at)
+        tail = body + length
+        end = tail + more
+        if end > whole or more > MAX_EXTRA:
+            raise BadFrame("an entry that is cut, or too long")
+        name = text[body:tail]
+        if not 0 < depth <= MAX_DEPTH or length > MAX_NAME or _odd(name):
+            check_name(depth, name)
+        # Row(…) and Stat(…) would take three times as long.
+        st = _checked(_tuple(Stat, _fields(text, at + _ENTRY.size)))
+        yield _tuple(Row, (depth, name, st, text[tail:end]))
+        at = end
 
 
 def check_name(depth: int, name: bytes) -> None:
@@ -168,10 +182,6 @@ def check_name(depth: int, name: bytes) -> None:
         raise BadFrame(f"the name {name[:99]!r}")
 
 
-def _stat(text: bytes, at: int) -> Stat:
-    return _checked(Stat._make(_STAT.unpack_from(text, at)))
-
-
 def _checked(st: Stat) -> Stat:
     if st.st_size > MAX_SIZE or st.st_mode >> 16:
         raise BadFrame(f"mode {st.st_mode:o}, size {st.st_size}")
@@ -181,9 +191,9 @@ def _checked(st: Stat) -> Stat:
 def again(content: bytes) -> tuple[int, Row]:
     """An AGAIN frame: the number of an entry, and what it has become."""
     require(len(content) >= _NUMBER.size)
-    row, end = _row(content, _NUMBER.size)
-    require(end == len(content))
-    return _NUMBER.unpack_from(content)[0], row
+    found = [*rows_from(content, _NUMBER.size)]
+    require(len(found) == 1)
+    return _NUMBER.unpack_from(content)[0], found[0]
 
 
 def begin(content: bytes) -> tuple[Answer, int]:
@@ -197,7 +207,7 @@ def begin(content: bytes) -> tuple[Answer, int]:
     require(len(content) >= at)
     more = _NUMBER.unpack_from(content, at - _NUMBER.size)[0]
     require(more <= MAX_EXTRA and len(content) >= at + more)
-    st = _stat(content, _FILE.size)
+    st = _checked(_tuple(Stat, _fields(content, _FILE.size)))
     return Answer(number, 0, 0, st, content[at : at + more]), at + more
 
 

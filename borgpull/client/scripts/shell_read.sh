@@ -81,7 +81,8 @@ fits() {
   [ "$(printf abc | head -c 2 2>/dev/null)" = ab ] && [ -n "$(readlink -n /proc/self/cwd 2>/dev/null)" ] || return 1
   case $1 in
     find) [ "$(find / -maxdepth 0 -printf %D%C@ 2>/dev/null)" ];;
-    *) case $(find / -maxdepth 0 -exec stat -c '%n %z' {} + 2>/dev/null) in '/ '*:*:*.*) ;; *) return 1;; esac;;
+    *) case $(find / -maxdepth 0 -print0 2>/dev/null | tr -dc '\0' | wc -c) in *1) ;; *) return 1;; esac
+       case $(find / -maxdepth 0 -exec stat -c '%n %z' {} + 2>/dev/null) in '/ '*:*:*.*) ;; *) return 1;; esac;;
   esac
 }
 if fits "$1"; then printf '\nborgpull-shell yes\n'; else printf '\nborgpull-shell no\n'; exit 0; fi

@@ -10,6 +10,7 @@ from hashlib import sha256
 from borgpull.client.scripts.stream_look import DATA, SAME, SUM, ZEROS, out
 
 REQUEST, PIECE, COMPARE = struct.Struct("<BI"), struct.Struct("<I32s"), 4
+HASH = 5  # the sum of a file is wanted, and not its content
 BLOCK = 256 << 10
 # A file is read for so many bytes beyond its size, or for as many as it had: it may never end.
 GROWTH = 1 << 30
@@ -38,6 +39,18 @@ def is_piece(content: bytes, pieces: "list[tuple[int, bytes]]") -> bool:
     return len(pieces) == 1 and pieces[0] == (len(content), sha256(content).digest())
 
 
+def summed(handle: int, expected: int) -> None:
+    """Send the sum of a file, which should have so many bytes. Raises OSError."""
+    found, left = sha256(), expected + GROWTH
+    while left > 0:
+        block = os.read(handle, BLOCK)
+        if not block:
+            break
+        found.update(block)
+        left -= len(block)
+    out.add(SUM, found.digest())
+
+
 def add(block: bytes) -> None:
     if block == ZERO:
         out.add(ZEROS, struct.pack("<I", BLOCK))
@@ -53,6 +66,8 @@ class Difference:
         self.first = self.same = 0  # the run that is not told yet
         self.size = 0  # bytes so far
         self.whole = None  # type: object # the sha256 so far, once anything differs
+        self.before = []  # type: list[tuple[int, bytes]] # the pieces up to there
+        self.torn = False  # are they no longer what they were told to be?
 
     def tell(self) -> None:
         if self.same:
@@ -64,17 +79,27 @@ class Difference:
         self.tell()
         if self.whole is None:  # only now is the hash of all wanted, so the beginning is read again
             self.whole = sha256()
-            at = 0
-            while at < self.size:
-                block = os.pread(self.handle, min(BLOCK, self.size - at), at)
-                if not block:
-                    break  # it has shrunk: its size and ctime tell
-                self.hash(block)
-                at += len(block)
+            self.again()
         for block in blocks:
             self.hash(block)
             self.size += len(block)
             add(block)
+
+    def again(self) -> None:
+        """Hash the beginning, which is told. A program that has mapped the file may have changed it
+        since, and no time with it: then nobody knows the hash of what was told."""
+        at = 0
+        for size, known in self.before:
+            end, found = at + size, sha256()
+            while at < end:
+                block = os.pread(self.handle, min(BLOCK, end - at), at)
+                if not block:
+                    break
+                found.update(block)
+                self.hash(block)
+                at += len(block)
+            self.torn = self.torn or found.digest() != known
+            at = end
 
     def hash(self, block: bytes) -> None:
         self.whole.update(block)  # type: ignore[attr-defined]
@@ -99,13 +124,15 @@ class Difference:
                 self.first = number
             self.same += 1
             self.size += size
-            if self.whole is not None:
+            if self.whole is None:
+                self.before.append((size, known))
+            else:
                 for block in blocks:
                     self.hash(block)
 
     def end(self) -> None:
         self.tell()
-        if self.whole is not None:
+        if self.whole is not None and not self.torn:
             out.add(SUM, self.whole.digest())  # type: ignore[attr-defined]
 
 

@@ -36,12 +36,19 @@ MOVED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 NO_LINK = errno.EINVAL  # of readlink(2)
 
 
+def write(block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(1, rest) :]
+
+
 class Output:
     """Frames, written in large pieces."""
 
     def __init__(self) -> None:
         self.parts = []  # type: list[bytes]
         self.size = 0
+        self.send = write
 
     def add(self, kind: int, *parts: bytes) -> None:
         length = sum(map(len, parts))
@@ -52,10 +59,10 @@ class Output:
             self.flush()
 
     def flush(self) -> None:
-        rest = memoryview(b"".join(self.parts))
+        block = b"".join(self.parts)
         self.parts, self.size = [], 0
-        while rest:
-            rest = rest[os.write(1, rest) :]
+        if block:
+            self.send(block)
 
 
 out = Output()

@@ -12,8 +12,9 @@ import select
 import stat
 import struct
 import sys
+import time
 
-from borgpull.client.scripts.stream_delta import COMPARE, is_piece, parsed, rest
+from borgpull.client.scripts.stream_delta import COMPARE, HASH, is_piece, parsed, rest, summed
 from borgpull.client.scripts.stream_hello import allowed, hello
 from borgpull.client.scripts.stream_list import Node, Walk, files
 from borgpull.client.scripts.stream_look import (
@@ -37,12 +38,22 @@ from borgpull.client.scripts.stream_look import (
     packed,
     xattrs,
 )
+from borgpull.client.scripts.stream_pack import use
+
+MYPY = False
+if MYPY:  # a Python before 3.9 could not read it
+    from collections.abc import Callable
+
+    Pieces = list[tuple[int, bytes]]
 
 FILE, END = struct.Struct("<IBi"), struct.Struct("<BiqQ")
 READ, DONE, PRUNE, FINISH = range(4)
 SMALL = 512 << 10  # a file of at most so many bytes is one frame; larger ones come in blocks
 # Entries, and bytes of them, that are listed before the other side is done with them.
 AHEAD, AHEAD_BYTES = 16384, 8 << 20
+
+# Seconds that one ctime lasts: a kernel's tick, or the whole second of an old file system.
+TICK, COARSE = 0.01, 1.0
 
 # --- content --------------------------------------------------------------------------------------
 
@@ -76,8 +87,11 @@ class Moved(Exception):
     """A file has become something else since it was listed."""
 
 
-def send(number: int, pieces: "list[tuple[int, bytes]]") -> None:
-    """Answer one request for a file. It stays known until its turn is over."""
+def send(number: int, pieces: "Pieces | None") -> None:
+    """Answer one request for a file. It stays known until its turn is over.
+
+    Without `pieces`, only its sum is wanted.
+    """
     node, name, ctime, depth = files[number]
     try:
         folder = reach(node)
@@ -122,7 +136,20 @@ def fail(number: int, stage: int, error: OSError) -> None:
     out.add(WHOLE, FILE.pack(number, stage, error.errno or errno.EIO))
 
 
-def content(number: int, handle: int, ctime: int, pieces: "list[tuple[int, bytes]]") -> None:
+def outlasts(ctime: int) -> bool:
+    """Was a file changed in this very tick? Then wait until it is over.
+
+    A further change in it would keep the ctime. Nobody would see that the content is another one,
+    neither now nor in the next run.
+    """
+    left = ctime / 1e9 + (TICK if ctime % 10**9 else COARSE) - time.time()
+    if not 0 < left <= COARSE:
+        return False  # it is old, or the clock of its disk is another one
+    time.sleep(left)
+    return True
+
+
+def content(number: int, handle: int, ctime: int, pieces: "Pieces | None") -> None:
     """Send an open file, with what fstat(2) says before and after; only what differs from pieces.
 
     Raises OSError, Moved.
@@ -130,10 +157,15 @@ def content(number: int, handle: int, ctime: int, pieces: "list[tuple[int, bytes
     st = os.fstat(handle)
     if not stat.S_ISREG(st.st_mode):
         raise Moved
+    if outlasts(st.st_ctime_ns):
+        st = os.fstat(handle)
     more = b""
     if st.st_ctime_ns != ctime:  # its attributes may be new, too
         more = extra(b"n", b"", b"") + xattrs(handle) + flags(handle)
     head = FILE.pack(number, 0, 0) + packed(st) + struct.pack("<I", len(more)) + more
+    if pieces is None:
+        out.add(BEGIN, head)
+        return finish(handle, lambda: summed(handle, st.st_size))
     blocks = []  # type: list[bytes]
     size = 0
     while size <= SMALL >= st.st_size:
@@ -154,8 +186,14 @@ def content(number: int, handle: int, ctime: int, pieces: "list[tuple[int, bytes
     out.add(BEGIN, head)
     for block in blocks:
         out.add(DATA, block)
+    known = [] if size else pieces
+    return finish(handle, lambda: rest(handle, size, st.st_size, known))
+
+
+def finish(handle: int, send_rest: "Callable[[], None]") -> None:
+    """Send the rest of an answer, and how it ended."""
     try:
-        rest(handle, size, st.st_size, [] if size else pieces)
+        send_rest()
         after = os.fstat(handle)
         return out.add(STOP, END.pack(0, 0, after.st_ctime_ns, after.st_size))
     except OSError as error:
@@ -166,7 +204,7 @@ def requests(walk: Walk) -> None:
     """Answer requests, and list on while there is none. Returns once the other side says so."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
-    wanted = []  # type: list[tuple[int, list[tuple[int, bytes]]]]
+    wanted = []  # type: list[tuple[int, Pieces | None]]
     received, done, more, answered = b"", 0, True, 0
     heavy = []  # type: list[tuple[int, int]] # numbers of entries, and the weight up to them
     freed = 0
@@ -181,8 +219,8 @@ def requests(walk: Walk) -> None:
             received += block
             found, received = parsed(received)
             for kind, number, pieces in found:
-                if kind in (READ, COMPARE):
-                    wanted.append((number, pieces))
+                if kind in (READ, COMPARE, HASH):
+                    wanted.append((number, None if kind == HASH else pieces))
                 elif kind == DONE:
                     for old in range(done, number):
                         files.pop(old, None)
@@ -195,8 +233,8 @@ def requests(walk: Walk) -> None:
                     out.add(BYE, struct.pack("<QQ", walk.listed, answered))
                     return out.flush()
         if wanted:
-            for number, pieces in wanted[:64]:
-                send(number, pieces)
+            for number, known in wanted[:64]:
+                send(number, known)
             answered += len(wanted[:64])
             del wanted[:64]
         elif may_list:
@@ -216,9 +254,11 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # one for each folder on the way
-    walk = Walk(json.loads(plan.decode()))
+    orders = json.loads(plan.decode())
+    walk = Walk(orders)
     if allowed is not None and not set(walk.roots) <= set(allowed):
         raise SystemExit(4)
+    use(orders.get("compress"))
     requests(walk)
 
 

@@ -9,26 +9,22 @@ At the end, the client's own walk comes by WALK_FD, and findings go to standard 
 from __future__ import annotations
 
 import json
-import struct
 import sys
 
 from borgpull.borg.inside import wire
-from borgpull.client.scripts.stream_look import BYE, Output
-from borgpull.jail.clientwalk import ClientWalk, WalkBroken
-from borgpull.readers.child import CUT, HOSTILE, NO_WALK, NOT_THERE, Ended, Input, introduce
+from borgpull.client.scripts.stream_look import Output
+from borgpull.jail.clientwalk import ClientWalk
+from borgpull.readers.child import NOT_THERE, Input, bye, code_of, introduce
 from borgpull.readers.sftp import check, question
 from borgpull.readers.sftp.files import Files
 from borgpull.readers.sftp.link import Link
-from borgpull.readers.sftp.packets import BadReply
 from borgpull.readers.sftp.tree import Tree
-
-CODES: dict[type[Exception], int] = {BadReply: HOSTILE, Ended: CUT, WalkBroken: NO_WALK}
 
 
 def serve(link: Link, out: Output, source: Input, tree: Tree) -> None:
     """List, and read what is asked for, until the other side says that it is the end.
 
-    Raises BadReply, Ended.
+    Raises BadAnswer, Ended.
     """
     files = Files(link, out, tree)
     while True:
@@ -46,13 +42,12 @@ def serve(link: Link, out: Output, source: Input, tree: Tree) -> None:
             elif kind == wire.PRUNE:
                 tree.prune(number)
             else:
-                out.add(BYE, struct.pack("<QQ", tree.listed, files.answered))
-                out.flush()
+                bye(out, tree.listed, files.answered)
                 return
 
 
 def run(link: Link) -> None:
-    """Raises BadReply, Ended."""
+    """Raises BadAnswer, Ended."""
     source, out = Input(), Output()
     answer, names = question.ask(link, source.asked())
     orders = introduce(source, out, answer)
@@ -67,18 +62,9 @@ def run(link: Link) -> None:
 
 def main() -> None:
     link = Link(int(sys.argv[1]), int(sys.argv[2]))
-    try:
-        link.hello()
-    except (BadReply, Ended) as error:
-        sys.stderr.write(f"{error}\n")
+    if code_of(link.hello):
         sys.exit(NOT_THERE)
-    try:
-        run(link)
-    except BrokenPipeError:
-        sys.exit(CUT)
-    except (BadReply, Ended, WalkBroken) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(CODES[type(error)])
+    sys.exit(code_of(lambda: run(link)))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def findings(
 ) -> Iterator[Finding]:
     """What the walk has beyond `known`, and folders too `deep` for SFTP; then how sure that is.
 
-    Raises WalkBroken, BadReply, Ended.
+    Raises WalkBroken, BadAnswer, Ended.
     """
     skew, told = walk.header(), 0
     yield from ({"unnameable": path} for path in deep if plan.wanted(path))

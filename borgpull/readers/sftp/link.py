@@ -6,9 +6,9 @@ import os
 import select
 from collections.abc import Callable
 
-from borgpull.readers.child import Ended
+from borgpull.readers.child import BadAnswer, Ended
 from borgpull.readers.sftp import packets
-from borgpull.readers.sftp.packets import BadReply, need
+from borgpull.readers.sftp.packets import need
 
 PIECE = 1 << 20  # bytes of one read
 # A server that owes us answers, and sends nothing for so long, is given up.
@@ -33,7 +33,7 @@ class Link:
         self.handles = 0  # files that the server lets us open at once; 0: not known
 
     def hello(self) -> None:
-        """Agree on the version. Raises BadReply, Ended."""
+        """Agree on the version. Raises BadAnswer, Ended."""
         self._unsent += b"\0\0\0\5\1\0\0\0\3"
         while self._extensions is None:
             self.turn()
@@ -55,21 +55,21 @@ class Link:
         self._unsent += body
 
     def call(self, kind: int, body: bytes, wanted: int) -> tuple[int, bytes]:
-        """Ask, and wait for all answers. Raises BadReply, Ended."""
+        """Ask, and wait for all answers. Raises BadAnswer, Ended."""
         found: list[tuple[int, bytes]] = []
         self.ask(kind, body, wanted, lambda status, answer: found.append((status, answer)))
         self.drain()
         return found[0]
 
     def drain(self) -> None:
-        """Wait for all answers. Raises BadReply, Ended."""
+        """Wait for all answers. Raises BadAnswer, Ended."""
         while self._waiting:
             self.turn()
 
     def turn(self, other: int | None = None) -> bool:
         """Send and receive what there is, or wait for it. Is `other` (a descriptor) readable?
 
-        Raises BadReply, Ended.
+        Raises BadAnswer, Ended.
         """
         reading = [self.read_fd] if other is None else [self.read_fd, other]
         writing = [self.write_fd] if self._unsent else []
@@ -111,7 +111,7 @@ class Link:
             return
         number = int.from_bytes(packet[1:5], "big")
         if number not in self._waiting:
-            raise BadReply("an answer to no question")
+            raise BadAnswer("an answer to no question")
         wanted, then = self._waiting.pop(number)
         kind, body = packet[0], packet[5:]
         if kind == wanted != packets.STATUS:

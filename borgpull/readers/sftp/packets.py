@@ -1,6 +1,6 @@
 """SFTP version 3 as it is on the wire (draft-ietf-secsh-filexfer-02): nothing in it is believed.
 
-Each reply is taken apart within bounds. What is beyond one raises BadReply, and nothing else.
+Each reply is taken apart within bounds. What is beyond one raises BadAnswer, and nothing else.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import struct
 from typing import NamedTuple
+
+from borgpull.readers.child import BadAnswer
 
 INIT, VERSION, OPEN, CLOSE, READ, LSTAT, FSTAT = 1, 2, 3, 4, 5, 7, 8
 OPENDIR, READDIR, REALPATH, STAT, READLINK = 11, 12, 16, 17, 19
@@ -24,10 +26,6 @@ MAX_HANDLE, MAX_NAME, MAX_PATH = 256, 1024, 4096  # bytes
 _U32, _U64, _IDS, _TIMES = (struct.Struct(text) for text in (">I", ">Q", ">II", ">II"))
 _LIMITS = struct.Struct(">QQQQ")
 _OF_STATUS = {2: errno.ENOENT, 3: errno.EACCES, 5: errno.ENAMETOOLONG, 8: errno.EOPNOTSUPP}
-
-
-class BadReply(Exception):
-    """The other side sends what no SFTP server sends."""
 
 
 class Attrs(NamedTuple):
@@ -70,7 +68,7 @@ def reading(handle: bytes, offset: int, length: int) -> bytes:
 
 def need(good: bool, what: str = "a reply whose parts do not fit") -> None:
     if not good:
-        raise BadReply(what)
+        raise BadAnswer(what)
 
 
 def length(block: bytes, at: int) -> int:

@@ -104,7 +104,7 @@ class Named:
 def ask(link: Link, paths: Sequence[bytes]) -> tuple[dict[str, Any], Names]:
     """The answer to the question, without what SFTP does not tell; and the names of users.
 
-    Raises BadReply, Ended.
+    Raises BadAnswer, Ended.
     """
     texts = {path: Text(link, path) for path in (MOUNTS, CPU, USERS, GROUPS)}
     named = [Named(link, path) for path in paths]

@@ -26,6 +26,7 @@ from borgpull.readers.child import NOT_THERE
 from borgpull.readers.starting import ChildHelper, failed, introduced, question
 from borgpull.ssh import words
 from borgpull.ssh.session import Session
+from borgpull.trees.manifest import Carried
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.readers.sftp")
 # SFTP tells neither a ctime nor an inode. Its mtime, whole seconds, stands for both. There are no
@@ -40,6 +41,7 @@ CREATE_ARGS: tuple[str, ...] = (
 )
 SEES_ALL: bool = False
 LOSES: tuple[str, ...] = get_args(Uncarried)
+CARRIES: tuple[Carried, ...] = ()
 COMPARES: bool = False
 LOOK_SECONDS = 900.0
 

@@ -7,33 +7,21 @@ The engine has the other ends of standard input and output. The words for find g
 from __future__ import annotations
 
 import json
-import struct
 import sys
 from collections import deque
 
 from borgpull.borg.inside import wire
 from borgpull.client import shell
-from borgpull.client.scripts.stream_look import BYE, Output
-from borgpull.jail.clientwalk import WalkBroken
-from borgpull.readers.child import (
-    CUT,
-    HOSTILE,
-    NO_TOOLS,
-    NO_WALK,
-    NOT_THERE,
-    Ended,
-    Input,
-    introduce,
-)
+from borgpull.client.scripts.stream_look import Output
+from borgpull.readers.child import NO_TOOLS, NOT_THERE, Input, bye, code_of, introduce
 from borgpull.readers.shell import listing, question
 from borgpull.readers.shell.files import Files
-from borgpull.readers.shell.link import BadAnswer, Link
+from borgpull.readers.shell.link import Link
 from borgpull.readers.shell.listing import Listing
 from borgpull.readers.shell.records import Record
 from borgpull.readers.shell.tree import Tree
 
 RECORDS = 1024  # that are told at once
-CODES: dict[type[Exception], int] = {BadAnswer: HOSTILE, Ended: CUT, WalkBroken: NO_WALK}
 
 
 def serve(link: Link, out: Output, source: Input, tree: Tree, found: Listing) -> None:
@@ -58,8 +46,7 @@ def serve(link: Link, out: Output, source: Input, tree: Tree, found: Listing) ->
         if found.fd in ready:
             records.extend(found.more())
         if 0 in ready and not _obey(source, files, tree):
-            out.add(BYE, struct.pack("<QQ", tree.listed, files.answered))
-            out.flush()
+            bye(out, tree.listed, files.answered)
             return
         if link.read_fd in ready and link.busy:
             link.take()
@@ -99,20 +86,12 @@ def run(kind: str, link: Link, list_fd: int, listing_fd: int) -> None:
 def main() -> None:
     kind, fds = sys.argv[1], [int(text) for text in sys.argv[2:]]
     link = Link(fds[0], fds[1])
-    try:
-        fits = link.greeted()
-    except (BadAnswer, Ended) as error:
-        sys.stderr.write(f"{error}\n")
+    fits: list[bool] = []
+    if code_of(lambda: fits.append(link.greeted())):
         sys.exit(NOT_THERE)
-    if not fits:
+    if not fits[0]:
         sys.exit(NO_TOOLS)
-    try:
-        run(kind, link, fds[2], fds[3])
-    except BrokenPipeError:
-        sys.exit(CUT)
-    except (BadAnswer, Ended, WalkBroken) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(CODES[type(error)])
+    sys.exit(code_of(lambda: run(kind, link, fds[2], fds[3])))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import struct
 from borgpull.borg.inside.wire import MAX_BLOCK, Stat
 from borgpull.client.scripts.stream_look import BEGIN, DATA, STOP, WHOLE, Output
 from borgpull.client.scripts.stream_read import END, FILE, OPENING, READING, SMALL
-from borgpull.readers.shell.link import Answer, BadAnswer, Link
+from borgpull.readers.child import BadAnswer
+from borgpull.readers.shell.link import Answer, Link
 from borgpull.readers.shell.records import of_stat
 from borgpull.readers.shell.tree import ERRNOS, Tree
 

@@ -9,16 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from borgpull.client import shell
-from borgpull.readers.child import Ended
+from borgpull.readers.child import BadAnswer, Ended
 
 PIECE = 1 << 18  # bytes of one read
 IDLE_SECONDS = 300.0  # a shell that owes an answer, and says nothing for so long, is given up
 MAX_LINE, MAX_TEXT = 64 << 10, 16 << 20
 GREETING = b"\nborgpull-shell "
-
-
-class BadAnswer(Exception):
-    """The client answers what no script of ours answers."""
 
 
 class Answer:

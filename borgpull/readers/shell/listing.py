@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from borgpull.client.walk import glob_escape
 from borgpull.jail.clientwalk import WalkBroken, complaint
 from borgpull.jail.compare import Finding
-from borgpull.readers.child import Ended
-from borgpull.readers.shell.link import BadAnswer
+from borgpull.readers.child import BadAnswer, Ended
 from borgpull.readers.shell.records import Record, of_busybox, of_find
 
 PIECE = 1 << 17  # bytes of one read
@@ -50,12 +49,17 @@ def _any(parts: list[list[str]]) -> list[str]:
 
 
 class Listing:
-    """What comes from find. `said` is its last words, once it is at its end."""
+    """What comes from find. `said` is its last words, once it is at its end.
+
+    The other find starts shells. It does not tell if one was killed, and its names are missing. So
+    it counts all names, and each shell tells how many it had.
+    """
 
     def __init__(self, fd: int, kind: str) -> None:
         self.fd, self.ended = fd, False
         self._rest, self._begun = b"", False
         self.said = ""
+        self._counted: int | None = None if kind == "find" else 0
         self._parse: Callable[[], Iterator[Record]] = (
             self._find if kind == "find" else self._busybox
         )
@@ -95,8 +99,15 @@ class Listing:
         for part in filter(None, parts):  # the first one is empty
             if part.startswith(b"\n") or self.ended:
                 self._end(part[1:])
+            elif part.startswith(b"="):
+                self._count(part[1:])
             else:
                 yield of_busybox(part)
+
+    def _count(self, text: bytes) -> None:
+        if not text.isdigit() or len(text) > 18:
+            raise BadAnswer(f"no count: {text[:40]!r}")
+        self._counted = (self._counted or 0) + int(text)
 
     def _end(self, text: bytes) -> None:
         self.ended, self.said = True, text.decode(errors="replace")
@@ -104,6 +115,11 @@ class Listing:
     def findings(self, wanted: Callable[[str], bool]) -> Iterator[Finding]:
         """What find could not list, and how sure that is. Raises WalkBroken."""
         *lines, last = self.said.strip("\n").split("\n")
+        if self._counted is not None:
+            names, last = last.split(), lines.pop() if lines else ""
+            if names != ["names", str(self._counted)]:
+                text = f"{' '.join(names)[:80]!r}, but {self._counted} were told"
+                raise WalkBroken(f"find on the client has lost some of its {text}")
         if last not in ("code 0", "code 1"):
             raise WalkBroken(f"find on the client failed ({last[:80]})")
         for line in lines:

@@ -7,8 +7,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from borgpull.readers.child import BadAnswer
 from borgpull.readers.sftp.question import CPU, GROUPS, MOUNTS, USERS, names
-from borgpull.readers.shell.link import Answer, BadAnswer, Link
+from borgpull.readers.shell.link import Answer, Link
 from borgpull.readers.shell.tree import ERRNOS
 from borgpull.readers.telling import Names
 

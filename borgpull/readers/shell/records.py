@@ -9,7 +9,7 @@ import stat
 from typing import NamedTuple
 
 from borgpull.borg.inside.wire import Stat
-from borgpull.readers.shell.link import BadAnswer
+from borgpull.readers.child import BadAnswer
 
 KINDS = {
     b"f": stat.S_IFREG,

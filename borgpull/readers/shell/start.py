@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, Literal
 
 from borgpull.client import shell
 from borgpull.client.facts import Facts
@@ -22,14 +22,29 @@ from borgpull.jail.compare import Finding
 from borgpull.jail.wanted import Plan
 from borgpull.process import CommandError, Completed, Running, pipe, running
 from borgpull.readers.child import NO_TOOLS, NOT_THERE
+from borgpull.readers.shell.link import GREETING
 from borgpull.readers.starting import ChildHelper, failed, introduced, question
 from borgpull.ssh.session import Session
+from borgpull.trees.manifest import Carried
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.readers.shell")
-TOOLS = {
+TOOLS: dict[Literal["find", "busybox"], str] = {
     "find": "a shell with GNU's find, stat, head, readlink, and /proc",
-    "busybox": "a shell with find, stat, head, readlink, and /proc",
+    "busybox": "a shell with find, stat, head, readlink, tr, wc, and /proc",
 }
+
+
+def fitting(session: Session, *, sudo: bool) -> Literal["find", "busybox"] | None:
+    """The better of the readers for which the client has what it takes. Raises ConnectionLost."""
+    for kind in TOOLS:
+        text = shell.line(shell.script("shell_read.sh"), kind)
+        said = session.run(*as_root(sudo), *shell.WORDS, stdin=text).stdout
+        _, greeting, rest = said.partition(GREETING)
+        if rest.startswith(b"yes\n"):
+            return kind
+        if not greeting:  # there is no shell
+            return None
+    return None
 
 
 class ShellHelper(ChildHelper):
@@ -47,8 +62,9 @@ class ShellReader:
     SEES_ALL: bool = False
     COMPARES: bool = False
     LOSES: tuple[str, ...] = ("xattrs_and_acls",)
+    CARRIES: tuple[Carried, ...] = ("links", "ns", "devices", "ctimes")
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: Literal["find", "busybox"]) -> None:
         self._kind = kind
 
     @contextlib.contextmanager

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from borgpull.borg.inside.wire import Stat
 from borgpull.client.scripts.stream_list import OPEN_OP
 from borgpull.client.scripts.stream_look import STAT, Output, extra
-from borgpull.readers.shell.link import Answer, BadAnswer, Link
+from borgpull.readers.child import BadAnswer
+from borgpull.readers.shell.link import Answer, Link
 from borgpull.readers.shell.records import Record
 from borgpull.readers.telling import Names, Telling
 

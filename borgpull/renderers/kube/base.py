@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from borgpull.renderers.kube import cron, parts, pod
+from borgpull.renderers.kube import cron, drills, parts, pod
 from borgpull.renderers.kube.labels import CLIENT, labels
 from borgpull.renderers.kube.names import CRON_JOB_LENGTH, dns_name
 from borgpull.renderers.kube.overlays import overlays
@@ -20,7 +20,8 @@ def render(plan: Plan, settings: Settings) -> dict[str, str]:
 
 
 def comment(plan: Plan) -> list[str]:
-    return [f"borgpull {plan.words[0]} of {plan.job.client}", *plan.timetable.comment()]
+    head = [f"borgpull {plan.words[0]} of {plan.job.client}", *plan.timetable.comment()]
+    return [*head, *drills.comment(plan.needs)]
 
 
 def _objects(plan: Plan, settings: Settings, name: str) -> dict[str, tuple[Object, list[str]]]:
@@ -31,6 +32,8 @@ def _objects(plan: Plan, settings: Settings, name: str) -> dict[str, tuple[Objec
     if settings.claim is None:
         found["claim"] = parts.claim_of(plan.job.client, settings), []
     found["networkpolicy"] = policy, parts.policy_comment(wanted, settings)
+    for file, checks in drills.checks(name, [plan], settings).items():
+        found[file] = checks, []
     for way_in in way_back(plan, name, tags):
         found["service"] = way_in
     found["cronjob"] = cron_job(plan, settings, name, tags, name), comment(plan)
@@ -55,7 +58,8 @@ def cron_job(
         account=account,
         secret=settings.secret_of(plan.name),
         claim=settings.claim or parts.claim_name(plan.job.client),
+        reports=plan.job.client,
     )
-    args = [pod.literal(word) for word in plan.words]
+    args = [pod.literal(word) for word in drills.words(plan, settings)]
     job = cron.once(pod.spec(plan.needs, args, used, settings), tags, notes, settings.time_limit)
     return cron.cron_job(name, plan.timetable, tags, notes, job)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from borgpull.errors import UsageError
 from borgpull.jobs import Job
 from borgpull.launchers.needs import Needs
-from borgpull.renderers.kube import parts
+from borgpull.renderers.kube import drills, parts
 from borgpull.renderers.kube.base import comment, cron_job, way_back
 from borgpull.renderers.kube.labels import NETWORK, common, labels
 from borgpull.renderers.kube.names import CRON_JOB_LENGTH, dns_name
@@ -32,6 +32,8 @@ def render_list(name: str, plans: Sequence[Plan], settings: Settings) -> dict[st
     _require_single(plans)
     account, tags = dns_name(name), common()
     texts = {"serviceaccount": document(parts.account(account, tags))}
+    for file, checks in drills.checks(account, plans, settings).items():
+        texts[file] = document(checks)
     for plan in plans:
         network = network_of(name, plan.needs)
         if (policies := f"networkpolicies/{network}") not in texts:

@@ -71,7 +71,7 @@ def policy(
 
 
 def policy_comment(wanted: Needs, settings: Settings) -> list[str]:
-    if not wanted.talks:
+    if not wanted.connected:
         return ["The job talks to nobody."]
     ports = ", ".join(str(port) for port in wanted.connects_to)
     if settings.cidr:

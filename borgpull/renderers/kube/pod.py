@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from borgpull.launchers.needs import Needs
 from borgpull.places import certificate_of
+from borgpull.renderers.kube import drills
 from borgpull.renderers.kube.failure import CONTAINER
 from borgpull.renderers.kube.settings import Settings
 from borgpull.renderers.kube.text import Object
@@ -30,10 +31,14 @@ class Used:
     secret: str
     claim: str
     words: str = ""  # a ConfigMap with the words of each index
+    reports: str = ""  # the folder of a drill's reports in their claim; "" for all of it
 
 
 def spec(wanted: Needs, args: Sequence[str], used: Used, settings: Settings) -> Object:
-    """The spec of a pod. It passes Pod Security *restricted*, whatever the job mounts."""
+    """The spec of a pod. It passes Pod Security *restricted*, whatever the job mounts.
+
+    But a drill's is *baseline*: it must be root.
+    """
     return {
         "serviceAccountName": used.account,
         "automountServiceAccountToken": False,
@@ -41,11 +46,7 @@ def spec(wanted: Needs, args: Sequence[str], used: Used, settings: Settings) -> 
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": wanted.stop_seconds,
         "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
+            **(_ROOT if wanted.root else _NOBODY),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(wanted, args, used, settings)],
@@ -53,7 +54,19 @@ def spec(wanted: Needs, args: Sequence[str], used: Used, settings: Settings) -> 
     }
 
 
+# fsGroup gives user 1000 the volumes and the key. Root needs it not.
+_NOBODY: Object = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "fsGroupChangePolicy": "OnRootMismatch",
+}
+_ROOT: Object = {"runAsUser": 0, "runAsGroup": 0}
+
+
 def _container(wanted: Needs, args: Sequence[str], used: Used, settings: Settings) -> Object:
+    capabilities = {"add": list(wanted.capabilities)} if wanted.root else {}
     return {
         "name": CONTAINER,
         "image": used.image,
@@ -68,10 +81,10 @@ def _container(wanted: Needs, args: Sequence[str], used: Used, settings: Setting
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
+            "capabilities": {"drop": ["ALL"], **capabilities},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": _mounts(wanted, used),
+        "volumeMounts": _mounts(wanted, used, settings),
     }
 
 
@@ -80,11 +93,13 @@ def literal(word: str) -> str:
     return word.replace("$", "$$")
 
 
-def _mounts(wanted: Needs, used: Used) -> list[Object]:
+def _mounts(wanted: Needs, used: Used, settings: Settings) -> list[Object]:
     found: list[Object] = []
     for folder in wanted.folders:
         mount: Object = {"name": DATA, "mountPath": folder.target, "subPath": folder.what}
         found.append({**mount, "readOnly": True} if folder.read_only else mount)
+    if wanted.scratch is not None:
+        found += drills.mounts(wanted.scratch, used.reports, settings)
     if wanted.secrets:
         found.append({"name": SECRETS, "mountPath": _secrets_folder(wanted), "readOnly": True})
     if used.words:
@@ -100,11 +115,13 @@ def _secrets_folder(wanted: Needs) -> str:
 
 def _volumes(wanted: Needs, used: Used, settings: Settings) -> list[Object]:
     found: list[Object] = [{"name": DATA, "persistentVolumeClaim": {"claimName": used.claim}}]
+    if wanted.scratch is not None:
+        found += drills.volumes(used.account, settings)
     if wanted.secrets:
         items = [{"key": name, "path": name} for name in secret_keys(wanted)]
         source = {
             "secretName": used.secret,
-            "defaultMode": BY_GROUP,
+            "defaultMode": BY_ROOT if wanted.root else BY_GROUP,
             "items": items,
             "optional": True,
         }

@@ -33,11 +33,17 @@ class Settings:
     cidr: tuple[str, ...] = ()  # where clients are; none: anywhere
     fuse_resource: str = "squat.ai/fuse"  # what the device plugin calls /dev/fuse
     parallelism: int = 1  # of the jobs of one shard
+    scratch_size: str = "10Gi"  # of what a drill restores to
+    scratch_class: str | None = None  # of a volume for that; None: a folder of the node
+    report_claim: str | None = None  # a PersistentVolumeClaim for the reports of drills
+    checks: str = ""  # of drills: the text of a file of checks
 
     def __post_init__(self) -> None:
-        for text in (self.storage_size, self.memory_request, self.memory_limit, self.tmp_size):
+        sizes = (self.storage_size, self.memory_request, self.memory_limit, self.tmp_size)
+        for text in (*sizes, self.scratch_size):
             _require(_QUANTITY, text, "size", "for instance 500Gi")
-        for name in (self.secret, self.claim, self.storage_class):
+        names = (self.secret, self.claim, self.storage_class)
+        for name in (*names, self.scratch_class, self.report_claim):
             if name is not None:
                 _require(OBJECT, name, "name of an object", "lower case, digits, '-', '.'")
         _require(_RESOURCE, self.fuse_resource, "resource", "for instance squat.ai/fuse")

@@ -15,14 +15,14 @@ from dataclasses import replace
 
 from borgpull.errors import UsageError
 from borgpull.launchers.needs import Needs
-from borgpull.renderers.kube import cron, parts, pod
+from borgpull.renderers.kube import cron, drills, parts, pod
 from borgpull.renderers.kube.fleet import network_of, policy
 from borgpull.renderers.kube.labels import CLIENTS, COMPONENT, NETWORK, common, meta
 from borgpull.renderers.kube.names import CRON_JOB_LENGTH, dns_name
 from borgpull.renderers.kube.overlays import overlays
 from borgpull.renderers.kube.settings import Settings
 from borgpull.renderers.kube.text import Documents, Object, base, document, joined
-from borgpull.renderers.plan import Plan
+from borgpull.renderers.plan import REPORTS, Plan
 from borgpull.renderers.timetable import Timetable
 
 # The API server's limits are 1 MiB for a ConfigMap, 256 KiB for all annotations of an object.
@@ -47,6 +47,8 @@ def render_shards(
     _require_alike(plans)
     account = dns_name(name)
     texts = {"serviceaccount": document(parts.account(account, common()))}
+    for file, checks in drills.checks(account, plans, settings).items():
+        texts[file] = document(checks)
     for at in range(number):
         mine = [plan for plan in plans if zlib.crc32(plan.job.client.encode()) % number == at]
         if mine:
@@ -79,7 +81,7 @@ def _shard(
     network = network_of(name, wanted)
     tags = {**common(), COMPONENT: plans[0].job.verb, NETWORK: network}
     notes = {CLIENTS: _clients(plans)}
-    words = _words(name, plans)
+    words = _words(name, plans, settings)
     used = pod.Used(
         image=plans[0].image,
         account=account,
@@ -90,6 +92,7 @@ def _shard(
     template = pod.spec(wanted, START, used, settings)
     job = cron.indexed(template, tags, notes, settings.time_limit, len(plans), settings.parallelism)
     comment = [f"borgpull {plans[0].words[0]} of {len(plans)} clients", *when.comment()]
+    comment += drills.comment(wanted)
     found: Documents = [] if claim else [(_claim(used.claim, settings), _CLAIM_COMMENT)]
     found += policy(network, wanted, settings)
     found.append((words, []))
@@ -105,9 +108,10 @@ def _claim(name: str, settings: Settings) -> Object:
     return parts.claim(name, common(), {}, settings, mode)
 
 
-def _words(shard: str, plans: Sequence[Plan]) -> Object:
+def _words(shard: str, plans: Sequence[Plan], settings: Settings) -> Object:
     """The words by index. Another list has another name: a Job that runs keeps its own."""
-    data = {str(at): json.dumps(plan.words) for at, plan in enumerate(plans)}
+    found = [drills.words(plan, settings, f"{REPORTS}/{plan.job.client}") for plan in plans]
+    data = {str(at): json.dumps(words) for at, words in enumerate(found)}
     text = json.dumps(data)
     if len(text) > MOST_WORDS:
         raise UsageError(f"too many words for a ConfigMap: {len(text)} bytes", hint="more --shards")

@@ -1,4 +1,4 @@
-"""Pod Security *restricted*, as kubernetes.io has it ("Pod Security Standards")."""
+"""Pod Security *restricted* and *baseline*, by the "Pod Security Standards" of kubernetes.io."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ VOLUMES = {
 }
 SECCOMP = {"RuntimeDefault", "Localhost"}
 SELINUX = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+BASELINE = {
+    *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"),
+    *("NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+}
 SYSCTLS = {
     *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies"),
     *("net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start"),
@@ -23,14 +27,33 @@ SYSCTLS_OF_37 = {"net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_notsent_low
 HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
+def baseline(spec: dict[str, Any], minor: int = 37, notes: dict[str, str] | None = None) -> Found:
+    """What *baseline* has against a pod."""
+    pod = spec.get("securityContext") or {}
+    containers = _containers(spec)
+    yield from _host(spec, containers, minor)
+    if any("hostPath" in volume for volume in spec.get("volumes", [])):
+        yield "a volume of the host"
+    yield from _shared(pod, notes or {}, minor)
+    for context in [container.get("securityContext") or {} for container in containers]:
+        yield from _profiles(context)
+        yield from _container(context)
+        if added := set((context.get("capabilities") or {}).get("add", [])) - BASELINE:
+            yield f"capabilities are added: {sorted(added)}"
+    for context in [pod, *(container.get("securityContext") or {} for container in containers)]:
+        if (context.get("seccompProfile") or {}).get("type") == "Unconfined":
+            yield "seccomp is off"
+
+
+def _containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = ("containers", "initContainers", "ephemeralContainers")
+    return [container for kind in kinds for container in spec.get(kind, [])]
+
+
 def restricted(spec: dict[str, Any], minor: int = 37, notes: dict[str, str] | None = None) -> Found:
     """What Kubernetes 1.`minor` has against a pod; `notes` are its annotations."""
     pod = spec.get("securityContext") or {}
-    containers = [
-        container
-        for kind in ("containers", "initContainers", "ephemeralContainers")
-        for container in spec.get(kind, [])
-    ]
+    containers = _containers(spec)
     windows = (spec.get("os") or {}).get("name") == "windows"
     yield from _host(spec, containers, minor)
     yield from _volumes(spec)
@@ -90,11 +113,15 @@ def _profiles(context: dict[str, Any]) -> Found:
         yield "hostProcess"
 
 
-def _context(context: dict[str, Any], windows: bool) -> Found:
+def _container(context: dict[str, Any]) -> Found:
     if context.get("privileged"):
         yield "privileged"
     if context.get("procMount", "Default") != "Default":
         yield "procMount"
+
+
+def _context(context: dict[str, Any], windows: bool) -> Found:
+    yield from _container(context)
     if windows:
         return
     if context.get("allowPrivilegeEscalation") is not False:

@@ -40,7 +40,7 @@ def test_what_cannot_work(method: str, more: dict[str, bool], tmp_path: Path) ->
     access = Access(target=Target(host="web1"), **more)  # type: ignore[arg-type]
     job = Backup(verb=method, access=access)
     borg = Borg("web1", tmp_path / "repo", tmp_path / "base", None, "id")
-    opened = METHODS[method](job, borg, tmp_path, silent, lambda: None)
+    opened = METHODS[method](job, borg, tmp_path, silent, lambda _: None)
     with pytest.raises(UsageError), opened:
         pass
     assert not [*tmp_path.iterdir()]

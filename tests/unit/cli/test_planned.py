@@ -9,7 +9,7 @@ import pytest
 
 from borgpull.cli.planned import read
 from borgpull.errors import BorgpullError, InvalidHost, UsageError
-from borgpull.jobs import Backup, Check, Prune
+from borgpull.jobs import Backup, Check, Drill, Prune
 from borgpull.places import Places
 from borgpull.verbs import VERBS
 
@@ -60,6 +60,11 @@ def test_neither_variables_nor_a_configuration_of_this_user_count(
         (["pipe", "web1", "--exclude-from=/dev/null"], "no such file"),
         (["socat", "web1", "--serve-only"], "not to be run unattended"),
         (["prune", "web1"], "to be kept"),
+        (["drill", "web1", "--scratch", "/scratch2"], "for the renderer to know"),
+        (["drill", "web1", "--memory", "2G"], "for the renderer to know"),
+        (["drill", "web1", "--report", "/report"], "for the renderer to know"),
+        (["drill", "web1", "--report=/report"], "for the renderer to know"),
+        (["drill", "web1", "--sample", "2/3"], "is no share"),
     ],
 )
 def test_what_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +75,18 @@ def test_what_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixt
     out, err = capsys.readouterr()
     assert (end.value.code, out) == (2, ""), err
     assert said in err
+
+
+def test_a_file_of_checks_is_nowhere_in_the_container(tmp_path: Path) -> None:
+    file = tmp_path / "checks.yaml"
+    file.write_text("- name: sshd\n  run: sshd -t\n")
+    with pytest.raises(UsageError, match="no file of checks"):
+        read(["drill", "web1", "--check", str(file)])
+    for words in (["--check", "sshd=sshd -t"], ["--check=sshd=sshd -t"]):
+        job = read(["drill", "web1", *words])
+        assert isinstance(job, Drill)
+        assert [(check.name, check.run) for check in job.checks] == [("sshd", "sshd -t")]
+        assert job.scratch == ""
 
 
 def test_a_host_that_is_an_option() -> None:
@@ -90,3 +107,41 @@ def test_every_row_that_may_run_unattended_has_a_command() -> None:
             assert read(words).verb == name
         except BorgpullError as error:
             pytest.fail(f"{name}: {error}")
+
+
+FORMS = {
+    "systemd": "--check",
+    "quadlet": "--check",
+    "compose": "--check",
+    "kube": "--checks",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_check_in_an_image_is_refused_where_it_could_never_run(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is rendered runs `drill` in a container, and not the command of the host."""
+    from borgpull.cli.app import app
+
+    file = tmp_path / "checks.yaml"
+    found = []
+    for image in ("  image: postgres:17\n", ""):
+        file.write_text(f"- name: dump\n  run: 'true'\n{image}")
+        with pytest.raises(SystemExit) as end:
+            app(["render", form, "--name", "x", FORMS[form], str(file), "--", "drill", "web1"])
+        found.append((end.value.code or 0, *capsys.readouterr()))
+    (refused, out, err), (taken, text, _) = found
+    assert (refused, out, taken) == (2, "", 0)
+    assert "the check 'dump' has an image" in err
+    assert "on a host by cron" in err
+    assert "drill" in text
+
+
+def test_a_file_of_checks_may_be_on_another_machine() -> None:
+    words = ["--check", "/etc/not-here/checks.yaml"]
+    from borgpull.cli.app import app
+
+    with pytest.raises(SystemExit) as end:
+        app(["render", "compose", "--name", "x", *words, "--", "drill", "web1"])
+    assert not end.value.code

@@ -36,6 +36,10 @@ def test_a_tag_is_a_name(tag: str) -> None:
         (["stream", "web1", "--keep-exclude-tags"], "--exclude-caches"),
         (["stream", "web1", "--reader", "sftp", "--exclude-caches"], "SFTP cannot look"),
         (["stream", "web1", "--reader", "sftp", "--one-file-system"], "SFTP cannot look"),
+        (["stream", "web1", "--reader", "find", "--compress-link", "on"], "find cannot pack"),
+        (["stream", "web1", "--reader", "sftp", "--compress-link", "on"], "SFTP cannot pack"),
+        (["stream", "web1", "--compress-link", "much"], "auto, on, off"),
+        (["pipe", "web1", "--compress-link", "on"], "no such option"),
         (["pipe", "web1", "--exclude-caches"], "no such option"),
     ],
 )

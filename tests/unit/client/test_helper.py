@@ -68,7 +68,10 @@ class Talk:
 
 @contextmanager
 def talking(
-    *roots: Path, bars: dict[str, list[str | None]] = NO_BARS, user: int | None = None
+    *roots: Path,
+    bars: dict[str, list[str | None]] = NO_BARS,
+    user: int | None = None,
+    compress: str = "off",
 ) -> Iterator[Talk]:
     """The very command and input that a client gets."""
     named = list(map(str, roots))
@@ -87,7 +90,7 @@ def talking(
         assert text is not None and greeting == b""
         hello.read(text, len(named), 0)
         there = helper.Helper(None, None, child.stdin)  # type: ignore[arg-type]
-        there.go(named, bars)
+        there.go(named, bars, {"compress": compress})
         channel = Channel(child.stdout.fileno(), child.stdin.fileno())
         talk = Talk(channel)
         yield talk
@@ -103,9 +106,45 @@ def test_it_is_written_for_python_3_6() -> None:
         ast.parse("(x := 1)", feature_version=(3, 6))
 
 
+def says_something(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def without_docstrings(tree: ast.AST) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+            node.body = [one for one in node.body if not says_something(one)]
+    return ast.dump(tree)
+
+
+def test_only_what_no_python_reads_is_left_out() -> None:
+    texts = (helper._IMPORT.sub("", shell.script(name)) for name in helper.PARTS)
+    full = "".join(texts)
+    assert len(helper.source()) < 0.95 * len(full)
+    assert without_docstrings(ast.parse(helper.source())) == without_docstrings(ast.parse(full))
+
+
 def test_the_words_for_ssh_and_for_this_test_are_one() -> None:
     assert shell.WORDS[2].strip("'") == 'IFS= read -r line; eval "$line"'
     assert b"borgpull." not in helper.source()
+
+
+def test_what_shrinks_comes_packed_and_nothing_else_does(tmp_path: Path) -> None:
+    text, noise = b"some words\n" * 90_000, os.urandom(900_000)
+    (tmp_path / "text").write_bytes(text)
+    (tmp_path / "noise").write_bytes(noise)
+    received = {}
+    for compress in ("off", "on"):
+        with talking(tmp_path, compress=compress) as talk:
+            numbers = talk.listed()
+            before = talk.channel.received
+            assert talk.ask(numbers["text"])[2] == text
+            between = talk.channel.received
+            assert talk.ask(numbers["noise"])[2] == noise
+            received[compress] = between - before, talk.channel.received - between
+    assert received["off"][0] > len(text)
+    assert received["on"][0] < len(text) / 20
+    assert received["on"][1] == received["off"][1] > len(noise)
 
 
 def test_names_stats_and_contents_are_those_of_the_tree(tmp_path: Path) -> None:

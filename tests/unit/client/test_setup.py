@@ -17,7 +17,7 @@ from borgpull.client.folder import Place
 from borgpull.client.setup import CLEANINGS, setup, sweep
 from borgpull.client.shell import script
 from borgpull.errors import Interrupted
-from borgpull.process import Completed
+from borgpull.process import Completed, pipe, running
 from borgpull.ssh.session import Session
 
 ID = secrets.token_hex(8)
@@ -77,6 +77,21 @@ def test_it_comes_no_more_than_so_often(folder: Path) -> None:
     session = Here(99)
     swept(cast(Session, session), folder)
     assert session.calls == CLEANINGS
+
+
+def test_what_the_server_itself_runs_goes_on(folder: Path) -> None:
+    """Where client and server are one machine, our ssh has the folder in its command line, too."""
+    words = ["sh", "-c", "echo; read -r line", f"borgpull-{ID}/"]
+    with (
+        pipe() as (never, _),
+        running(words, name="ours", stdin=never) as ours,
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as left_over,
+    ):
+        assert next(ours.lines(tick=10)) == ("stdout", b"\n")
+        assert left_over.stdout is not None and left_over.stdout.readline() == b"\n"
+        swept(cast(Session, Here(0)), folder)
+        assert left_over.wait(10) == -signal.SIGTERM
+        assert ours.alive()
 
 
 class Interrupting(Here):

@@ -17,7 +17,10 @@ from borgpull.jobs import (
     KINDS,
     Access,
     Backup,
+    Demo,
     Doctor,
+    Drill,
+    DrillCheck,
     Job,
     Keep,
     List,
@@ -31,6 +34,7 @@ from borgpull.jobs import (
     to_json,
 )
 from borgpull.verbs import METHODS, WAYS
+from borgpull.ways import DRILLED
 
 ACCESS = Access(target=Target(host="web1", port=23), via=Target(host="gate"), sudo=True)
 BACKUP = Backup(verb="sshfs", client="web1", access=ACCESS, paths=("/etc", "/h\udcff"))
@@ -50,6 +54,20 @@ def jobs(draw: st.DrawFn, verb: str) -> Job:
     if kind is Backup:
         names = st.lists(st.sampled_from(["tag", ".nobackup"])).map(tuple)
         own |= {"skips": st.builds(Skips, caches=st.just(True), tags=names)}
+    if kind is Demo:
+        own |= {"how": st.sampled_from(DRILLED)}
+    if kind is Drill:
+        checks = st.builds(
+            DrillCheck,
+            name=st.just("boots"),
+            run=st.just("true"),
+            timeout=st.integers(1),
+            expect=st.integers(0, 255),
+            output=st.none(),
+        )
+        how = draw(st.sampled_from(DRILLED))
+        some = st.just(()) if WAYS[how].fuse else st.lists(checks).map(tuple)
+        own |= {"how": st.just(how), "checks": some, "max_unproved": st.floats(0, 1)}
     if kind is Prune:
         own |= {"keep": st.builds(Keep, within=st.sampled_from([None, "2d"]), last=st.integers(1))}
     given_ = {item.name: own.get(item.name, ...) for item in fields(kind)}

@@ -54,7 +54,7 @@ def test_the_ledger_has_looked_before_the_way_opens(
     (tmp_path / "borg").mkdir()
     borg = Borg("web1", tmp_path / "repo", tmp_path / "borg", None, "id")
 
-    def ready() -> None:
+    def ready(_listed: object) -> None:
         seen.append("ledger")
 
     opened = onclient.open_source(job, borg, tmp_path, lambda _: None, ready, link=way, forced=way)
@@ -87,9 +87,9 @@ def test_a_renaming_that_opens_a_session_waits_for_the_count(
     place: Any = SimpleNamespace(facts=Facts(), folder="/tmp/x", session=session)
     there: Any = SimpleNamespace(place=place, server=None)
     job = Backup(verb="pipe", access=Access(target=Target(host="web1")))
-    verdict: Any = SimpleNamespace(done=SimpleNamespace(name="a.unverified"))
+    verdict: Any = SimpleNamespace(done=SimpleNamespace(name="a.unverified"), changed=())
     with ThreadPoolExecutor(1) as pool:
-        parts: Any = (job, there, None, tmp_path, pool, lambda _: None, Renaming())
+        parts: Any = (job, there, None, tmp_path, pool, lambda _: None, Renaming(), None)
         source = onclient.OnClient(*parts)
         source.verify(verdict)
         source.rename(verdict, "a")

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from borgpull.borg import repository, retention
 from borgpull.borg.command import Borg
-from borgpull.errors import ArchivesVanished, BorgFailed, StrangeArchives
+from borgpull.errors import ArchivesVanished, BorgFailed, GuardTripped, StrangeArchives
 from borgpull.events import silent
 from borgpull.jobs import Keep, Prune
 from borgpull.ops import prune, standing
 from borgpull.ops.standing import UNVERIFIED, VERIFIED
 from borgpull.places import Places
 from borgpull.secrets import Secret
-from borgpull.state import ledger
+from borgpull.state import drills, guards, ledger
 
 CLIENT = "web1"
 SETTINGS = settings(deadline=None, max_examples=80)
@@ -241,3 +241,21 @@ def test_what_a_client_does_before_the_space_is_freed_is_told(state: Path) -> No
         pytest.raises(ArchivesVanished, match="the space is freed, but 1 verified"),
     ):
         pruned(state, store)
+
+
+def test_the_newest_archive_that_a_drill_has_proved_stays(state: Path) -> None:
+    store = Store(rows(0, 1, 2, 3))
+    with mock.patch.object(drills, "newest_proved", lambda *_: "id1"):
+        data = pruned(state, store)
+    assert data["removed"] == ["a0", "a2"]
+    assert [row["name"] for row in store.rows] == ["a1", "a3"]
+
+
+def test_nothing_goes_while_the_guard_has_found_something(state: Path) -> None:
+    job = Prune(client=CLIENT, keep=Keep(last=1), places=Places(state=str(state)), dry_run=True)
+    (state / "clients" / CLIENT / "guard").mkdir()
+    guards.freeze(
+        state, CLIENT, {"since": "", "archive": "a3", "findings": [{"text": "half gone"}]}
+    )
+    with pytest.raises(GuardTripped, match="half gone"):
+        prune.run(job, silent)

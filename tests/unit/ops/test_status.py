@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import pytest
 
 from borgpull.cli.summaries import summary
-from borgpull.errors import ConfigError, LedgerUnreadable, Overdue
+from borgpull.errors import ConfigError, GuardTripped, LedgerUnreadable, Overdue
 from borgpull.events import silent
 from borgpull.jobs import Status
 from borgpull.ops import status
 from borgpull.places import Places
 from borgpull.results import Result
-from borgpull.state import lastgood, ledger
+from borgpull.state import drills, guards, lastgood, ledger
 from tests.support.schemas import require_all
 
 HOUR = 3600
@@ -133,3 +134,67 @@ def test_the_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[2].startswith("web1         20")
     assert lines[2].endswith("s)  never  never  green")
     assert len({line.index("never", 14) for line in lines[2:]}) == 1
+
+
+def drilled(folder: Path, name: str, run: int, good: int | None) -> None:
+    """Drills of a client: when the last one began, and when the last good one ended."""
+    place = drills.folder_of(folder / "state", name)
+    place.mkdir()
+    stamps = {"number": 1, "last_run": run, **({} if good is None else {"last_good": good})}
+    (place / "stamps.json").write_text(json.dumps(stamps))
+
+
+def test_a_drill_that_was_not_good_does_not_count(folder: Path) -> None:
+    for name in ("good", "old", "bad", "never", "nonsense"):
+        client(folder, name)
+    now = int(time.time())
+    drilled(folder, "good", now, now - HOUR)
+    drilled(folder, "old", now, now - 3 * HOUR)
+    drilled(folder, "bad", now, None)
+    drilled(folder, "nonsense", 10**18, -(10**18))
+    assert set(rows(run(folder)).values()) == {True}
+    result = run(folder, max_drill_age=2 * HOUR)
+    assert rows(result) == {
+        "bad": False,
+        "good": True,
+        "never": False,
+        "nonsense": False,
+        "old": False,
+    }
+    assert result.exit_code == Overdue.exit_code
+    found = {row["client"]: row for row in result.data["clients"]}
+    assert [found[name]["last_drill"] is None for name in ("bad", "never", "nonsense")] == [
+        *(False, True, True)
+    ]
+    assert found["good"]["drill"]["age"] in (HOUR, HOUR + 1)
+    assert found["bad"]["drill"]["time"] is None
+
+
+def test_drills_are_shown_where_somebody_drills(folder: Path) -> None:
+    client(folder, "web1")
+    now = int(time.time())
+    assert "DRILL" not in summary(run(folder))[0]
+    assert summary(run(folder, max_drill_age=HOUR))[1].split()[-3:] == ["never", "!", "red"]
+    drilled(folder, "web1", now, now)
+    lines = summary(run(folder))
+    assert lines[0].split() == ["CLIENT", "BACKUP", "PRUNE", "CHECK", "DRILL"]
+    assert lines[1].endswith("s)  green")
+
+
+def test_a_frozen_client_is_red_and_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    for name in ("a", "b", "c"):
+        client(folder, name)
+    state, since = folder / "state", "2026-01-01T00:00:00+00:00"
+    finding = {"rule": "gone", "value": 9, "median": 0, "limit": 5, "text": "9 of 9 files are gone"}
+    blind = {"state": "not guarded", "why": "x", "runs": 0, "findings": [], "frozen": False}
+    guards.tell(state, "b", {**blind, "state": "tripped", "findings": [finding], "frozen": True})
+    guards.freeze(state, "b", {"since": since, "archive": "a3", "findings": [finding]})
+    guards.tell(state, "c", blind)
+    result = run(folder)
+    assert rows(result) == {"a": True, "b": False, "c": True}
+    assert [row["guard"] for row in result.data["clients"]] == [None, "tripped", "not guarded"]
+    assert result.exit_code == GuardTripped.exit_code
+    lines = summary(result)
+    assert lines[2].endswith(f"red, frozen since {since}, by a3: 9 of 9 files are gone")
+    assert lines[3].endswith("green, not guarded")

@@ -13,7 +13,7 @@ import yaml
 
 from borgpull.cli.options import Launch, Timing, Where
 from borgpull.renderers.compose import render
-from tests.support.rendered import COMMANDS, at_rung, planned
+from tests.support.rendered import COMMANDS, DRILLS, at_rung, planned
 
 
 def project(**more: Any) -> dict[str, Any]:
@@ -25,12 +25,17 @@ def test_the_schema_takes_all(tmp_path: Path) -> None:
     options = [at_rung("userns"), at_rung("sys-admin"), Launch(network="backups")]
     for number, words in enumerate(COMMANDS.values()):
         for kind, launch in enumerate(options):
+            if launch.network and words[0] == "drill" and "--allow-network" not in words:
+                continue  # it has none
             where = Where(repo="volume") if kind else None
             plan = planned(words, name=f"Job.{number}-{kind}", launch=launch, where=where)
             for name, text in render(plan).items():
                 (tmp_path / name).write_text(text)
+    for number, drilling in enumerate(DRILLS.values()):
+        plan = planned(COMMANDS["drill"], name=f"drill-{number}", drilling=drilling)
+        (tmp_path / f"drill-{number}.yaml").write_text(render(plan)[f"drill-{number}.yaml"])
     good = sorted(map(str, tmp_path.glob("*.yaml")))
-    assert len(good) == len(COMMANDS) * len(options)
+    assert len(good) == len(COMMANDS) * len(options) - 2 + len(DRILLS)
     bad = tmp_path / "bad.yaml"
     bad.write_text("services: {web1: {image: [borgpull]}}\n")
     assert checked(*good).returncode == 0, checked(*good).stdout

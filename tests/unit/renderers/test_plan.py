@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from borgpull.cli.drilling import Drilling
 from borgpull.cli.options import Launch, Where
 from borgpull.cli.rendered import Certificates
 from borgpull.errors import UsageError
@@ -19,6 +20,7 @@ from borgpull.renderers.plan import Plan
 from borgpull.verbs import VERBS
 from tests.support.rendered import (
     COMMANDS,
+    DRILLS,
     FORMS,
     ODD,
     ODD_FOLDER,
@@ -65,14 +67,46 @@ def test_it_gets_what_the_docker_launcher_gives(
         via_key=str(tmp_path / "via_key"),
         certificates=certificates,
     )
+    assert_as_launched(given(form, plan), plan, rung)
+
+
+@EVERY
+@pytest.mark.parametrize("more", DRILLS)
+def test_a_drill_gets_what_the_docker_launcher_gives(form: str, more: str, tmp_path: Path) -> None:
+    where, _ = on_this_host(tmp_path)
+    drilling = DRILLS[more]
+    if drilling.scratch == "/srv/scratch":
+        drilling = replace(drilling, scratch=str(tmp_path / "scratch"))
+    plan = planned(COMMANDS["drill"], where=where, drilling=drilling)
     found = given(form, plan)
+    assert_as_planned(found, plan)
+    if drilling.check:
+        files = {f"/run/checks/{at}.yaml" for at in range(2)}
+        assert {word for word in found.words if word.startswith("/run/checks")} == files
+        assert "sshd=sshd -t" in found.words
+        mounted = {mount for mount in found.mounts if mount[1] in files and mount[2]}
+        assert len(mounted) == len(files)
+        found = replace(found, mounts=found.mounts - mounted)
+    if drilling.report:  # the launcher's command writes them itself
+        assert found.words[-2:] == ("--report", "/report")
+        mount = (drilling.report, "/report", False)
+        assert mount in found.mounts
+        found = replace(found, mounts=found.mounts - {mount})
+    assert_as_launched(found, plan, "userns")
+
+
+def assert_as_launched(found: Given, plan: Plan, rung: Any) -> None:
     job = replace(plan.job, places=plan.places)
     theirs = container.privileges(job, rung)
     security = {word for word in theirs["security_opt"] if not word.startswith("seccomp=")}
     assert found.added == set(theirs["cap_add"])
     assert found.dropped == {*theirs.get("cap_drop", [])}
     assert found.read_only == theirs.get("read_only", False)
-    assert found.in_memory == {*theirs.get("tmpfs", {})}
+    in_memory = theirs.get("tmpfs", {}).items()
+    assert found.in_memory == {f"{path}:{how}".removesuffix(":") for path, how in in_memory}
+    assert found.memory == (
+        (theirs["mem_limit"], theirs["memswap_limit"]) if "mem_limit" in theirs else None
+    )
     assert found.devices == {*theirs["devices"]}
     assert found.security == security
     assert found.own_profile == (len(theirs["security_opt"]) > len(security))
@@ -81,7 +115,8 @@ def test_it_gets_what_the_docker_launcher_gives(
     }
     assert found.network == (container.network(job) or "")
     assert found.mounts == {
-        (mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in container.mounts(job)
+        (mount["Source"] or "", mount["Target"], mount["ReadOnly"])
+        for mount in container.mounts(job)
     }
 
 
@@ -166,13 +201,21 @@ def test_the_same_bytes_each_time(
         {"where": Where(passphrase_file="/etc/borgpull/..")},
         {"certificates": Certificates(ssh_certificate="cert.pub")},
         {"certificates": Certificates(ssh_certificate="/a\n")},
+        {"drilling": Drilling(scratch="./scratch")},
+        {"drilling": Drilling(scratch="tmpfs:much")},
+        {"drilling": Drilling(report="reports of web1")},
+        {"drilling": Drilling(report="/srv/a\nExecStart=/bin/sh")},
+        {"drilling": Drilling(memory="much")},
+        {"drilling": Drilling(check=["checks.yaml"])},
+        {"drilling": Drilling(check=["a=b\nExecStart=/bin/sh"])},
+        {"launch": Launch(network="backups"), "drilling": Drilling()},
     ],
     ids=str,
 )
 @EVERY
 def test_what_is_refused(form: str, wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        RENDERERS[form](planned(COMMANDS["pipe"], **wrong))
+        RENDERERS[form](planned(COMMANDS["drill" if "drilling" in wrong else "pipe"], **wrong))
 
 
 @pytest.mark.parametrize("word", ["/a\nb", "/a\rb", "/a\x00b", "/caf\udce9", "/a\u2028b"])

@@ -50,14 +50,15 @@ def test_what_waits_has_bounds_in_number_and_bytes() -> None:
     queue.add(slot(0))
     with pytest.raises(BadFrame):
         queue.add(slot(0))
-    queue = Queue()
-    queue.add(slot(0))
+    queue, first = Queue(), slot(0)
+    queue.add(first)
     for _ in range(3):  # what has left no longer counts
-        queue.grow(queue.head, slots.MAX_QUEUED - 1)
+        queue.grow(first, slots.MAX_QUEUED - 1)
         queue.pop()
-        queue.add(slot(0))
+        first = slot(0)
+        queue.add(first)
     with pytest.raises(BadFrame):
-        queue.grow(queue.head, slots.MAX_QUEUED)
+        queue.grow(first, slots.MAX_QUEUED)
 
 
 def test_first_names_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,18 @@ def test_all_that_was_learned_is_known_in_the_next_run(tmp_path: Path, count: in
     assert not any(sums.get(found) for found in first.values())
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 1000, 20_000])
+@pytest.mark.parametrize("more", [1, 2, 40])
+def test_a_few_more_leave_the_file_that_all_at_once_leave(
+    tmp_path: Path, count: int, more: int
+) -> None:
+    first, second = _pairs(count), _pairs(more)
+    _saved(tmp_path / "sums", first)
+    _saved(tmp_path / "sums", second)
+    _saved(tmp_path / "at-once", {**first, **second})
+    assert (tmp_path / "sums").read_bytes() == (tmp_path / "at-once").read_bytes()
+
+
 def test_a_run_that_learns_nothing_writes_nothing(tmp_path: Path) -> None:
     pairs = _pairs(10)
     _saved(tmp_path / "sums", pairs)

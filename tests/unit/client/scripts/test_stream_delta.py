@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.ahead import Hasher
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.delta import Compared
 from borgpull.borg.inside.wire import BadFrame
@@ -48,7 +49,8 @@ def _taken(frames: bytes, old: list[bytes], size: int, lost: bytes = b"") -> tup
         whole = sha256(b"".join(old)).digest()
         channel = Channel(null, null)
         channel._buffer = frames
-        reader = Compared(channel, size, pieces, whole, lambda key: key != lost)
+        hasher = Hasher(lambda data: data[:1])
+        reader = Compared(channel, size, hasher, pieces, whole, lambda key: key != lost)
 
         def chunks(file: Compared) -> list[bytes]:
             found = b""
@@ -86,6 +88,24 @@ def test_only_what_differs_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(same) < 100
     changed = b"".join([PIECES[0], PIECES[1], b"x" + PIECES[2][1:], PIECES[3]])
     assert 5000 < len(_answer(tmp_path / "file", changed, PIECES, monkeypatch)) < 5300
+
+
+def test_a_beginning_that_changes_once_it_is_told_has_no_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a program that has mapped the file."""
+    path = tmp_path / "file"
+
+    def pread(handle: int, size: int, at: int) -> bytes:
+        with path.open("r+b") as file:
+            file.write(b"z")
+        return os.read(os.open(path, os.O_RDONLY), at + size)[at:]
+
+    monkeypatch.setattr(os, "pread", pread)
+    new = PIECES[0] + b"new"
+    content, reader = _taken(_answer(path, new, PIECES, monkeypatch), PIECES, len(new))
+    assert content == new
+    assert reader.sum is None
 
 
 @given(

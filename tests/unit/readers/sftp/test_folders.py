@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from borgpull.client.scripts.stream_look import Output
+from borgpull.readers.child import BadAnswer
 from borgpull.readers.sftp import folders
 from borgpull.readers.sftp.link import Link
-from borgpull.readers.sftp.packets import BadReply
 from borgpull.readers.sftp.tree import Tree
 from tests.support import evil_sftp
 
@@ -31,7 +31,7 @@ def test_a_folder_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         link.hello()
         tree = Tree(link, Nowhere(), ({}, {}), [bytes(tmp_path)], {})
         most = 0
-        with pytest.raises(BadReply, match="a folder without end"):
+        with pytest.raises(BadAnswer, match="a folder without end"):
             while True:
                 tree.step()
                 most = max(most, *(len(folder.entries) for folder in tree._stack))

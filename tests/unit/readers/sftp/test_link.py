@@ -8,11 +8,10 @@ from typing import IO
 import pytest
 
 from borgpull.process import pipe
-from borgpull.readers.child import Ended
+from borgpull.readers.child import BadAnswer, Ended
 from borgpull.readers.sftp import link as links
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.link import Link
-from borgpull.readers.sftp.packets import BadReply
 
 VERSION = b"\0\0\0\5\2\0\0\0\3"
 LOOKED = b"\0\0\0\x09\x65\0\0\0\1\0\0\0\2"  # "no such file", to the first question
@@ -44,7 +43,7 @@ def test_an_answer_comes_in_pieces(ends: tuple[Link, IO[bytes]]) -> None:
 def test_what_nobody_has_asked_for(ends: tuple[Link, IO[bytes]], said: bytes) -> None:
     link, server = ends
     server.write(VERSION + said)
-    with pytest.raises(BadReply):
+    with pytest.raises(BadAnswer):
         link.hello()
 
 
@@ -53,7 +52,7 @@ def test_two_answers_to_one_question(ends: tuple[Link, IO[bytes]]) -> None:
     server.write(VERSION)
     link.hello()
     server.write(LOOKED + LOOKED)
-    with pytest.raises(BadReply, match="no question"):
+    with pytest.raises(BadAnswer, match="no question"):
         link.call(packets.LSTAT, packets.text(b"/x"), packets.ATTRS)
 
 

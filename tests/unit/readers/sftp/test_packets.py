@@ -1,4 +1,4 @@
-"""Whatever a server sends, the parser takes it or raises BadReply, and nothing else."""
+"""Whatever a server sends, the parser takes it or raises BadAnswer, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from borgpull.readers.child import BadAnswer
 from borgpull.readers.sftp import packets
-from borgpull.readers.sftp.packets import BadReply
 
 PARSERS: list[Callable[[bytes], Any]] = [
     packets.status,
@@ -35,7 +35,7 @@ BODY = st.binary(max_size=60) | st.lists(PIECE, max_size=14).map(b"".join)
 @given(BODY)
 def test_any_bytes(body: bytes) -> None:
     for parser in PARSERS:
-        with contextlib.suppress(BadReply):
+        with contextlib.suppress(BadAnswer):
             parser(body)
 
 
@@ -48,7 +48,7 @@ NAMED = struct.pack(">I", 1) + packets.text(b"name") + packets.text(b"-rw") + AT
 def test_a_good_answer_that_is_damaged(at: int, piece: bytes) -> None:
     body = NAMED[:at] + piece + NAMED[at + len(piece) :]
     for parser in PARSERS:
-        with contextlib.suppress(BadReply):
+        with contextlib.suppress(BadAnswer):
             parser(body)
 
 

@@ -17,8 +17,9 @@ from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.wire import Answer
 from borgpull.client import hello, helper, shell
 from borgpull.client.mounts import FALLBACK
+from borgpull.jail.clientwalk import WalkBroken
 from borgpull.process import pipe
-from borgpull.readers.child import NO_TOOLS, NO_WALK
+from borgpull.readers.child import NO_TOOLS, NO_WALK, BadAnswer
 from borgpull.readers.child import Ended as TooEarly
 from borgpull.readers.shell import listing, start
 from borgpull.readers.starting import question
@@ -181,3 +182,56 @@ def test_a_client_without_the_tools_is_told_apart(tmp_path: Path) -> None:
     path = in_path(tmp_path / "bin", find="exit 1")
     with pytest.raises(Ended), talking("find", tmp_path, path=path, code=NO_TOOLS):
         pass
+
+
+def test_a_shell_of_find_that_is_killed_fails_the_run(tmp_path: Path) -> None:
+    """busybox's find says nothing of it."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for number in range(30):
+        (root / f"{number}").touch()
+    lies = {
+        "find": f'{shutil.which("find")} "$@"; code=$?; [ $code = 1 ] && exit 0; exit $code',
+        "stat": f'[ $# -lt 9 ] || {{ kill -9 $PPID; exit 1; }}; exec {shutil.which("stat")} "$@"',
+    }
+    path = in_path(tmp_path / "bin", **lies)
+    with talking("busybox", root, path=path, code=NO_WALK) as talk:
+        assert talk.listed() == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "good"),
+    [
+        ("code 0\nnames 5", True),
+        ("code 0\nnames      5", True),  # as some wc say it
+        ("code 1\nnames 5", True),
+        ("code 0\nnames 6", False),
+        ("code 0\nnames 4", False),
+        ("code 0\nnames", False),
+        ("code 0", False),
+        ("names 5", False),
+        ("code 137\nnames 5", False),
+        ("", False),
+    ],
+)
+def test_the_counts_of_finds_shells_are_those_of_find(said: str, good: bool) -> None:
+    with pipe() as (end, there):
+        there.write(listing.GREETING + f"//=3\n//=2\n//\n{said}\n//".encode())
+        there.flush()
+        found = listing.Listing(end.fileno(), "busybox")
+        assert found.more() == []
+        assert found.ended
+        if good:
+            assert list(found.findings(lambda _: True))[-1]["more"] == {}
+        else:
+            with pytest.raises(WalkBroken):
+                list(found.findings(lambda _: True))
+
+
+@pytest.mark.parametrize("count", ["", "-1", "x", "9" * 30])
+def test_what_is_no_count(count: str) -> None:
+    with pipe() as (end, there):
+        there.write(listing.GREETING + f"//={count}\n//=2\n//".encode())
+        there.flush()
+        with pytest.raises(BadAnswer):
+            listing.Listing(end.fileno(), "busybox").more()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from borgpull.cli.planned import read
 from borgpull.errors import UsageError
 from borgpull.launchers.needs import needs
 from tests.support.kubechecks import check
-from tests.support.kubechecks.restricted import restricted
+from tests.support.kubechecks.restricted import baseline, restricted
 from tests.support.kubechecks.schemas import strict
 from tests.support.manifests import (
     UNATTENDED,
@@ -34,8 +35,14 @@ def test_a_pod_gets_what_the_table_of_needs_says(verb: str) -> None:
     files = {f"/run/secrets/{item['path']}" for item in secret["items"]}
     certificates = {f"{one.target}-cert.pub" for one in wanted.secrets if one.certificate}
     assert files == {one.target for one in wanted.secrets} | certificates
-    mounts = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
-    assert mounts == {folder.target for folder in wanted.folders} | {"/run/secrets", "/tmp"}
+    mounts = {mount["mountPath"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+    scratch = {wanted.scratch.target} if wanted.scratch else set()
+    folders = {folder.target: folder.read_only for folder in wanted.folders}
+    assert set(mounts) == {*folders, "/run/secrets", "/tmp"} | scratch
+    assert {path: mounts[path].get("readOnly", False) for path in folders} == folders
+    context = pod["containers"][0]["securityContext"]["capabilities"]
+    assert context.get("add", []) == (list(wanted.capabilities) if wanted.root else [])
+    assert pod["securityContext"]["runAsUser"] == (0 if wanted.root else 1000)
     egress = named(found, "NetworkPolicy")["spec"].get("egress", [])
     ports = [port["port"] for rule in egress for port in rule["ports"]]
     assert ports == ([53, 53, *wanted.connects_to] if wanted.connects_to else [])
@@ -48,9 +55,15 @@ def test_a_pod_gets_what_the_table_of_needs_says(verb: str) -> None:
 def test_kustomize_builds_the_base(verb: str, tmp_path: Path) -> None:
     found = built(rendered(UNATTENDED[verb]), tmp_path)
     assert check(found) == [] == strict(found)
-    assert not list(restricted(pod_of(named(found, "CronJob"))))
+    assert_admitted(pod_of(named(found, "CronJob")), root=verb == "drill")
     by_kind = sorted(objects(rendered(UNATTENDED[verb])), key=lambda one: str(one["kind"]))
     assert sorted(found, key=lambda one: str(one["kind"])) == by_kind, "as the stream"
+
+
+def assert_admitted(pod: dict[str, Any], *, root: bool) -> None:
+    """By *restricted*, or by *baseline* what must be root."""
+    assert not list(baseline(pod))
+    assert bool(list(restricted(pod))) == root
 
 
 def test_the_table_of_exit_codes_decides_what_is_tried_again(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -52,6 +54,21 @@ def test_a_drained_node_costs_no_try() -> None:
     assert len(outcome.codes) == 6
     # Whatever the code was: the pod has been told to go.
     assert ends([jobloop.Pod(1, disrupted=True), jobloop.Pod(0)]).succeeded
+
+
+def test_no_outcome_of_a_drill_is_tried_again() -> None:
+    """A second drill would prove nothing else: it would only cover up what the first has found."""
+    words = ("drill", "web1")
+    files = render(replace(PLAN, words=words, job=read(words)), Settings())
+    drill = job_of("\n---\n".join(files.values()))
+    for code in (90, 91, 92, 93):
+        ended = jobloop.Pod(code)
+        outcome = jobloop.run(drill, partial(_always, ended))
+        assert outcome == jobloop.Outcome(False, "PodFailurePolicy", (code,))
+
+
+def _always(ended: jobloop.Pod, _number: int) -> jobloop.Pod:
+    return ended
 
 
 def test_the_list_follows_the_errors(monkeypatch: pytest.MonkeyPatch) -> None:

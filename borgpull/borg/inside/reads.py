@@ -1,0 +1,99 @@
+"""The regular files that a run has read: all in which its archive differs from the last one, if no
+name came and none is gone. So the guard need not go through the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from borgpull.borg.inside.fields import stored
+from borgpull.borg.inside.slots import Slot
+
+MAX_READS = 20_000  # beyond it, all files are looked at
+MAX_PART = 100_000  # characters of the paths in one line
+# In borg's cache folder: which archive the files cache is of, and what stat(2) said of it then.
+LAST = "borgpull-last"
+
+
+class Read(NamedTuple):
+    """A file, as the manifest has it."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sum: str | None  # in hexadecimal digits
+    flags: int  # of manifest.py: PACKS, HARD
+
+
+@dataclass
+class Reads:
+    """Of one run."""
+
+    before: str = ""  # the id of the last archive, if the files cache is as it has left it
+    came: int = 0  # unchanged files that this archive did not have, and files beyond MAX_READS
+    files: list[Read] = field(default_factory=list)
+    _linked: set[bytes] = field(default_factory=set)  # of these: paths of files with several names
+
+    def see(self, slot: Slot, flags: int) -> None:
+        """A file was read, and is saved."""
+        if len(self.files) == MAX_READS:
+            self.came += 1
+            return
+        found = None if slot.sum is None else slot.sum.hex()
+        st = slot.st
+        if st.st_nlink > 1:
+            self._linked.add(stored(slot.path))
+        self.files.append(Read(slot.path, st.st_size, st.st_mtime_ns, found, flags))
+
+    def see_name(self, first: bytes) -> None:
+        """A further name of `first` is saved. It may have been another file's until now."""
+        self.came += first in self._linked
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """The same in parts for `add`: no line of our own may be as long as all paths."""
+        yield {"before": self.before, "came": self.came, "files": []}
+        part: list[Read] = []
+        size = 0
+        for one in self.files:
+            part.append(one)
+            size += len(one.path) + 100
+            if size > MAX_PART:
+                yield {"files": part}
+                part, size = [], 0
+        yield {"files": part}
+
+    def add(self, part: dict[str, Any]) -> None:
+        self.before = part.get("before", self.before)
+        self.came += part.get("came", 0)
+        self.files += [Read(*one) for one in part["files"]]
+
+
+def last(cache: Any) -> str:
+    """The id of the archive whose run has left borg's files cache; "" if nobody knows."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        found = json.loads((Path(cache.path) / LAST).read_bytes())
+        if found["files"] == _state(cache):
+            return str(found["id"])
+    return ""
+
+
+def keep(cache: Any, archive_id: str) -> None:
+    """This run's archive has its name, and the files cache is written."""
+    with contextlib.suppress(OSError):
+        path = Path(cache.path) / LAST
+        fresh = path.with_name(f"{LAST}.new")
+        fresh.write_text(json.dumps({"id": archive_id, "files": _state(cache)}))
+        fresh.replace(path)
+
+
+def _state(cache: Any) -> list[int]:
+    """Raises OSError."""
+    from borg.cache import files_cache_name  # type: ignore[import-not-found]
+
+    found = (Path(cache.path) / files_cache_name()).stat()
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

@@ -1,0 +1,199 @@
+"""The files and folders that a run saves: which content is asked for, and the queue of those that
+wait for one. Items leave it in the order of the listing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from typing import Any
+
+from borgpull.borg.inside import filescache
+from borgpull.borg.inside.asked import Asked
+from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.fields import Fields, stored
+from borgpull.borg.inside.manifest import Manifest, packed
+from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.reads import Reads
+from borgpull.borg.inside.reread import Reread
+from borgpull.borg.inside.slots import (
+    ASKED,
+    KNOWN,
+    LATER,
+    READY,
+    TYPES,
+    FirstNames,
+    Queue,
+    Run,
+    Slot,
+)
+from borgpull.borg.inside.special import Special
+from borgpull.borg.inside.tell import Teller
+from borgpull.borg.inside.usual import Usual
+
+READ = "AMC"  # statuses of files whose content is another one, or may be
+
+
+class Saving:
+    """What a run has saved so far, and what waits."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        promise: Promise,
+        teller: Teller,
+        saving: tuple[Any, Any, Chunks] | None,
+    ) -> None:
+        """`saving` has borg's archive and cache, and our chunks; None for a dry run."""
+        self.promise, self._tell, self._saving = promise, teller, saving
+        if saving is not None:
+            self._files = filescache.Files(saving[1])
+        self._usual: Usual | None = None
+        self.reread: Reread | None = None
+        self.manifest: Manifest | None = None
+        self.reads = Reads()
+        self.fields = Fields()
+        self._queue = Queue()
+        self.asked = Asked(channel)
+        self._links = FirstNames()
+        self.special = Special(self.fields, self._links, teller)
+        self.items: Counter[str] = Counter()  # by borg's type letters
+        self._last = ""  # the path of the last item
+        self.times = 0  # items whose mtime borg cannot store
+
+    def _file(self, slot: Slot) -> None:
+        linked = slot.st.st_nlink > 1
+        if not linked or self._links.of(slot) is None:
+            if linked:
+                self._links.claim(slot)
+            self._choose(slot)
+        self._add(slot)
+
+    def _choose(self, slot: Slot, *, first: bool = False) -> None:
+        """Is the content known, or asked for?"""
+        assert self._saving is not None
+        name = stored(f"/{slot.path}")
+        slot.hash = self._saving[0].key.id_hash(name)
+        known, ids = (False, None)
+        if not slot.extra.closed:
+            known, ids = self._files.find(slot.hash, slot.st)
+            self.reads.came += self._files.age > 1
+        if ids is not None:
+            slot.state, slot.ids, slot.status = KNOWN, ids, "U"
+            if ids and self.reread is not None and self.reread.due(name):
+                slot.base = ids
+                self._want(slot, "U", first=first)
+        else:
+            if self.asked.known is not None and not slot.extra.closed:
+                slot.base = self.asked.known.base(slot)
+            self._want(slot, "M" if known else "A", first=first)
+
+    def _want(self, slot: Slot, status: str, *, first: bool = False) -> None:
+        slot.state, slot.status = ASKED, status
+        self.asked.want(slot, first=first)
+
+    def _add(self, slot: Slot) -> None:
+        if self._queue or not self._ready(slot):
+            self._queue.add(slot)
+        elif slot.item is not None:
+            self._save(slot)
+
+    def _advance(self) -> None:
+        """Make items of what is at the head of the queue, as far as it is known."""
+        while self._queue:
+            slot = self._queue.head
+            if isinstance(slot, Run):
+                self._queue.pop()
+                self._save_run(slot)
+                continue
+            if not self._ready(slot):
+                return
+            self._queue.pop()
+            if slot.item is not None:
+                self._save(slot)
+
+    def _ready(self, slot: Slot) -> bool:
+        """Is all known of it, now that all before it are saved?"""
+        if slot.state == KNOWN:
+            self._unchanged(slot)
+        elif slot.state == LATER:
+            self._another_name(slot)
+        return slot.state == READY
+
+    def _save(self, slot: Slot) -> None:
+        assert self._saving is not None
+        kind = TYPES[stat.S_IFMT(slot.st.st_mode)]
+        if slot.extra.failed:
+            self._tell.attributes(slot.path, slot.extra.failed)
+        if slot.status in self._tell.shown:
+            self._tell.status(slot.status, slot.path)
+        self._saving[2].add(slot.item)
+        if self.manifest is not None:
+            self.manifest.saved(slot)
+        if kind == "-" and slot.status in READ:
+            self.reads.see(slot, packed(slot.item.get("chunks") or ()))
+        elif slot.status == "h":
+            self.reads.see_name(slot.item["source"])
+        self.times += slot.item["mtime"] != slot.st.st_mtime_ns
+        self._saved(kind, slot.path)
+
+    def _save_run(self, run: Run) -> bool:
+        """False if one has lost a chunk: then it is the head of the queue, and others follow."""
+        assert self._usual is not None
+        count = self._usual.save(run)
+        self.items["-"] += count
+        if self.promise.open:
+            for one in run[:count]:
+                self.promise.see(os.fsdecode(one.path), "-")
+        if count:
+            self._last = os.fsdecode(run[count - 1].path)
+        if count == len(run):
+            return True
+        lost, rest = run[count], Run(run[count + 1 :])
+        if rest:
+            self._queue.put_back(rest)
+        slot = lost.slot(LATER)
+        self._choose(slot)
+        self._queue.put_back(slot)
+        return False
+
+    def _saved(self, kind: str, path: str) -> None:
+        self.items[kind] += 1
+        if self.promise.open:
+            self.promise.see(path, kind)
+        self._last = path
+
+    def _unchanged(self, slot: Slot) -> None:
+        assert self._saving is not None
+        found = self._saving[2].known(slot.ids)
+        if found is None:  # the repository has lost a chunk
+            self._want(slot, "M", first=True)
+            return
+        self._saving[0].stats.nfiles += 1
+        self._made(slot, found)
+
+    def _another_name(self, slot: Slot) -> None:
+        """A further name of a file. Its first name may have failed: then this one is the first."""
+        first = self._links.of(slot)
+        if first is None:
+            self._links.claim(slot)
+            self._choose(slot, first=True)
+            if slot.state == KNOWN:
+                self._unchanged(slot)
+            return
+        slot.item = self.fields.item(slot.path, slot.st, slot.extra, source=first)
+        slot.state, slot.status = READY, "h"
+
+    def _made(self, slot: Slot, chunks: list[Any]) -> None:
+        """All is known of a file, but for the rest of the queue."""
+        assert self._saving is not None
+        slot.state = READY
+        if slot.extra.failed and self.special.unlisted(slot):
+            self._links.free(slot)
+            self._saving[2].drop(chunks)
+            return
+        # It may have lost its other names since they were listed; they refer to it all the same.
+        leads = self._links.leads(slot)
+        slot.item = self.fields.item(slot.path, slot.st, slot.extra, chunks=chunks, leads=leads)

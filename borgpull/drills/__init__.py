@@ -1,0 +1,1 @@
+"""Restore drills: the parts of `ops/drill.py`."""

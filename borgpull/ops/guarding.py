@@ -1,0 +1,273 @@
+"""The guard on every backup: what it finds, what that freezes, and what lifts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from borgpull import events, jobs
+from borgpull.borg.inside.reads import Reads
+from borgpull.borg.manifest import BadManifest
+from borgpull.errors import BorgpullError, GuardTripped, UsageError
+from borgpull.events import Emit
+from borgpull.guard import compare, rules, sketch
+from borgpull.guard.compare import Change
+from borgpull.guard.figures import Figures, nothing, sound
+from borgpull.guard.look import Look, Seen
+from borgpull.guard.sketch import Sketch
+from borgpull.outputs.backups import Saved
+from borgpull.outputs.guard import Finding, Frozen, Guard, Lifted
+from borgpull.state import guards, ledger, manifests, ownkey
+
+MAX_NEAR = 200  # empty folders near the root, in the figures of a run
+FIRST = "there is no earlier backup of these paths to compare with"
+DAMAGED = "what is known of the last backup cannot be read"
+# Of these compressions the size of a chunk says something of its content.
+_TELLING = ("lz4", "zstd", "zlib", "lzma", "auto")
+
+
+def watch(
+    job: jobs.Backup,
+    row: Mapping[str, Any],
+    saved: Saved,
+    emit: Emit,
+    reads: Reads | None = None,
+) -> Guard:
+    """Compare a verified archive with the runs before it, and freeze the client if it must be.
+
+    `row` is the archive's. Where nobody can look, the result says so. A failure of the guard itself
+    is only a warning, because the archive is good: then it is not guarded, and says so, too.
+    `reads` spare it from going through all files, if they say enough.
+    """
+    state = Path(job.places.state)
+    try:
+        guard = _watch(job, state, row, saved, emit, reads)
+    except (BadManifest, BorgpullError, OSError) as error:
+        guard = _blind(job, f"the guard could not look: {error}")
+    try:
+        guards.tell(state, job.client, guard)
+    except BorgpullError as error:
+        events.warning(emit, f"what the guard says is not kept: {error.message}")
+    _tell(job, guard, emit)
+    return guard
+
+
+def _watch(
+    job: jobs.Backup,
+    state: Path,
+    row: Mapping[str, Any],
+    saved: Saved,
+    emit: Emit,
+    reads: Reads | None,
+) -> Guard:
+    """Raises BadManifest, DiskFull, StorageFailed, ConfigError, OSError."""
+    if manifests.find(state, job.client, row["id"]) is None:
+        return _blind(job, f"there is no manifest of this archive (`{job.verb}`)")
+    if job.verb != "stream":  # others hash a share, another one each time
+        return _blind(job, f"the manifest by `{job.verb}` does not tell each content")
+    scope = guards.Scope(state, job.client, _scope(job))
+    past = [cast("Figures", one) for one in scope.figures() if sound(one)]
+    figures = _figures(job, row, saved)
+    if _unchanged(past, figures, saved) and scope.sketch.exists():
+        return _like_before(job, scope, figures, past)
+    before = sketch.read(scope.sketch) if past else None
+    again = None
+    if before is not None and reads is not None and _same_names(past, figures, saved, reads):
+        again = _look_again(state, job.client, past[-1], figures, before, reads)
+    if again is not None and before is not None and again.sketch.rows == before.rows:
+        return _like_before(job, scope, figures, past)
+    now = again or _look(state, job.client, row["id"])
+    if before is None:
+        return _first(job, scope, figures, now, had=bool(past))
+    if (last := sketch.read(scope.tripped)) is not None:
+        now.recall(last)
+    events.phase(emit, "guard", f"comparing {saved['archive']} with earlier backups")
+    change = compare.compare(before, now)
+    _fill(figures, now, change)
+    findings = rules.judge(figures, change, past)
+    figures["good"] = not findings
+    now.sketch.write(scope.tripped if findings else scope.sketch)
+    if findings:
+        _freeze(job, figures, findings)
+    scope.keep(figures)
+    state_ = "tripped" if findings else "good"
+    return _guard(job, state_, runs=rules.compared(past), findings=findings)
+
+
+def _like_before(
+    job: jobs.Backup, scope: guards.Scope, figures: Figures, past: list[Figures]
+) -> Guard:
+    """Raises DiskFull, StorageFailed, ConfigError."""
+    same = past[-1]
+    figures["files"], figures["bytes"] = same["files"], same["bytes"]
+    figures["hard"], figures["empty"] = same["hard"], same["empty"]
+    scope.keep(figures)
+    return _guard(job, "good", runs=rules.compared(past))
+
+
+def _scope(job: jobs.Backup) -> list[object]:
+    skips = job.skips
+    tags = [skips.caches, sorted(skips.tags), skips.keep_tags, skips.one_file_system]
+    return [sorted(job.paths), list(job.exclude), tags]
+
+
+def _figures(job: jobs.Backup, row: Mapping[str, Any], saved: Saved) -> Figures:
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    figures = nothing(saved["archive"], row["id"], when)
+    figures["items"], figures["content"] = dict(saved["items"]), saved["bytes"]
+    figures["unreadable"] = len(saved["allowed_unreadable"])
+    figures["measured"] = job.compression.partition(",")[0] in _TELLING
+    return figures
+
+
+def _unchanged(past: list[Figures], now: Figures, saved: Saved) -> bool:
+    """Is the archive of this run like the last one? Then there is nothing to look for.
+
+    No file was read, and there are as many of each kind, with as many bytes: none is gone.
+    """
+    if not past or saved["files_read"] or not past[-1]["good"]:
+        return False
+    same = ("items", "content", "unreadable")
+    return all(past[-1][key] == now[key] for key in same)  # type: ignore[literal-required]
+
+
+def _same_names(past: list[Figures], now: Figures, saved: Saved, reads: Reads) -> bool:
+    """Has this archive the names of the last one, if all files that were read were there before?
+
+    No other file came, and there are as many of each kind: then none is gone.
+    """
+    last = past[-1]
+    known = last["good"] and reads.before == last["archive_id"] and not reads.came
+    same = last["items"] == now["items"] and last["unreadable"] == now["unreadable"]
+    return known and same and len(reads.files) == saved["files_read"]
+
+
+def _look_again(
+    state: Path, client: str, last: Figures, now: Figures, before: Sketch, reads: Reads
+) -> Seen | None:
+    """By the files that were read; None if that is not enough. Raises as `_look`."""
+    look = Look(ownkey.key(state, client, "guard"))
+    found = look.again(before, reads.files, last["empty"])
+    if found is None or last["content"] + look.grown != now["content"]:
+        return None
+    found.files = last["files"]
+    found.size += last["bytes"]
+    return found
+
+
+def _look(state: Path, client: str, archive_id: str) -> Seen:
+    """Raises BadManifest, DiskFull, StorageFailed, ConfigError."""
+    with manifests.skimmed(state, client, archive_id) as found:
+        look = Look(ownkey.key(state, client, "guard"), sums=not found.some)
+        return look.take(found.records)
+
+
+def _first(
+    job: jobs.Backup, scope: guards.Scope, figures: Figures, now: Seen, *, had: bool
+) -> Guard:
+    compare.learn(now)
+    _fill(figures, now, Change())
+    now.sketch.write(scope.sketch)
+    scope.keep(figures)
+    return _guard(job, "first", runs=0, why=DAMAGED if had else FIRST)
+
+
+def _fill(figures: Figures, now: Seen, change: Change) -> None:
+    figures["files"], figures["bytes"] = now.files, now.size
+    figures["hard"] = now.sketch.hard_paths
+    figures["gone"], figures["gone_bytes"] = change.gone, change.gone_bytes
+    figures["moved"] = change.moved
+    figures["rewritten"], figures["rewritten_hard"] = change.rewritten, change.rewritten_hard
+    if figures["measured"]:
+        figures["turned"], figures["turned_bytes"] = change.turned, change.turned_bytes
+    near = sorted(path for path, is_near in now.empty.values() if is_near)
+    lost = [folder.path for folder in change.emptied]
+    figures["empty"] = [*dict.fromkeys([*lost[:MAX_NEAR], *near[:MAX_NEAR]])]
+
+
+def _freeze(job: jobs.Backup, figures: Figures, findings: list[Finding]) -> None:
+    """What has frozen it first stays. Raises DiskFull, StorageFailed, ConfigError."""
+    state = Path(job.places.state)
+    if guards.frozen(state, job.client) is None:
+        frozen: Frozen = {
+            "since": figures["time"],
+            "archive": figures["archive"],
+            "findings": findings,
+        }
+        guards.freeze(state, job.client, frozen)
+
+
+def _guard(
+    job: jobs.Backup,
+    state: Any,
+    *,
+    runs: int,
+    why: str = "",
+    findings: list[Finding] | None = None,
+) -> Guard:
+    frozen = guards.frozen(Path(job.places.state), job.client) is not None
+    found = findings or []
+    return {"state": state, "why": why, "runs": runs, "findings": found, "frozen": frozen}
+
+
+def _blind(job: jobs.Backup, why: str) -> Guard:
+    return _guard(job, "not guarded", runs=0, why=why)
+
+
+def _tell(job: jobs.Backup, guard: Guard, emit: Emit) -> None:
+    for finding in guard["findings"]:
+        events.warning(emit, f"guard: {finding['text']}")
+    if guard["state"] == "first" and guard["why"] != FIRST:
+        events.warning(emit, f"guard: {guard['why']}: it begins anew")
+    if guard["state"] == "not guarded":
+        events.note(emit, f"not guarded: {guard['why']}")
+    if guard["frozen"] and not guard["findings"]:
+        events.warning(emit, f"{frozen_text(job.client)}; unverified archives stay, too")
+
+
+def tripped(client: str, archive: str, guard: Guard) -> GuardTripped:
+    """The error of a run in which the guard has found something."""
+    first = guard["findings"][0]["text"]
+    more = len(guard["findings"]) - 1
+    rest = f", and {more} more" if more else ""
+    return GuardTripped(f"archive {archive} of {client} is verified, but {first}{rest}")
+
+
+def frozen_text(client: str) -> str:
+    return f"nothing of {client} is removed: the guard has found losses that nobody has accepted"
+
+
+def require_not_frozen(job: jobs.Job) -> None:
+    """Raises GuardTripped."""
+    frozen = guards.frozen(Path(job.places.state), job.client)
+    if frozen is None:
+        return
+    texts = [str(item["text"]) for item in frozen.get("findings", [])]
+    told = "; ".join(texts[:2]) or "what it has found cannot be read"
+    raise GuardTripped(f"{frozen_text(job.client)}: {told}")
+
+
+def lift(job: jobs.Acknowledge) -> Lifted | None:
+    """Accept what the guard has found, and record the reason; None if it has found nothing.
+
+    Raises DiskFull, StorageFailed, ConfigError.
+    """
+    state = Path(job.places.state)
+    frozen = guards.frozen(state, job.client)
+    if frozen is None:
+        return None
+    ledger.lift(state, job.client, job.reason, frozen)
+    guards.lift(state, job.client)
+    return {"reason": job.reason, "frozen": cast("Frozen", frozen)}
+
+
+def require_reason(job: jobs.Acknowledge) -> None:
+    """Raises UsageError if the client is frozen, and no reason is given."""
+    if job.reason.strip() or guards.frozen(Path(job.places.state), job.client) is None:
+        return
+    raise UsageError(
+        f"the guard has found losses of {job.client}: say why they are right, by --reason TEXT",
+        hint=f"borgpull status {job.client} shows what it has found",
+    )

@@ -1,0 +1,43 @@
+"""When the guard may look at the files alone that a run has read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from borgpull.borg.inside.reads import Read, Reads
+from borgpull.ops.guarding import _same_names
+
+FILE = Read("a", 1, 1, None, 0)
+FIGURES = {"archive_id": "last", "good": True, "items": {"-": 2, "d": 1}, "unreadable": 0}
+SAME: dict[str, Any] = {"last": {}, "now": {}, "saved": {"files_read": 1}, "reads": {}}
+
+
+def _asked(**changed: dict[str, Any]) -> bool:
+    found = {name: value | changed.get(name, {}) for name, value in SAME.items()}
+    reads = Reads(**({"before": "last", "files": [FILE]} | found["reads"]))
+    past: list[Any] = [FIGURES | found["last"]]
+    now: Any = FIGURES | found["now"]
+    return _same_names(past, now, found["saved"], reads)
+
+
+def test_the_names_of_the_last_archive() -> None:
+    assert _asked()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"last": {"good": False}},
+        {"last": {"archive_id": "another"}},
+        {"reads": {"before": ""}},
+        {"reads": {"came": 1}},
+        {"now": {"items": {"-": 3, "d": 1}}},
+        {"now": {"items": {"-": 1, "d": 1, "s": 1}}},
+        {"now": {"unreadable": 1}},
+        {"saved": {"files_read": 2}},
+    ],
+)
+def test_it_looks_at_all_files_in_doubt(changed: dict[str, dict[str, Any]]) -> None:
+    assert not _asked(**changed)
