@@ -63,6 +63,7 @@ _VERBS = (
         "checkpoint_interval",
         "reader",
         "reread",
+        "read_back",
         "exclude_caches",
         "exclude_if_present",
         "keep_exclude_tags",

@@ -16,6 +16,7 @@ from borgpull.borg import messages
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order, watch
 from borgpull.borg.inside.listed import LISTED_LINE
+from borgpull.borg.inside.readback import READ_BACK_LINE, ReadBack
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.skipped import Skipped
 from borgpull.borg.inside.stream import (
@@ -35,9 +36,9 @@ from borgpull.secrets import as_fd
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
 # How the engine's own lines begin.
-_READ, _SAVED, _SKIPPED, _READS, _LISTED = (
+_READ, _SAVED, _SKIPPED, _READS, _LISTED, _READ_BACK = (
     json.dumps({"type": kind})[:-1].encode()
-    for kind in (READ_LINE, SAVED_LINE, SKIPPED_LINE, READS_LINE, LISTED_LINE)
+    for kind in (READ_LINE, SAVED_LINE, SKIPPED_LINE, READS_LINE, LISTED_LINE, READ_BACK_LINE)
 )
 # With these, it opens repository and cache before its orders.
 _EARLY = ("--list", "--json", "--progress", "::early", "--", "/")
@@ -75,6 +76,7 @@ class Engine:
         self.report: Report | None = None
         self.row: dict[str, Any] | None = None  # of the saved archive, read anew
         self.skipped, self.reads = Skipped(), Reads()
+        self.read_back: ReadBack | None = None  # what it has read back of what it wrote
         self.ordered = False
 
     def listing(self) -> list[dict[str, Any]] | None:
@@ -112,6 +114,11 @@ class Engine:
                 del found["type"]
                 self.skipped.add(Skipped(**found))
                 continue
+            if item is not None and item[0] == "stderr" and item[1].startswith(_READ_BACK):
+                found = json.loads(item[1])
+                del found["type"]
+                self.read_back = ReadBack(**found)
+                continue
             if item is not None and item[0] == "stderr" and item[1].startswith(_READS):
                 self.reads.add(json.loads(item[1]))
                 continue
@@ -127,6 +134,7 @@ class Engine:
         named: Sequence[str],
         *,
         compares: bool,
+        read_back: int,
         reread: dict[str, Any] | None = None,
         manifest: dict[str, Any] | None = None,
         rate: int | None = None,
@@ -134,7 +142,8 @@ class Engine:
     ) -> None:
         """Let it begin. From here on, only the child has the pipes to the client.
 
-        `compares`: can the reader compare a file with hashes of its pieces? `reread` and
+        `compares`: can the reader compare a file with hashes of its pieces? One of `read_back`
+        new chunks is read back. `reread` and
         `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them. `rate` is in
         bytes a second. `may_skip` are reasons of `inside/skipped.py`.
         """
@@ -142,8 +151,13 @@ class Engine:
         self.answers.close()
         self.requests.close()
         more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
-        more |= {"compares": compares, "reread": reread, "manifest": manifest}
-        more |= {"rate": rate, "may_skip": list(may_skip)}
+        more |= {
+            "compares": compares,
+            "read_back": read_back,
+            "reread": reread,
+            "manifest": manifest,
+        }
+        more |= {"read_back": read_back, "rate": rate, "may_skip": list(may_skip)}
         self._tell({"argv": list(argv), **more})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from borgpull.cli.arguments import Address
 from borgpull.cli.context import perform
 from borgpull.cli.options import Fresh, Launch, OnClient, Saving, Through, Where
 from borgpull.cli.places import access, exclusions, places
-from borgpull.cli.sparing import Sparing
+from borgpull.cli.sparing import Sparing, share
 from borgpull.cli.userconfig import resolve
 from borgpull.errors import UsageError
 from borgpull.jobs import Backup, Serve
@@ -72,14 +71,6 @@ def backup(
         return Serve(client=client, places=made.places, target=way.target, lock_wait=made.lock_wait)
 
     perform(job, launch)
-
-
-def share(text: str) -> int:
-    """The number of runs in which each file is read once more. Raises UsageError."""
-    found = re.fullmatch(r"1/([1-9][0-9]{0,3})", text)
-    if found is None:
-        raise UsageError(f"not a share of the files: {text!r}", hint="for instance --reread 1/30")
-    return int(found[1])
 
 
 def require_fit(

@@ -1,4 +1,5 @@
-"""The options of `stream` alone: what it leaves out by what the client has, and its rate."""
+"""The options of `stream` alone: what it leaves out by what the client has, its rate, and
+what it reads back."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _UNITS = {"": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 @dataclass(frozen=True, kw_only=True)
 class Sparing(Group):
-    title: ClassVar[str] = "What stream spares"
+    title: ClassVar[str] = "Of stream alone"
 
     exclude_caches: Annotated[
         bool, option("--exclude-caches", text="Leave out folders that a CACHEDIR.TAG marks.")
@@ -55,6 +56,11 @@ class Sparing(Group):
         ),
     ] = "auto"
 
+    read_back: Annotated[
+        str,
+        option("--read-back", text="Share of what is new in the repository that is read back."),
+    ] = "1/64"
+
     def parts(self) -> dict[str, Any]:
         """The fields of a job. Raises UsageError."""
         skips, rate = self.skips(), self.rate()
@@ -63,6 +69,7 @@ class Sparing(Group):
             "numeric_ids": self.numeric_ids,
             "limit_rate": rate,
             "compress_link": self.compress_link,
+            "read_back": share(self.read_back, "new chunks", "--read-back 1/64"),
         }
 
     def skips(self) -> Skips:
@@ -84,3 +91,11 @@ class Sparing(Group):
             text = f"--limit-rate {self.limit_rate!r} is no rate"
             raise UsageError(text, hint="for instance 500K, or 2M")
         return number
+
+
+def share(text: str, things: str = "files", example: str = "--reread 1/30") -> int:
+    """The number under the 1. Raises UsageError."""
+    found = re.fullmatch(r"1/([1-9][0-9]{0,3})", text)
+    if found is None:
+        raise UsageError(f"not a share of the {things}: {text!r}", hint=f"for instance {example}")
+    return int(found[1])

@@ -42,6 +42,7 @@ class Backup(Locking):
     checkpoint_interval: int = 1800  # seconds, as borg has it
     connect_back: str | None = None  # HOST:PORT, as the client reaches us
     reread: int | None = None  # of stream: one in so many unchanged files is read once more
+    read_back: int = 64  # of stream: one in so many new chunks is read from the repository
     reader: str | None = None  # of stream: a name of READERS; None: the first that the client has
 
     @property

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from borgpull.borg import repository
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order
+from borgpull.borg.inside.readback import ReadBack
 from borgpull.borg.inside.reads import Reads
 from borgpull.events import Emit
 from borgpull.jobs import Backup
@@ -63,6 +64,7 @@ class Source(ABC):
     empty: tuple[str, ...]  # named folders known to hold nothing that borg saves
     reader: Reader | None = None  # of stream: what has read the files
     reread: Reread | None = None  # of stream, if it was wanted
+    read_back: ReadBack | None = None  # of stream: what was read back of what was written
     sent_bytes: int | None = None  # of stream: what the client has sent
     reads: Reads | None = None  # of stream: the files that were read
     tagged: Tagged | None = None  # of stream, if tags were looked for

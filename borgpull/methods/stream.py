@@ -163,9 +163,9 @@ class Streamed(Source):
         options += ["--checkpoint-interval", str(self._job.checkpoint_interval)]
         options += ["--numeric-ids"] if self._job.numeric_ids else []
         words = order.words(*options, paths=roots)
-        seen = self._reader.SEES_ALL
-        own = {"skips": skips_of(self._job), "compress": self._job.compress_link}
-        more = own if seen else {"check": asdict(self._plan)}
+        more: dict[str, Any] = {"check": asdict(self._plan)}
+        if self._reader.SEES_ALL:
+            more = {"skips": skips_of(self._job), "compress": self._job.compress_link}
         self._helper.go(self._job.roots, bars(self._mounts), more)
         argv = self._borg.argv("create", *words)
         share = self._job.reread
@@ -177,19 +177,15 @@ class Streamed(Source):
         self._engine.order(
             *(argv, roots, paths),
             compares=compares,
+            read_back=self._job.read_back,
             reread=reread,
             manifest=book,
             rate=self._job.limit_rate,
             may_skip=self._job.skips.reasons(),
         )
         try:
-            done = watch(
-                self._engine,
-                self._borg.client,
-                order,
-                alive=self.alive,
-                emit=self._emit,
-            )
+            name = self._borg.client
+            done = watch(self._engine, name, order, alive=self.alive, emit=self._emit)
         except BorgFailed as error:
             raise self._why(error) from None
         if order.dry_run or self._reader.SEES_ALL:  # another one is not at its end
@@ -258,6 +254,7 @@ class Streamed(Source):
         saved = self._engine.save(name, self._emit, verified=True)
         done = verdict.done
         done.name, done.stats = saved.name, saved.stats
+        self.read_back = self._engine.read_back
         self._id = str(saved.stats.get("archive", {}).get("id"))
         with contextlib.suppress(KeyError):  # borg here counts a file with its first name only
             done.stats["archive"]["stats"]["nfiles"] += done.statuses["h"]

@@ -275,6 +275,9 @@ def _report(
     if source.reread:
         differs = ["/" + path for path in source.reread["differs"]]
         saved["reread"] = {**source.reread, "differs": differs}
+    if source.read_back is not None:
+        found = source.read_back
+        saved["read_back"] = {"chunks": found.chunks, "bytes": found.bytes, "new": found.new}
     if source.sent_bytes is not None:
         saved["sent_bytes"] = source.sent_bytes
     if source.tagged is not None:

@@ -33,6 +33,17 @@ class Reread(TypedDict):
     they are now."""
 
 
+class ReadBack(TypedDict):
+    """Chunks that the run has put into the repository, and then read from there. Each one was
+    decrypted, unpacked, and compared with the hash of its content."""
+
+    chunks: int
+    bytes: int
+    """Of their content."""
+    new: int
+    """All chunks that the run has put there."""
+
+
 class Tagged(TypedDict):
     """Folders that were left out because of a tag in them."""
 
@@ -110,6 +121,8 @@ class Saved(TypedDict):
     """By stream only: what has read the client's files."""
     reread: NotRequired[Reread]
     """By `--reread` only."""
+    read_back: NotRequired[ReadBack]
+    """By stream only: `--read-back` gives the share."""
     sent_bytes: NotRequired[int]
     """By stream only: the bytes that the reader has sent."""
     tagged: NotRequired[Tagged]

@@ -45,7 +45,8 @@ def test_a_bare_debian_gets_everything() -> None:
         cp /bin/sleep /tmp/dockerd && /tmp/dockerd 9999 & other=$!
         cp -r /src/scripts /tmp/ && /tmp/scripts/ground && docker image inspect {BASE} &&
         docker buildx version && docker compose version && kill -0 $other && /tmp/scripts/ground &&
-        echo '{{"storage-driver": "'$(docker info --format '{{{{.Driver}}}}')'"}}' >/etc/docker/daemon.json &&
+        driver=$(docker info --format '{{{{.Driver}}}}') &&
+        echo "{{\\"storage-driver\\": \\"$driver\\"}}" >/etc/docker/daemon.json &&
         kill -9 $(cat /var/run/docker.pid) && /tmp/scripts/ground
     """
     out = docker(

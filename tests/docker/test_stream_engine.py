@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.support import engine_alone
+from tests.support import engine_alone, engine_damaged
 from tests.support.lab import IMAGE, ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 PROGRAM = engine_alone.__name__
 
 
-def case(name: str) -> dict[str, Any]:
+def case(name: str, program: str = PROGRAM) -> dict[str, Any]:
     words = ("--rm", "--network", "none", "-v", f"{ROOT}/tests:/t/tests:ro", "--workdir", "/t")
-    text = docker("run", *words, "--entrypoint", "python3", IMAGE, "-m", PROGRAM, name)
+    text = docker("run", *words, "--entrypoint", "python3", IMAGE, "-m", program, name)
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -103,3 +103,14 @@ def test_an_unchanged_file_whose_chunk_is_lost_is_read_again_at_its_place() -> N
     found = case("lost")
     for turn, name in enumerate("abc"):
         assert found[name] == [0, *(f"{one} of {turn}" for one in "abc"), "abcz"], name
+
+
+@pytest.mark.parametrize("fault", [*engine_damaged.FAULTS, "checkpoint"])
+def test_what_was_written_damaged_is_found_before_the_archive_counts(fault: str) -> None:
+    """Nothing of it stays: the next run, by a healthy engine, saves all anew."""
+    found = case(fault, engine_damaged.__name__)
+    assert found["code"] == 90, found
+    assert "just written is damaged" in found["said"]
+    assert found["archives"] == []
+    assert (found["later"], found["whole"], found["same"]) == (0, 0, True), found
+    assert found["files"] == engine_damaged.FILES + 1

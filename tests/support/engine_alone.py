@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,8 @@ class Engine:
         *options: str,
         compares: bool = False,
         reread: dict[str, Any] | None = None,
+        read_back: int = 64,
+        program: Sequence[str] = ("-m", "borgpull.borg.inside.stream"),
     ) -> None:
         answers, self._feed = os.pipe()
         self.requests, requests = os.pipe()
@@ -103,8 +105,7 @@ class Engine:
             [
                 sys.executable,
                 "-P",
-                "-m",
-                "borgpull.borg.inside.stream",
+                *program,
                 str(answers),
                 str(requests),
             ],
@@ -121,6 +122,7 @@ class Engine:
             "roots": ["r"],
             "named": ["r"],
             "compares": compares,
+            "read_back": read_back,
             "reread": reread,
             "manifest": None,
             "rate": None,

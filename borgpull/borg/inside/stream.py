@@ -35,6 +35,8 @@ from borgpull.borg.inside.matcher import of_patterns
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
+from borgpull.borg.inside.readback import READ_BACK_LINE
+from borgpull.borg.inside.readback import Reader as ReadBack
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.starting import parse_fast, taken_input
 from borgpull.borg.inside.sums import Sums
@@ -174,6 +176,7 @@ def save(work: Work, cache: Any, known: Known) -> None:
     archiver, args, repository, channel, orders, control, manifest, key = work
     with book(orders["manifest"], orders["roots"], known.sums) as made:
         archive = new_archive(args, repository, key, manifest, cache)
+        written = ReadBack(archive, orders["read_back"])
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
         run = prepared(archiver, args, channel, orders, saving)
         run.asked.known = known if orders["compares"] else None
@@ -189,8 +192,12 @@ def save(work: Work, cache: Any, known: Known) -> None:
         for part in run.reads.parts():
             teller.line({"type": READS_LINE, **part})
         teller.line(report(archive, run, channel))
+        # It is compared with the client meanwhile.
+        archive.items_buffer.flush(flush=True)
+        written.look()
         archive.name, verified = name_of_archive(control)
         archive.save(comment=args.comment, timestamp=args.timestamp)
+        teller.line({"type": READ_BACK_LINE, **asdict(written.told)})
         teller.line({"type": SAVED_LINE, **row(archive.name, repository, key)})
         known.save()
         reads.keep(cache, archive.fpr)
