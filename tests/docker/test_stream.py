@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,6 +248,21 @@ def test_whatever_is_killed_nothing_stays_and_the_next_run_is_good(lab: Lab, sav
     lab.borg(client.name, "check", "--verify-data")
     assert not [name for name in ends.archive_names(lab, client.name) if "unverified" in name]
     assert not ends.borg_locks(lab.repo / client.name)
+
+
+def test_an_engine_that_ends_before_its_orders_says_why(lab: Lab, saved: Saved) -> None:
+    """Another machine's borg has the repository. The list of archives is borg's own then."""
+    client = saved.client
+    lock = lab.repo / client.name / "lock.exclusive"
+    lock.mkdir()
+    (lock / "another@1.5-0").touch()
+    found = []
+    for name in (saved.archive, "new"):
+        words = ("--lock-wait", "0", "--archive", name, client.address, TREE)
+        found.append(lab.plain("stream", "--json", *words).result["failure"]["error"])
+    shutil.rmtree(lock)
+    assert found == ["ArchiveExists", "RepositoryLocked"]
+    assert lab.pull("stream", client, TREE)["data"]["items"]["-"] > 300
 
 
 def test_a_run_that_was_cut_reads_little_again(lab: Lab, saved: Saved) -> None:
