@@ -18,7 +18,7 @@ TREE, HAND = "/srv/data", "hand"
 FIRST = {"client": "agent", "busybox": "socat", "borg12": "forward"}
 # And by which ones then: each method is tried on two kinds at least.
 THEN = {
-    "client": ("pipe", "socat", "agent", "forward"),
+    "client": ("pipe", "forward"),
     "busybox": ("pipe", "agent"),
     "borg12": ("pipe", "socat"),
 }

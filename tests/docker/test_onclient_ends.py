@@ -13,22 +13,19 @@ import pytest
 
 from tests.support import ends
 from tests.support.lab import Client, Lab, docker
+from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 
+# How often each method is hit in each way.
+HITS = rounds(few=1, many=6)
 # What is hit, and by which signal. The methods share the moments of the signals to the container.
 TERM, KILL = ("container", "TERM"), ("container", "KILL")
-CONTAINER = [TERM, KILL, KILL]
-# SIGKILL to a part, each by two methods: they end a run alike. `master` is the ssh that holds the
+# SIGKILL to a part: they end a run of any method alike. `master` is the ssh that holds the
 # connection, `ssh` that of a command.
-PARTS = {
-    "pipe": ["ssh", "cli"],
-    "socat": ["master"],
-    "agent": ["ssh"],
-    "forward": ["master", "cli"],
-}
+PARTS = {"pipe": "ssh", "socat": "master", "agent": "ssh", "forward": "cli"}
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +41,15 @@ def hits(method: str) -> list[tuple[str, str, float]]:
     """What is hit, by which signal and when, as a part of a run.
 
     The moments of one signal to the container lie in all parts of a run, by all methods together.
+    Which method gets which part is another matter of chance.
     """
     source, found = random.Random(f"{SEED}{method}"), []
     for kind in (TERM, KILL):
-        number = CONTAINER.count(kind)
-        for at in range(number):
-            place = at * len(ends.METHODS) + ends.METHODS.index(method) + source.random()
-            found.append((*kind, place / number / len(ends.METHODS)))
-    return found + [(part, "KILL", source.random()) for part in PARTS[method]]
+        order = random.Random(f"{SEED}{kind}").sample(ends.METHODS, len(ends.METHODS))
+        for at in range(HITS):
+            place = at * len(order) + order.index(method) + source.random()
+            found.append((*kind, place / HITS / len(order)))
+    return found + [(PARTS[method], "KILL", source.random()) for _ in range(HITS)]
 
 
 def hit(target: str, name: str, container: str) -> None:
@@ -67,6 +65,8 @@ def listed(lab: Lab, client: Client, archive: str) -> str:
     return lab.borg(client.name, "list", "--format", "{type} {size} {path}{NL}", f"::{archive}")
 
 
+@pytest.mark.rounds
+@pytest.mark.timeout(900 + 900 * HITS)
 def test_killed_at_any_moment(lab: Lab, clients: dict[str, Client]) -> None:
     print(f"BORGPULL_TEST_SEED={SEED}")
 

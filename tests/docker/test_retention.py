@@ -23,6 +23,7 @@ from borgpull.state import ledger
 from tests.support import ends
 from tests.support import lab as laboratory
 from tests.support.lab import Completed, Lab
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.docker
 
@@ -234,18 +235,23 @@ def test_what_is_kept_what_goes_and_what_is_refused(lab: Lab) -> None:
     assert last_good(lab, CLIENT).keys() == {"prune"}
 
 
+# In turn: in a prune, in its compact, and in a prune by SIGTERM.
+KILLS = rounds(few=6, many=30)
+
+
+@pytest.mark.rounds
+@pytest.mark.timeout(300 + 30 * KILLS)
 def test_killed_at_any_moment(lab: Lab) -> None:
     """Of the command, at random; the next one of any kind goes on, and so does the next prune."""
     seed = os.environ.get("BORGPULL_TEST_SEED", str(time.time_ns()))
     print(f"BORGPULL_TEST_SEED={seed}")
     source = random.Random(seed)
-    rounds, client = 10, "killed"
-    number = 3 * rounds + 4
+    client, number = "killed", 3 * KILLS + 4
     start = datetime.now(UTC) - timedelta(days=100)
     make(lab, client, {f"n{at:02}": start + timedelta(hours=at) for at in range(number)})
     container = lab._standing("none", (), network=False)
     left = number
-    for round_ in range(rounds):
+    for round_ in range(KILLS):
         words = ["borgpull", "prune", "--json", "--keep-last", str(left - 3), client]
         argv = ["docker", "exec", container, *words]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as run:

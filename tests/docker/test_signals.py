@@ -13,11 +13,13 @@ import pytest
 
 from tests.support import ends
 from tests.support.lab import Client, Lab, Run, docker
+from tests.support.rounds import rounds
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 # How many moments: the container is what users end.
-MOMENTS = {"container": 5, "cli": 3, "sshfs": 3}
+PARTS, CONTAINER = rounds(few=2, many=10), rounds(few=4, many=20)
+MOMENTS = {"container": CONTAINER, "cli": PARTS, "sshfs": PARTS}
 PATHS = ("/srv/data",)
 # The run after a killed one: small, and by another name.
 NEXT = ("--archive", "next-{now:%H%M%S.%f}")
@@ -62,6 +64,8 @@ def borg_locks(repository: Path) -> list[Path]:
     return [*repository.glob("lock.exclusive/*")]
 
 
+@pytest.mark.rounds
+@pytest.mark.timeout(300 + 60 * CONTAINER)
 @pytest.mark.parametrize("signum", [15, 9], ids=["SIGTERM", "SIGKILL"])
 @pytest.mark.parametrize("target", ["cli", "container", "sshfs"])
 def test_killed_at_any_moment(

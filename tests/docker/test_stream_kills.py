@@ -19,7 +19,7 @@ from tests.support.lab import Client, Lab, Run, docker
 from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
-KILLS = rounds(few=5, many=20)
+KILLS = rounds(few=4, many=20)
 pytestmark = [pytest.mark.docker, pytest.mark.rounds, pytest.mark.timeout(120 + 60 * KILLS)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 
