@@ -35,7 +35,7 @@ from borgpull.borg.inside.matcher import of_patterns
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
-from borgpull.borg.inside.readback import READ_BACK_LINE
+from borgpull.borg.inside.readback import READ_BACK_LINE, WrittenDamaged
 from borgpull.borg.inside.readback import Reader as ReadBack
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.starting import parse_fast, taken_input
@@ -48,7 +48,7 @@ BORG = "1.4.5"
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
 # Exit codes that borg does not have.
-HOSTILE, CUT, OTHER_BORG = 200, 201, 202
+HOSTILE, CUT, OTHER_BORG, DAMAGED = 200, 201, 202, 203
 READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
 SKIPPED_LINE, READS_LINE = "borgpull_skipped", "borgpull_reads"
 
@@ -100,6 +100,11 @@ def creating(
 
         exit_mcode = OTHER_BORG
 
+    class Damaged(Error):  # type: ignore[misc]
+        """{}"""
+
+        exit_mcode = DAMAGED
+
     def do_create(self: Any, args: Any, repository: Any, **parts: Any) -> None:
         if borg.__version__ != BORG:
             raise OtherBorg(BORG, borg.__version__)
@@ -109,6 +114,8 @@ def creating(
             raise HostileClient(str(error)) from None
         except Ended as error:
             raise StreamCut(str(error)) from None
+        except WrittenDamaged as error:
+            raise Damaged(str(error)) from None
 
     return do_create
 
