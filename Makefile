@@ -9,7 +9,7 @@ SCALE_FILES ?=
 # three workers. One file is never on two.
 PYTEST_WORKERS ?= 3
 
-.PHONY: help ground venv image images demo test unit record lint bench scale kube clean lock schemas
+.PHONY: help ground venv image images demo test soak unit record lint bench scale kube clean lock schemas
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,12 @@ demo: ground venv ## back up a demo client twice, on real parts, and clean up
 
 test: images lint ## every test, on real parts
 	@scripts/ground second_engine browser
-	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 $(PYTEST_ARGS)
+	$(PY) -m pytest -m "not soak" -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder \
+	  --durations=40 $(PYTEST_ARGS)
+
+# With CI, what finds no Docker fails and is not skipped. Each round says how it went.
+soak: images ## what takes too long for `make test`: many rounds of kills and drills, and 5 GB
+	CI=true BORGPULL_TEST_ROUNDS=many $(PY) -m pytest -s -v --durations=0 -m "rounds or soak" $(PYTEST_ARGS)
 
 record: images ## the tests that run only when their inputs have changed, and what they passed with
 	BORGPULL_TEST_RECORD=1 $(PY) -m pytest -m inputs --durations=10

@@ -7,7 +7,11 @@ set -eu
 : "${BORGPULL_PASSPHRASE_FILE:?the file with the passphrase}"
 mkdir -p drill-report
 code=0
-docker run --rm --network none \
+# What a drill needs, and no more: `borgpull drill` gives its container the same.
+docker run --rm --network none --stop-timeout 15 --read-only --tmpfs /tmp \
+  --security-opt no-new-privileges --security-opt label=disable --cap-drop ALL \
+  --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add FSETID --cap-add MKNOD \
+  --cap-add SETFCAP --cap-add SETGID --cap-add SETUID --cap-add SYS_CHROOT --cap-add KILL \
   -v "$BORGPULL_REPO:/repo:ro" -v "$BORGPULL_STATE:/state" -v /scratch \
   -v "$BORGPULL_PASSPHRASE_FILE:/run/secrets/passphrase:ro" -v "$PWD/drill-report:/report" \
   "${BORGPULL_IMAGE:-borgpull}" drill "$@" --report /report || code=$?

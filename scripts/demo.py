@@ -22,6 +22,8 @@ from typing import Any
 
 from python_on_whales import DockerClient
 
+from borgpull.drills import flip
+
 ROOT = Path(__file__).resolve().parent.parent
 BORGPULL = Path(sys.executable).with_name("borgpull")
 CLIENT = "web1"
@@ -98,7 +100,7 @@ def main() -> None:
         title("6. A drill: a real restore, compared with what the client had")
         it.show("drill", CLIENT)
         print("\nThe same, after one bit of the repository was flipped:")
-        flip(max((it.folder / "repo" / CLIENT / "data").rglob("*"), key=size))
+        spoil(it.folder / "repo" / CLIENT)
         it.show("drill", CLIENT, code=DIFFERS)
         volumes = it.volumes()
 
@@ -207,22 +209,15 @@ def show_owners(it: Demo) -> None:
     print("\n".join(shown))
 
 
-def size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def flip(path: Path) -> None:
-    """Change one bit in the middle of a file."""
-    if os.geteuid() != 0:  # the sidecar writes the repository as root
-        mount = ["-v", f"{path.parent}:/spoil", "--entrypoint", "python3"]
-        program = f"p='/spoil/{path.name}';d=bytearray(open(p,'rb').read());d[len(d)//2]^=1;"
-        docker("run", "--rm", *mount, "borgpull", "-c", f"{program}open(p,'wb').write(d)")
+def spoil(repository: Path) -> None:
+    """Change one bit of it."""
+    if os.geteuid() == 0:
+        flip.flip_within(repository)
         return
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2)
-        old = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([old ^ 1]))
+    # The sidecar has written it as root.
+    mount = ["-v", f"{repository}:/spoil", "--entrypoint", "python3"]
+    program = f"import pathlib; from {flip.__name__} import flip_within as spoil"
+    docker("run", "--rm", *mount, "borgpull", "-c", f"{program}; spoil(pathlib.Path('/spoil'))")
 
 
 def title(text: str) -> None:

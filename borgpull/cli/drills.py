@@ -17,14 +17,14 @@ from borgpull.cli.places import places
 from borgpull.cli.retention import seconds
 from borgpull.cli.screen import Screen
 from borgpull.drills import checkfile, outcomes
-from borgpull.drills.telling import Telling
+from borgpull.drills.telling import Telling, failed_after_all
 from borgpull.errors import BorgpullError, ConfigError, DrillFailed, UsageError
 from borgpull.events import Emit
 from borgpull.jobs import Demo, Drill, Drills
 from borgpull.launchers.run import in_sidecar
 from borgpull.names import client_name
 from borgpull.outputs.drills import History, Outcome, Reported
-from borgpull.results import Failure, Result
+from borgpull.results import Result
 
 
 def drill(
@@ -117,10 +117,7 @@ def reported(result: Result, folder: str) -> Result:
     try:
         write(cast("Reported", result.data), Path(folder))
     except DrillFailed as error:
-        data = {**result.data, "outcome": "error"}
-        data["reasons"] = [error.message, *result.data["reasons"]]
-        failure = Failure.of(error)
-        return replace(result, ok=False, failure=failure, data=data)
+        return failed_after_all(result, error)
     return result
 
 

@@ -20,7 +20,7 @@ from borgpull.jobs import Drill, DrillCheck, Job
 from borgpull.launchers.needs import SCRATCH_FOLDER
 from borgpull.launchers.run import IN_SIDECAR
 from borgpull.places import Places
-from borgpull.renderers.plan import REPORTS, Plan, check_file
+from borgpull.renderers.plan import REPORTS, Plan, check_file, require_checks_run
 from borgpull.renderers.timetable import Timetable
 from borgpull.verbs import VERBS
 
@@ -78,6 +78,7 @@ def _require_ours(words: Sequence[str], job: Job, launch: Launch) -> None:
         raise UsageError("the container has no such file", hint="name each pattern by --exclude")
     for check in job.checks if isinstance(job, Drill) else ():
         _require_in_words(check, words)
+        require_checks_run(job)
 
 
 def _options(words: Sequence[str]) -> set[str]:
@@ -173,6 +174,8 @@ def _on_its_host(made: Plan, job: Drill, drilling: Drilling) -> Plan:
     A file of checks is looked at if it is here, too. Raises UsageError.
     """
     words, files = list(made.words), list[str]()
+    if drilling.check:
+        require_checks_run(job)
     for word in drilling.check or ():
         if checkfile.named(word) is None:
             if os.access(word, os.R_OK):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from borgpull.borg.named import absolute
 from borgpull.drills.compare import Comparison
 from borgpull.drills.findings import Found
+from borgpull.drills.flip import flip
 from borgpull.drills.tree import Tree
 from borgpull.errors import NotProved
 from borgpull.outputs.drills import Control, Kind
@@ -86,24 +87,19 @@ def _times(path: Path) -> Iterator[None]:
 @contextmanager
 def _byte(path: Path) -> Iterator[None]:
     size = path.lstat().st_size
-    at = size // 2
 
-    def flip() -> None:
-        with _times(path), _capability(path), path.open("r+b", buffering=0) as file:
-            file.seek(at)
-            old = file.read(1)
-            file.seek(at)
-            file.write(bytes([old[0] ^ 1]) if old else b"1")
+    def change(empty: bytes) -> None:
+        with _times(path), _capability(path):
+            if size:
+                flip(path, size // 2)
+            else:
+                path.write_bytes(empty)
 
-    flip()
+    change(b"1")
     try:
         yield
     finally:
-        if size:
-            flip()
-        else:
-            with _times(path), _capability(path):
-                os.truncate(path, 0)
+        change(b"")
 
 
 @contextmanager

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from borgpull import __version__, jobs
 from borgpull.drills.findings import Found, share
 from borgpull.drills.outcomes import MEANINGS, gravest
+from borgpull.errors import DrillFailed
 from borgpull.outputs.drills import Drill, Outcome
 from borgpull.results import Failure, Result
 
@@ -84,3 +86,15 @@ class Telling:
             failure=failure,
             data={**drill, **more},
         )
+
+
+def failed_after_all(result: Result, error: DrillFailed) -> Result:
+    """The result of a drill that has failed by itself at its very end, with all that it has found.
+
+    Its record has another outcome, so the record's signature is not this result's.
+    """
+    data: Mapping[str, Any] = result.data
+    if "outcome" in data:  # the demo has two drills, and neither has failed
+        reasons = [error.message, *data["reasons"]]
+        data = {**data, "outcome": "error", "reasons": reasons, "signature": "", "public_key": ""}
+    return replace(result, ok=False, failure=Failure.of(error), data=data)

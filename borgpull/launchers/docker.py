@@ -19,6 +19,7 @@ import docker
 from docker.errors import APIError, ImageNotFound
 
 from borgpull import errors, signals
+from borgpull.drills.telling import failed_after_all
 from borgpull.errors import DrillFailed, ImageMissing, NoDocker, NoFuseDevice, SidecarFailed
 from borgpull.events import Emit, Event
 from borgpull.jobs import Job, Scratching, Tidy, to_json
@@ -49,27 +50,33 @@ def launch(job: Job, options: DockerOptions, emit: Emit, write_raw: RawWriter) -
     """Run a job in a container of its own; `job.places` are the host's.
 
     Raises NoDocker, ImageMissing, NoFuseDevice, SidecarFailed, ConfigError, DrillFailed, and the
-    error that the job ended with.
+    error that the job ended with. A drill that has a result keeps it, whatever stays behind.
     """
     verb = VERBS[job.verb]
-    with _client() as client, _container(client, job, options) as container:
-        _sweep(client)
-        checks = [_engine_check(client)] if verb.asks_engine else []
-        reply = checking.Replies(client, container, job)
-        with attached(container) as stream, exit_code(container) as ended:
-            _start(container)
-            inner = replace(job, places=Places())
-            if restores_here(inner):
-                inner = replace(inner, into=restored_into(inner))
-            if isinstance(inner, Scratching):
-                inner = replace(inner, scratch=SCRATCH_FOLDER)
-            with contextlib.suppress(OSError):  # it has ended already
-                stream.sendall(to_json(inner).encode() + b"\n")
-            result, tail = _follow(stream, job, emit, write_raw, reply)
-            found = ended()
-            if found is None and result is None:
-                client.ping()  # or else the engine has ended, and not the sidecar
-            code = SidecarFailed.exit_code if found is None else found
+    result: Result | None = None
+    try:
+        with _client() as client, _container(client, job, options) as container:
+            _sweep(client)
+            checks = [_engine_check(client)] if verb.asks_engine else []
+            reply = checking.Replies(client, container, job)
+            with attached(container) as stream, exit_code(container) as ended:
+                _start(container)
+                inner = replace(job, places=Places())
+                if restores_here(inner):
+                    inner = replace(inner, into=restored_into(inner))
+                if isinstance(inner, Scratching):
+                    inner = replace(inner, scratch=SCRATCH_FOLDER)
+                with contextlib.suppress(OSError):  # it has ended already
+                    stream.sendall(to_json(inner).encode() + b"\n")
+                result, tail = _follow(stream, job, emit, write_raw, reply)
+                found = ended()
+                if found is None and result is None:
+                    client.ping()  # or else the engine has ended, and not the sidecar
+                code = SidecarFailed.exit_code if found is None else found
+    except DrillFailed as error:
+        if result is None or not result.data:
+            raise
+        result = failed_after_all(result, error)
     if verb.raw:
         return Result(verb=job.verb, client=job.client, data={"returncode": code})
     if result is not None and result.data and checks:

@@ -6,7 +6,6 @@ behind an sshd of this run on loopback.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import cast
 
 from borgpull import events, jobs
 from borgpull.drills import ready, target
+from borgpull.drills.flip import flip_within
 from borgpull.errors import DrillFailed
 from borgpull.events import Emit, silent
 from borgpull.ops import backup, drill
@@ -95,13 +95,7 @@ def spoil(folder: Path, repo: Path) -> None:
     """
     kept = repo.rename(folder / "kept")
     shutil.copytree(kept, repo, symlinks=True)
-    segments = (path for path in (repo / CLIENT / "data").rglob("*") if path.is_file())
-    with max(segments, key=lambda path: path.stat().st_size).open("r+b") as file:
-        at = file.seek(0, os.SEEK_END) // 2
-        file.seek(at)
-        (byte,) = file.read(1)
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
+    flip_within(repo / CLIENT)
 
 
 def _drilled(job: jobs.Demo, folder: Path, places: Places, emit: Emit, text: str) -> Reported:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 from borgpull.errors import UsageError
-from borgpull.jobs import Drill, Job
+from borgpull.jobs import Drill, DrillCheck, Job
 from borgpull.launchers.needs import Needs, needs
 from borgpull.launchers.options import Rung
 from borgpull.places import Places, certificate_of
@@ -99,6 +99,18 @@ def sources(plan: Plan) -> Iterator[Source]:
         certificate = plan.certificates.get(secret.what) if secret.certificate else None
         if certificate:
             yield Source(_file(certificate), certificate_of(secret.target), True)
+
+
+def require_checks_run(job: Job) -> None:
+    """Of a job that gets checks. Raises UsageError for a drill that would run none of them."""
+    if not isinstance(job, Drill):
+        return
+    replace(job, checks=(DrillCheck(name="any", run="true"),))  # a job refuses some ways itself
+    if job.sample is not None:
+        raise UsageError(
+            f"a drill with --sample runs no check: this one of {job.client} would never pass",
+            hint="leave --sample out, or the checks; or render two drills",
+        )
 
 
 def check_file(number: int) -> str:

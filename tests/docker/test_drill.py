@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
+from borgpull.drills.flip import flip, flip_within, largest_segment
 from borgpull.ops.workspace import LOCK_NAME, PRIVATE_PREFIX
 from borgpull.state import ownkey
-from tests.support.drills import flip, manifests, rewrite, stand_in
+from tests.support.drills import manifests, rewrite, stand_in
 from tests.support.lab import HOST_CLI, IMAGE, ROOT, TIMEOUT, Client, Completed, Lab
 from tests.support.waiting import wait_until
 
@@ -275,12 +276,11 @@ def segments(lab: Lab, client: Client) -> list[Path]:
 
 
 def largest(lab: Lab, client: Client) -> Path:
-    return max(segments(lab, client), key=lambda path: path.stat().st_size)
+    return largest_segment(lab.repo / client.name)
 
 
 def _flip(lab: Lab, client: Client) -> None:
-    path = largest(lab, client)
-    flip(path, path.stat().st_size // 2)
+    flip_within(lab.repo / client.name)
 
 
 def _truncate(lab: Lab, client: Client) -> None:

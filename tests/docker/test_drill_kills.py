@@ -1,6 +1,6 @@
 """Drills that are killed at random moments: none of them counts, and nothing of them stays.
 
-BORGPULL_TEST_KILLS says how many times, and BORGPULL_TEST_SEED gives the same moments once more.
+BORGPULL_TEST_ROUNDS says how many times, and BORGPULL_TEST_SEED gives the same moments once more.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import pytest
 
 from tests.support import ends
 from tests.support.lab import Client, Lab, Run, docker
+from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
-KILLS = int(os.environ.get("BORGPULL_TEST_KILLS", "3"))
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(120 + 60 * KILLS)]
+KILLS = rounds(few=3, many=10)
+pytestmark = [pytest.mark.docker, pytest.mark.rounds, pytest.mark.timeout(120 + 60 * KILLS)]
 OWNER = 1000  # backups are made by that user, drills by root
 IMAGE, TREE = "borgpull-borg12-client", "/srv/data"
 # Who is killed: the host's command, or the container. Where it restores to: a volume of its own, or
@@ -99,7 +100,7 @@ def test_killed_at_any_moment(lab: Lab, client: Client, tmp_path: Path) -> None:
         made = hit(victim, run, client, part * usual, folder if scratch else None)
         code = run.wait(timeout=60)
         what = f"{number}. {victim} at {part * usual:.2f} s, {scratch or 'volume'}: {code}"
-        print(what)
+        print(what, flush=True)
         wait_until(lambda: not containers(client), run.output, seconds=30)
         after = Kept.of(lab, client)
         ended = after.history["drills"][len(before.history["drills"]) :]

@@ -1,6 +1,6 @@
 """Drills of a client that works all the while: what changes during a backup is no difference.
 
-BORGPULL_TEST_DRILLS says how many backups are made and drilled.
+BORGPULL_TEST_ROUNDS says how many backups are made and drilled.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.lab import ROOT, Client, Lab
+from tests.support.rounds import rounds
 
-DRILLS = int(os.environ.get("BORGPULL_TEST_DRILLS", "3"))
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(120 + 60 * DRILLS)]
+DRILLS = rounds(few=3, many=100)
+pytestmark = [pytest.mark.docker, pytest.mark.rounds, pytest.mark.timeout(120 + 60 * DRILLS)]
 OWNER = 1000  # backups are made by that user, drills by root
 IMAGE, TREE = "borgpull-borg12-client", "/srv/data"
 METHODS = ("stream", "pipe", "sshfs")
@@ -65,11 +66,12 @@ def test_what_changes_meanwhile_is_no_difference(lab: Lab, client: Client) -> No
         assert data["archive"] == archive
         outcomes[f"{method}: {data['outcome']}"] += 1
         changed += data["unproved_why"].get("changed", 0)
+        print(f"{number + 1}. {method}: {data['outcome']}, {times} runs were refused", flush=True)
         if data["outcome"] != "pass":
             bad.append((number, method, data["reasons"], data["findings"]))
-            print(bad[-1])
+            print(bad[-1], flush=True)
     print(
-        f"BORGPULL_TEST_DRILLS={DRILLS}: {dict(outcomes)}; {changed} files had changed, "
+        f"{DRILLS} drills: {dict(outcomes)}; {changed} files had changed, "
         f"{refused} runs were refused"
     )
     assert bad == []

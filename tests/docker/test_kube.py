@@ -17,9 +17,9 @@ import pytest
 from typer.testing import CliRunner
 
 from borgpull.cli.app import app
+from borgpull.drills.flip import flip_within
 from borgpull.ssh.config import PINNED
 from tests.support import jobloop, kubelet
-from tests.support.drills import flip
 from tests.support.lab import IMAGE, ROOT, Client, Lab, docker
 from tests.support.podman import podman
 
@@ -128,9 +128,7 @@ def test_a_drill(node: kubelet.Node, client: Client, tmp_path: Path) -> None:
     assert (record["outcome"], record["isolated"]) == ("pass", False)
     assert record["proved"] == record["restored"]
     assert [one["outcome"] for one in record["checks"]] == ["pass"]
-    segments = (node.claim("drilled") / "repo" / client.name / "data" / "0").iterdir()
-    largest = max(segments, key=lambda path: path.stat().st_size)
-    flip(largest, largest.stat().st_size // 2)
+    flip_within(node.claim("drilled") / "repo" / client.name)
     outcome, ended = run(here, drill)
     assert (outcome.reason, outcome.codes) == ("PodFailurePolicy", (90,)), ended.output
     assert (told(ended)["exit_code"], told(ended)["error"]) == (90, "RestoreDiffers")

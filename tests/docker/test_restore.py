@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ends import slow_way
 from tests.support.lab import PLAIN, TIMEOUT, Client, Lab, docker
 from tests.support.restores import (
     INTO,
@@ -21,7 +22,6 @@ from tests.support.restores import (
     restore,
     saved,
     set_flags,
-    slow_way,
     volume,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.ends import slow_way
 from tests.support.lab import Client, Completed, Lab
 from tests.support.restores import (
     HOSTILE,
@@ -14,7 +15,6 @@ from tests.support.restores import (
     far_archive,
     import_tar,
     ok,
-    slow_way,
 )
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]

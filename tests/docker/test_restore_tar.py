@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from borgpull.client.authorized import forced_command
+from tests.support.ends import slow_way
 from tests.support.lab import PLAIN, Client, Completed, Lab
 from tests.support.restores import (
     HOSTILE,
@@ -24,7 +25,6 @@ from tests.support.restores import (
     import_tar,
     ok,
     saved,
-    slow_way,
 )
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]

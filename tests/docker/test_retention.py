@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from borgpull.borg.repository import may_count
+from borgpull.drills.flip import flip_within
 from borgpull.state import ledger
 from tests.support import ends
 from tests.support import lab as laboratory
@@ -280,17 +281,13 @@ def test_a_damaged_segment_and_what_status_says(lab: Lab) -> None:
     make(lab, client, {"a": now - timedelta(days=1), "b": now})
     assert ours(lab, "check", "--verify-data", client).rc == 0
     good = last_good(lab, client)
-    segments = [path for path in (lab.repo / client / "data").rglob("[0-9]*") if path.is_file()]
-    largest = max(segments, key=lambda path: path.stat().st_size)
-    whole = largest.read_bytes()
-    middle = len(whole) // 2
-    largest.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
+    flip_within(lab.repo / client)
     for words in ((), ("--verify-data",)):
         done = ours(lab, "check", "--json", client, *words)
         assert (done.rc, done.result["failure"]["error"]) == (56, "RepositoryDamaged"), done.stdout
         assert any(item["event"] == "warning" for item in done.events), done.stdout
     assert last_good(lab, client) == good
-    largest.write_bytes(whole)
+    flip_within(lab.repo / client)  # it is as before
     assert ours(lab, "check", client).rc == 0
 
     # Neither passphrase nor network, nor anything that can be written.

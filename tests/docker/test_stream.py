@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,6 +250,21 @@ def test_whatever_is_killed_nothing_stays_and_the_next_run_is_good(lab: Lab, sav
     assert not ends.borg_locks(lab.repo / client.name)
 
 
+def test_an_engine_that_ends_before_its_orders_says_why(lab: Lab, saved: Saved) -> None:
+    """Another machine's borg has the repository. The list of archives is borg's own then."""
+    client = saved.client
+    lock = lab.repo / client.name / "lock.exclusive"
+    lock.mkdir()
+    (lock / "another@1.5-0").touch()
+    found = []
+    for name in (saved.archive, "new"):
+        words = ("--lock-wait", "0", "--archive", name, client.address, TREE)
+        found.append(lab.plain("stream", "--json", *words).result["failure"]["error"])
+    shutil.rmtree(lock)
+    assert found == ["ArchiveExists", "RepositoryLocked"]
+    assert lab.pull("stream", client, TREE)["data"]["items"]["-"] > 300
+
+
 def test_a_run_that_was_cut_reads_little_again(lab: Lab, saved: Saved) -> None:
     """What a checkpoint has is known to the next run, and is an archive that does not count."""
     client, many = saved.client, 24
@@ -257,23 +273,21 @@ def test_a_run_that_was_cut_reads_little_again(lab: Lab, saved: Saved) -> None:
         f"mkdir {TREE}/big; cd {TREE}/big; "
         f"for i in $(seq {many}); do head -c 2M /dev/urandom >$i; done",
     )
-    slow = ends.proxy(lab, f"slow-{client.name}", 8_000_000, f"22:{client.name}:22")
-    lab.pin(slow, client.ip())
     words = ("--init", "--name", "cut", "--compression", "none", "--checkpoint-interval", "1")
-    run = ends.start(lab, "stream", *words, f"root@{slow}", f"{TREE}/big")
-    ends.await_text(run, "\nsaving ")
-    # borg gives its index a new name at each commit. It is not asked for the archives: what reads a
-    # repository may write to it, at the same time as this run.
-    seen: set[str] = set()
+    with ends.slow_way(lab, client) as slow:
+        run = ends.start(lab, "stream", *words, slow, f"{TREE}/big")
+        ends.await_text(run, "\nsaving ")
+        # borg gives its index a new name at each commit. It is not asked for the archives: what
+        # reads a repository may write to it, at the same time as this run.
+        seen: set[str] = set()
 
-    def committed() -> bool:
-        assert run.poll() is None, run.output()
-        seen.update(path.name for path in (lab.repo / "cut").glob("index.*[0-9]"))
-        return len(seen) > 5
+        def committed() -> bool:
+            assert run.poll() is None, run.output()
+            seen.update(path.name for path in (lab.repo / "cut").glob("index.*[0-9]"))
+            return len(seen) > 5
 
-    wait_until(committed, run.output)
-    run.kill()
-    docker("rm", "-f", slow)
+        wait_until(committed, run.output)
+        run.kill()
     assert run.poll() != 0
     assert [".checkpoint" in name for name in ends.archive_names(lab, "cut")] == [True]
     done = lab.plain("stream", "--json", "--name", "cut", client.address, f"{TREE}/big")
@@ -298,15 +312,12 @@ def test_what_changes_meanwhile_is_saved_as_it_is_then(lab: Lab, saved: Saved) -
         "mkdir folder; echo linked >one; ln one two; ln one three; "
         "for name in gone mode pipe text folder/in; do echo x >$name; done",
     )
-    slow = ends.proxy(lab, f"hold-{client.name}", 4_000_000, f"22:{client.name}:22")
-    lab.pin(slow, client.ip())
-    words = ("--json", "--init", "--name", "meanwhile", "--compression", "none", f"root@{slow}")
-    run = ends.start(lab, "stream", *words, f"{TREE}/meanwhile")
-    ends.await_text(run, '"progress"')
-    client.exec("sh", "-c", MEANWHILE)
-    code = run.wait(timeout=60)
-    docker("rm", "-f", slow)
-    assert code == 0, run.output()
+    words = ("--json", "--init", "--name", "meanwhile", "--compression", "none")
+    with ends.slow_way(lab, client, 4_000_000) as slow:
+        run = ends.start(lab, "stream", *words, slow, f"{TREE}/meanwhile")
+        ends.await_text(run, '"progress"')
+        client.exec("sh", "-c", MEANWHILE)
+        assert run.wait(timeout=60) == 0, run.output()
     data = Completed(0, run.output(), "").result["data"]
     assert data["changed"] == [f"{TREE}/meanwhile/hold"]
     # `one` only if it was the first name by which its file was met.

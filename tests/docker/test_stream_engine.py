@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import engine_alone, engine_damaged
+from tests.support import engine_alone, engine_damaged, engine_early
 from tests.support.lab import IMAGE, ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -114,3 +114,13 @@ def test_what_was_written_damaged_is_found_before_the_archive_counts(fault: str)
     assert found["archives"] == []
     assert (found["later"], found["whole"], found["same"]) == (0, 0, True), found
     assert found["files"] == engine_damaged.FILES + 1
+
+
+def test_an_early_engine_whose_job_fails_ends_at_once_and_holds_nothing() -> None:
+    """By itself, though it waits for another borg's lock: a SIGTERM would make it 143."""
+    found = case("all", engine_early.__name__)
+    assert (found["opened"], found["after"]) == (0, 0)
+    assert found["repository"] == [0, ["repo/lock.exclusive/another@1.5-0"]]
+    code, (lock,) = found["cache"]
+    assert (code, lock.endswith("/lock.exclusive/another@1.5-0")) == (0, True), lock
+    assert found["ended"] == [73, None]  # and whoever asks for the list must ask borg

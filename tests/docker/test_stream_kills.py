@@ -1,6 +1,6 @@
 """stream that is killed at random moments: nothing stays on either side, and the next run is good.
 
-BORGPULL_TEST_KILLS says how many times, and BORGPULL_TEST_SEED gives the same victims and moments
+BORGPULL_TEST_ROUNDS says how many times, and BORGPULL_TEST_SEED gives the same victims and moments
 once more.
 """
 
@@ -16,10 +16,11 @@ import pytest
 
 from tests.support import ends
 from tests.support.lab import Client, Lab, Run, docker
+from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
-KILLS = int(os.environ.get("BORGPULL_TEST_KILLS", "5"))
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(120 + 60 * KILLS)]
+KILLS = rounds(few=5, many=20)
+pytestmark = [pytest.mark.docker, pytest.mark.rounds, pytest.mark.timeout(120 + 60 * KILLS)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 
 IMAGE, TREE = "borgpull-borg12-client", "/srv/data"
@@ -129,7 +130,7 @@ def test_killed_at_any_moment(lab: Lab, client: Client, usual: Usual) -> None:
         hit(victim, run, client)
         code = run.wait(timeout=60)
         what = f"{number}. {victim} at {part * usual.seconds:.2f} s: exit code {code}"
-        print(what)
+        print(what, flush=True)
         nothing_is_left(lab, client, usual, run, what)
         saved = killed in ends.archive_names(lab, client.name)
         assert saved or code != 0, what

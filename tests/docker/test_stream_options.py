@@ -11,7 +11,7 @@ import pytest
 
 from tests.docker.test_stream import IMAGE, items
 from tests.support import ends, engine_damaged
-from tests.support.lab import Client, Lab, docker
+from tests.support.lab import Client, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
@@ -108,19 +108,18 @@ def test_a_slow_link_carries_packed_content(lab: Lab, client: Client) -> None:
     client.exec("sh", "-c", text)
     size = int(client.exec("stat", "-c", "%s", f"{TREE}/text/file"))
     assert size > 12 << 20
-    slow = ends.proxy(lab, f"slow-{client.name}", 1_000_000, f"22:{client.name}:22")
-    lab.pin(slow, client.ip())
     took, sent, sums = dict[str, float](), dict[str, int](), set[str]()
-    for how in ("auto", "off"):
-        words = ("--init", "--name", f"link-{how}", "--compress-link", how)
-        begun = time.monotonic()
-        done = lab.plain("stream", "--json", *words, f"root@{slow}", f"{TREE}/text")
-        assert done.rc == 0, done.stdout
-        took[how], sent[how] = time.monotonic() - begun, done.result["data"]["sent_bytes"]
-        name = done.result["data"]["archive"]
-        lab.borg(f"link-{how}", "check", "--verify-data")
-        sums.add(lab.borg(f"link-{how}", "list", "--format", "{sha256} {path}{NL}", f"::{name}"))
-    docker("rm", "-f", slow)
+    with ends.slow_way(lab, client, 1_000_000) as slow:
+        for how in ("auto", "off"):
+            words = ("--init", "--name", f"link-{how}", "--compress-link", how)
+            begun = time.monotonic()
+            done = lab.plain("stream", "--json", *words, slow, f"{TREE}/text")
+            assert done.rc == 0, done.stdout
+            took[how], sent[how] = time.monotonic() - begun, done.result["data"]["sent_bytes"]
+            name = done.result["data"]["archive"]
+            lab.borg(f"link-{how}", "check", "--verify-data")
+            shown = ("list", "--format", "{sha256} {path}{NL}")
+            sums.add(lab.borg(f"link-{how}", *shown, f"::{name}"))
     assert len(sums) == 1
     assert sent["off"] > size
     assert sent["auto"] < 0.7 * size

@@ -62,14 +62,6 @@ def _frames(path: Path) -> list[tuple[int, bytes]]:
     return found
 
 
-def flip(path: Path, at: int) -> None:
-    """Change one bit of a file; a negative `at` counts from its end."""
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    with path.open("r+b") as file:  # the owner stays
-        file.write(data)
-
-
 def of_checks(client: str, *options: str) -> list[str]:
     """The containers of checks of this client's drills."""
     form = '{{.Names}} {{.Label "' + checking.LABEL + '"}}'

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,3 +121,14 @@ def proxy(lab: Lab, name: str, rate: int | None, *routes: str) -> str:
     docker("run", "-d", *common, *script, IMAGE, "/p.py", f"0/{rate}" if rate else "0", *routes)
     Client(name).await_sshd(int(routes[0].partition(":")[0]))
     return name
+
+
+@contextmanager
+def slow_way(lab: Lab, client: Client, rate: int = 8_000_000) -> Iterator[str]:
+    """An address of it at `rate` bytes a second: on a busy machine, a test still comes in time."""
+    name = proxy(lab, f"slow-{client.name}", rate, f"22:{client.name}:22")
+    try:
+        lab.pin(name, client.ip())
+        yield f"root@{name}"
+    finally:
+        docker("rm", "-f", name)

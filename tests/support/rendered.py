@@ -30,7 +30,8 @@ COMMANDS = {
     "sshfs via": ["sshfs", "--via", "jump@gate", "root@web1", "/etc"],
     "prune": ["prune", "web1", "--keep-daily", "7"],
     "check": ["check", "web1"],
-    "drill": ["drill", "web1", "--sample", "1/14", "--check", "sshd=sshd -t"],
+    "drill": ["drill", "web1", "--check", "sshd=sshd -t"],
+    "drill of a part": ["drill", "web1", "--sample", "1/14"],
     "drill out": ["drill", "web1", "--allow-network"],
     "drill that mounts": ["drill", "web1", "--how", "numeric"],
 }

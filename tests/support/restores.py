@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support import ends
 from tests.support.lab import IMAGE, TIMEOUT, Client, Completed, Lab, docker
 
 TREE, INTO = "/srv/data", "/srv/hostile"  # both are volumes; the second is free here
@@ -46,17 +45,6 @@ def cut_when(target: Client, folder: str, number: int, process: str) -> None:
           grep -qa '^{process}' $p/cmdline && kill -9 ${{p#/proc/}}
         done"""
     target.exec("sh", "-c", script, detach=True)
-
-
-@contextmanager
-def slow_way(lab: Lab, target: Client) -> Iterator[str]:
-    """An address of it at 8 MB/s: on a busy machine, the look of `cut_when` still comes in time."""
-    name = ends.proxy(lab, f"slow-{target.name}", 8_000_000, f"22:{target.name}:22")
-    try:
-        lab.pin(name, target.ip())
-        yield f"root@{name}"
-    finally:
-        docker("rm", "-f", name)
 
 
 @contextmanager

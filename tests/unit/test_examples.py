@@ -14,6 +14,9 @@ from cronsim import CronSim
 from typer.testing import CliRunner
 
 from borgpull.cli.app import app
+from borgpull.cli.drilling import Drilling
+from borgpull.cli.options import Where
+from tests.support.rendered import assert_as_planned, of_run, planned
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMAS = {
@@ -74,6 +77,33 @@ def test_the_service_of_compose_is_what_render_makes() -> None:
     done = CliRunner().invoke(app, words)
     assert (name, done.exit_code) == ("borgpull", 0), done.output
     assert text == done.stdout, first
+
+
+# In place of docker: it keeps the words that it is called with, and fails as a drill may.
+DOCKER = """#!/bin/sh
+printf '%s\\0' "$@" >"$0.words"
+exit 90
+"""
+
+
+def test_the_script_gives_its_container_what_a_drill_needs(tmp_path: Path) -> None:
+    """No more and no less than the other forms: all of `launchers/needs.py`."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    variables = {"BORGPULL_REPO": "/srv/repo", "BORGPULL_STATE": "/srv/state"}
+    variables |= {
+        "BORGPULL_PASSPHRASE_FILE": "/srv/passphrase",
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+    }
+    argv = ["sh", str(EXAMPLES / "drill.sh"), "web1", "--how", "local"]
+    done = subprocess.run(argv, cwd=tmp_path, env=variables, check=False, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (90, b"", b"")
+    program, *words = (tmp_path / "docker.words").read_text().removesuffix("\0").split("\0")
+    assert program == "run"
+    where = Where(repo="/srv/repo", state="/srv/state", passphrase_file="/srv/passphrase")
+    drilling = Drilling(report=str(tmp_path / "drill-report"))
+    plan = planned(["drill", *argv[2:]], where=where, drilling=drilling)
+    assert_as_planned(of_run(words), plan)
 
 
 def test_the_lines_of_cron_are_some() -> None:

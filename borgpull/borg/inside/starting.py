@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import select
 from typing import Any, TextIO
 
 
@@ -14,6 +15,24 @@ def taken_input() -> TextIO:
     os.dup2(null, 0)
     os.close(null)
     return control
+
+
+def waits_for_locks_until_the_end_of(control: TextIO) -> None:
+    """Have borg end while it waits for somebody's lock, once nobody can want anything of it.
+
+    It leaves whatever it holds. Else it would sleep on, for up to a tenth of `--lock-wait` at once
+    (borg 1.4.5: locking.py, TimeoutTimer.sleep).
+    """
+    from borg.locking import TimeoutTimer  # type: ignore[import-not-found]
+
+    gone = select.poll()
+    gone.register(control, 0)  # of a pipe whose other end is closed, poll(2) tells in any case
+
+    def sleep(timer: Any) -> None:
+        if timer.sleep_interval >= 0 and gone.poll(timer.sleep_interval * 1000):
+            raise SystemExit(0)
+
+    TimeoutTimer.sleep = sleep
 
 
 def parse_fast(archiver: Any) -> None:

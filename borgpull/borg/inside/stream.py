@@ -38,7 +38,11 @@ from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.readback import READ_BACK_LINE, WrittenDamaged
 from borgpull.borg.inside.readback import Reader as ReadBack
 from borgpull.borg.inside.reread import Reread
-from borgpull.borg.inside.starting import parse_fast, taken_input
+from borgpull.borg.inside.starting import (
+    parse_fast,
+    taken_input,
+    waits_for_locks_until_the_end_of,
+)
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.wire import BadFrame
@@ -64,6 +68,7 @@ def main() -> None:
     archiver.selftest(logging.getLogger("borg.selftest"))  # ends this process if it fails
     archiver.selftest = lambda _logger: None
     parse_fast(archiver)
+    waits_for_locks_until_the_end_of(control)
     early, orders = sys.argv[3:], None
     if not early:
         orders = orders_of(control)

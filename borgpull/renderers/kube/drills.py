@@ -11,7 +11,7 @@ from borgpull.renderers.kube.labels import common, meta
 from borgpull.renderers.kube.names import dns_name
 from borgpull.renderers.kube.settings import Settings
 from borgpull.renderers.kube.text import Object
-from borgpull.renderers.plan import CHECKS, REPORTS, Plan
+from borgpull.renderers.plan import CHECKS, REPORTS, Plan, require_checks_run
 
 SCRATCH, REPORT, CHECKS_VOLUME = "scratch", "report", "checks"
 CHECKS_KEY = "checks.yaml"
@@ -31,12 +31,15 @@ def comment(wanted: Needs) -> list[str]:
 def words(plan: Plan, settings: Settings, folder: str = REPORTS) -> list[str]:
     """The words in the pod; the reports go to this folder.
 
-    Raises UsageError for a drill that mounts: no overlay gives it what it needs.
+    Raises UsageError for a drill that mounts: no overlay gives it what it needs. And for checks of
+    a drill that restores a part.
     """
     found = list(plan.words)
     if plan.needs.scratch is not None:
         if plan.needs.mounts:
             raise UsageError("a drill in a pod cannot mount", hint="--how local, or another way")
+        if settings.checks:
+            require_checks_run(plan.job)
         found += [] if plan.needs.let_out else ["--allow-network"]
         found += ["--check", f"{CHECKS}/{CHECKS_KEY}"] if settings.checks else []
         found += ["--report", folder] if settings.report_claim else []

@@ -65,6 +65,7 @@ def test_neither_variables_nor_a_configuration_of_this_user_count(
         (["drill", "web1", "--report", "/report"], "for the renderer to know"),
         (["drill", "web1", "--report=/report"], "for the renderer to know"),
         (["drill", "web1", "--sample", "2/3"], "is no share"),
+        (["drill", "web1", "--sample", "1/3", "--check", "a=true"], "--sample runs no check"),
     ],
 )
 def test_what_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +137,30 @@ def test_a_check_in_an_image_is_refused_where_it_could_never_run(
     assert "the check 'dump' has an image" in err
     assert "on a host by cron" in err
     assert "drill" in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("how", ["a file", "a command", "a word after the dashes"])
+def test_checks_that_would_never_run_are_refused(
+    form: str, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from borgpull.cli.app import app
+
+    if (form, how) == ("kube", "a command"):
+        return  # its --checks takes a file only
+    file = tmp_path / "checks.yaml"
+    file.write_text("- name: dump\n  run: 'true'\n")
+    before = {"a file": [FORMS[form], str(file)], "a command": [FORMS[form], "dump=true"]}
+    after = ["--check", "dump=true"] if how == "a word after the dashes" else []
+    found, part = [], ["--sample", "1/14"]
+    for more in ([], ["--sample", "1/1"], [*part, "--full"], ["--how", "numeric"], part):
+        words = [*before.get(how, []), "--", "drill", "web1", *after, *more]
+        with pytest.raises(SystemExit) as end:
+            app(["render", form, "--name", "x", *words])
+        found.append((end.value.code or 0, *capsys.readouterr()))
+    assert [code for code, _, _ in found] == [0, 0, 0, 2, 2]
+    _, out, err = found[-1]
+    assert (out, err.count("--sample runs no check")) == ("", 1)
 
 
 def test_a_file_of_checks_may_be_on_another_machine() -> None:

@@ -79,23 +79,23 @@ CHECKS = "- name: sshd\n  run: sshd -t\n  output: ^ok$\n"
 
 def test_a_file_of_checks_goes_along(tmp_path: Path) -> None:
     """Other checks have another name, so that a Job that runs keeps its own."""
-    lines = "drill web1\ndrill web2\n"
+    lines, one = "drill web1\ndrill web2\n", ["drill", "web1"]
     for found in (
-        objects(rendered(DRILL, checks=CHECKS)),
+        objects(rendered(one, checks=CHECKS)),
         objects(fleet(tmp_path, lines, checks=CHECKS)),
         objects(shards(tmp_path, lines, 1, checks=CHECKS)),
     ):
         assert check(found) == [] == strict(found)
-        (checks,) = [one for one in found if "checks.yaml" in one.get("data", {})]
+        (checks,) = [each for each in found if "checks.yaml" in each.get("data", {})]
         assert (checks["data"]["checks.yaml"], checks["immutable"]) == (CHECKS, True)
-        for one in [one for one in found if one["kind"] == "CronJob"]:
-            _, volume = mounted(pod_of(one), "/run/checks")
+        for cron in [each for each in found if each["kind"] == "CronJob"]:
+            _, volume = mounted(pod_of(cron), "/run/checks")
             assert volume["configMap"] == {"name": checks["metadata"]["name"]}
-        assert "/run/checks/checks.yaml" in str([one for one in found if one is not checks])
-    other = objects(rendered(DRILL, checks=CHECKS + "  user: nobody\n"))
+        assert "/run/checks/checks.yaml" in str([each for each in found if each is not checks])
+    other = objects(rendered(one, checks=CHECKS + "  user: nobody\n"))
     names = {
         named(each, "ConfigMap")["metadata"]["name"]
-        for each in (other, objects(rendered(DRILL, checks=CHECKS)))
+        for each in (other, objects(rendered(one, checks=CHECKS)))
     }
     assert len(names) == 2
     assert len(objects(rendered(["check", "web1"], checks=CHECKS))) == 4
@@ -121,15 +121,21 @@ def test_a_list_and_a_shard(tmp_path: Path) -> None:
     assert "subPath" not in mount
 
 
-def test_a_pod_s_drill_mounts_nothing(tmp_path: Path) -> None:
-    line = "drill web1 --how numeric"
+@pytest.mark.parametrize(
+    ("line", "settings", "said"),
+    [
+        ("drill web1 --how numeric", {}, "cannot mount"),
+        ("drill web1 --sample 1/7", {"checks": CHECKS}, "--sample runs no check"),
+    ],
+)
+def test_what_no_pod_can_do(tmp_path: Path, line: str, settings: dict[str, Any], said: str) -> None:
     forms: list[Callable[[], object]] = [
-        lambda: rendered(line.split()),
-        lambda: fleet(tmp_path, line),
-        lambda: shards(tmp_path, line, 1),
+        lambda: rendered(line.split(), **settings),
+        lambda: fleet(tmp_path, line, **settings),
+        lambda: shards(tmp_path, line, 1, **settings),
     ]
     for render in forms:
-        with pytest.raises(UsageError, match="cannot mount"):
+        with pytest.raises(UsageError, match=said):
             render()
 
 
