@@ -223,17 +223,13 @@ def _compare(work: _Work, root: Path, selection: Selection, read: Read) -> None:
         with manifests.opened(state, client, archive_id) as every:
             yield every.entries
 
-    def proves(entry: Entry) -> None:
-        assert entry.sha256 is not None
-        proofs.add(entry.item.path, entry.sha256)
-
     with contextlib.closing(Tree(root)) as tree:
         comparison = Comparison(
             tree, found, wanted=selection.wants, lost=told.lost, was_read=read.has
         )
         counts = Covered(proofs, told.when)
         with entries() as every:
-            comparison.run(counts.after(every), proves)
+            comparison.run(counts.after(every), counts.proves)
 
         comparison.strangers(lambda: manifests.paths(state, client, archive_id))
         if not found.kinds and told.outcome != "differs":
