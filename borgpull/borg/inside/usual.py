@@ -105,9 +105,8 @@ class Usual:
         pack, plain = self._chunks.pack, self._fields.plain
         parts: list[bytes] = []
         incref = self._chunks.referring()
-        record = self._manifest.plain if self._manifest is not None else None
         total = packed = count = 0
-        for number, path, fields, ids, content in run:
+        for _, path, fields, ids, _ in run:
             try:
                 if len(ids) == 1:  # as most have
                     _, size, csize = incref(ids[0])
@@ -126,9 +125,9 @@ class Usual:
                 *(begin, pack(chunks), _CTIME, pack(fields[11]), middle, pack(fields[10])),
                 *(_PATH, pack(path), _SIZE, pack(size), end),
             )
-            if record is not None:
-                record(number, content)
             count += 1
+        if self._manifest is not None:
+            self._manifest.plain(run[:count])
         self._stats.update(total, packed, False)
         self._stats.nfiles += count
         self._chunks.write(b"".join(parts))
