@@ -75,7 +75,7 @@ class Sums:
 
     def note(self, key: bytes, found: bytes) -> None:
         """Remember it for the next runs."""
-        if self.get(key) is None:
+        if not self._count or self.get(key) is None:
             self._new += key
             self._new += found
 

@@ -24,7 +24,7 @@ from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, MAX_SIZE
 _tuple: Any = tuple.__new__
 _REGULAR = stat.S_IFREG >> 12
 # Keys of an item, as borg's packer writes them.
-_CTIME, _PATH, _SIZE = b"\xa5ctime", b"\xa4path", b"\xa4size"
+CTIME, PATH, SIZE = b"\xa5ctime", b"\xa4path", b"\xa4size"
 
 
 class Usual:
@@ -122,8 +122,8 @@ class Usual:
             total += size
             begin, middle, end = plain(fields[3], fields[4], fields[5])
             parts += (
-                *(begin, pack(chunks), _CTIME, pack(fields[11]), middle, pack(fields[10])),
-                *(_PATH, pack(path), _SIZE, pack(size), end),
+                *(begin, pack(chunks), CTIME, pack(fields[11]), middle, pack(fields[10])),
+                *(PATH, pack(path), SIZE, pack(size), end),
             )
             count += 1
         if self._manifest is not None:
