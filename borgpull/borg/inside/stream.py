@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import sys
@@ -32,6 +31,7 @@ from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.listed import row, tell_listed
 from borgpull.borg.inside.manifest import book
 from borgpull.borg.inside.matcher import of_patterns
+from borgpull.borg.inside.orders import name_of_archive, orders_of
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
@@ -123,12 +123,6 @@ def creating(
             raise Damaged(str(error)) from None
 
     return do_create
-
-
-def orders_of(control: TextIO) -> dict[str, Any] | None:
-    """Wait for them; None if nobody wants anything more."""
-    text = control.readline()
-    return dict(json.loads(text)) if text else None
 
 
 def create(
@@ -287,15 +281,6 @@ def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:
     if order is None:
         return None
     return Reread(bytes.fromhex(order["key"]), order["share"], order["run"], known)
-
-
-def name_of_archive(control: TextIO) -> tuple[str, bool]:
-    """Wait for it, and for whether the archive is verified. Raises Ended if none comes."""
-    text = control.readline()
-    if not text:
-        raise Ended("nobody wants the archive")
-    found = json.loads(text)
-    return str(found["name"]), bool(found["verified"])
 
 
 if __name__ == "__main__":
