@@ -104,6 +104,15 @@ class Borg:
         stdout: int | IO[bytes] = subprocess.PIPE,
     ) -> Iterator[Running]:
         """A running borg command, which is stopped on the way out. Raises CommandError."""
+        if stdin == subprocess.DEVNULL and stdout == subprocess.PIPE and self._has_spares(command):
+            assert self.spares is not None
+            spare = self.spares.begin(self._words(command, args))
+            if spare is not None:
+                try:
+                    yield spare
+                finally:
+                    spare.stop()
+                return
         argv = self.argv(command, *args)
         quick = NO_SELFTEST if command in QUICK else {}
         with as_fd(self.passphrase) as fd:
@@ -149,10 +158,17 @@ class Borg:
     def _by_a_spare(
         self, command: str, args: Sequence[str], timeout: float, sink: Sink | None
     ) -> Completed | None:
-        # A spare has the prefix of its own start, so it cannot serve a command with another one.
-        if self.spares is None or self.prefix != self.spares.prefix or command not in QUICK:
+        if self.spares is None or not self._has_spares(command):
             return None
-        return self.spares.run(self.argv(command, *args)[len(self.prefix) :], timeout, sink)
+        return self.spares.run(self._words(command, args), timeout, sink)
+
+    def _has_spares(self, command: str) -> bool:
+        """A spare has the prefix of its own start, so it cannot serve a command with another."""
+        return self.spares is not None and self.prefix == self.spares.prefix and command in QUICK
+
+    def _words(self, command: str, args: Sequence[str]) -> list[str]:
+        """A command line without the prefix."""
+        return self.argv(command, *args)[len(self.prefix) :]
 
     def start_spares(self, number: int) -> None:
         """Start borgs ahead for QUICK commands to come, while there is time for it."""

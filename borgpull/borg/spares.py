@@ -25,9 +25,10 @@ WAITING = (sys.executable, "-P", "-m", "borgpull.borg.inside.waiting")
 class Spares:
     """Waiting borgs, in the environment of one client. Unused ones end on the way out."""
 
-    def __init__(self, prefix: tuple[str, ...] = ()) -> None:
-        """`prefix` is a program before borg's words. Without words it waits for them."""
-        self.prefix = prefix
+    def __init__(self, prefix: tuple[str, ...] = (), *, waits: bool = False) -> None:
+        """`prefix` is what comes before borg's words: a program that starts others. If it `waits`,
+        it is one that waits for the words itself."""
+        self.prefix, self._waits = prefix, waits
         self._stack = contextlib.ExitStack()
         self._waiting: list[Running] = []
 
@@ -43,7 +44,7 @@ class Spares:
             fd = self._stack.enter_context(as_fd(passphrase))
             own = {**env, **({} if fd is None else {"BORG_PASSPHRASE_FD": str(fd)})}
             fds = () if fd is None else (fd,)
-            words = self.prefix or WAITING
+            words = self.prefix if self._waits else (*self.prefix, *WAITING)
             child = self._stack.enter_context(
                 running(words, name="borg", env=own, pass_fds=fds, stdin=subprocess.PIPE)
             )
@@ -55,14 +56,19 @@ class Spares:
         self, argv: Sequence[str], timeout: float, sink: Sink | None = None
     ) -> Completed | None:
         """Run a borg command line by a waiting borg; None if none is left."""
-        while self._waiting:
-            child = self._waiting.pop()
-            assert child.popen.stdin is not None
-            with contextlib.suppress(BrokenPipeError), child.popen.stdin as words:
-                words.write(waiting.line(argv))
-                words.flush()
-            return _finish(child, timeout, sink)
-        return None
+        child = self.begin(argv)
+        return _finish(child, timeout, sink) if child is not None else None
+
+    def begin(self, argv: Sequence[str]) -> Running | None:
+        """Let a waiting borg begin a command line; None if none is left."""
+        if not self._waiting:
+            return None
+        child = self._waiting.pop()
+        assert child.popen.stdin is not None
+        with contextlib.suppress(BrokenPipeError), child.popen.stdin as words:
+            words.write(waiting.line(argv))
+            words.flush()
+        return child
 
 
 def _finish(child: Running, timeout: float, sink: Sink | None) -> Completed:

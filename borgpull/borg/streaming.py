@@ -21,6 +21,7 @@ from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.skipped import Skipped
 from borgpull.borg.inside.stream import (
     CUT,
+    DAMAGED,
     HOSTILE,
     READ_LINE,
     READS_LINE,
@@ -28,7 +29,7 @@ from borgpull.borg.inside.stream import (
     SKIPPED_LINE,
 )
 from borgpull.borg.repository import with_offset
-from borgpull.errors import BorgFailed, HostileClient
+from borgpull.errors import BorgFailed, HostileClient, RepositoryDamaged
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reread
 from borgpull.process import CommandError, Running, Stream, pipe, running
@@ -160,7 +161,7 @@ class Engine:
         more |= {"read_back": read_back, "rate": rate, "may_skip": list(may_skip)}
         self._tell({"argv": list(argv), **more})
 
-    def why(self, error: BorgFailed) -> BorgFailed | HostileClient:
+    def why(self, error: BorgFailed) -> BorgFailed | HostileClient | RepositoryDamaged:
         """The error of a failed engine: borg does not know some of them."""
         code = self.child.popen.returncode
         said = [messages.parse(line.encode()) for line in self.child.tail]
@@ -169,6 +170,9 @@ class Engine:
         )
         if code == HOSTILE:
             return HostileClient(f"{self._client} sends what no helper of ours sends: {last[:300]}")
+        if code == DAMAGED:
+            hint = "the memory or the disk of this server may be bad: test them before the next run"
+            return RepositoryDamaged(last, hint=hint)
         return Cut(last) if code == CUT else error
 
     def save(self, name: str, emit: Emit, *, verified: bool) -> Created:

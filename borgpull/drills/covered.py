@@ -21,6 +21,7 @@ class Covered:
         self._proved, self._all = [0, 0], [0, 0]  # files, bytes
         self._oldest: int | None = None  # Unix time
         self._begun = proofs.since or int(now.timestamp())
+        self._last: Entry | None = None  # that was proved
 
     def after(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """The entries. Each one is counted once the next one is asked for: it is compared then."""
@@ -28,12 +29,20 @@ class Covered:
             yield entry
             self._count(entry)
 
+    def proves(self, entry: Entry) -> None:
+        """This drill has proved the content of a file. It is counted when its turn comes."""
+        assert entry.sha256 is not None
+        self._proofs.add(entry.item.path, entry.sha256)
+        self._last = entry
+
     def _count(self, entry: Entry) -> None:
         item = entry.item
         if not (item.regular and item.first_name):
             return
         add(self._all, item.size)
-        if entry.sha256 and self._proofs.of(item.path, entry.sha256) in self._proofs.known:
+        if entry is self._last or (
+            entry.sha256 and self._proofs.of(item.path, entry.sha256) in self._proofs.known
+        ):
             add(self._proved, item.size)
             return
         since = max((entry.ctime_ns or 0) // 10**9, self._begun)

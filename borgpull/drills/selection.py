@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from borgpull import jobs
@@ -12,27 +13,36 @@ from borgpull.drills.telling import Telling
 from borgpull.restores.tally import exactly_named
 from borgpull.state import drills, manifests, ownkey
 from borgpull.trees.item import Item, Items
+from borgpull.trees.manifest import Entry
 
 
 class Selection:
-    """Which files are restored; and the archive's listing, compared as it passes."""
+    """Which files are restored; and the archive's listing, compared with the manifest."""
 
     def __init__(self, job: jobs.Drill, told: Telling, state: Path, archive_id: str) -> None:
         self._job, self._told, self._state, self._id = job, told, state, archive_id
         self._parts: Parts | None = None
         self._part = 0
+        self._items: Items | None = None
         self.seconds = 0.0  # that this took, which are none of the restore
 
     def choose(self, items: Items) -> tuple[Items, bytes]:
-        """What is restored, and borg's patterns that leave out the rest. Raises BadManifest."""
+        """What is restored, and borg's patterns that leave out the rest."""
         begun = time.monotonic()
-        with manifests.opened(self._state, self._job.client, self._id) as entries:
-            count = listing.compare(items, entries, self._told.found)
-        self._told.facts["entries"] = count
+        self._items = items
         try:
             return self._sample(items) if self._job.sample else (items, b"")
         finally:
             self.seconds = time.monotonic() - begun
+
+    def compare(self, after: Callable[[Iterable[Entry]], Iterator[Entry]]) -> None:
+        """Compare the whole listing, if there is one, with the manifest's entries, by way of
+        `after`. Raises BadManifest, OSError."""
+        if self._items is None:
+            return
+        with manifests.opened(self._state, self._job.client, self._id) as entries:
+            count = listing.compare(self._items, after(entries), self._told.found)
+        self._told.facts["entries"] = count
 
     def _sample(self, items: Items) -> tuple[Items, bytes]:
         assert self._job.sample

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,15 +44,9 @@ class Tree:
 
     def look(self, path: str) -> Seen | None:
         """None if it is not there. Raises OSError for an entry that cannot be looked at."""
-        folder, _, name = path.rpartition("/")
-        if path in ("", "."):
-            folder, name = "", "."
-        fd = self._place.to(folder)
-        if fd is None:
-            return None
-        try:
-            st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
+        fd, name = self._in_its_folder(path)
+        st = _lstat(fd, name)
+        if fd is None or st is None:
             return None
         target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(st.st_mode) else ""
         xattrs = _xattrs(f"/proc/self/fd/{fd}/{name}")
@@ -59,20 +54,33 @@ class Tree:
         default = xattrs.pop(DEFAULT, b"") if xattrs else b""
         return Seen(st, target, xattrs, access, default)
 
-    def sha256(self, path: str) -> str:
-        """Of a regular file's content. Raises OSError."""
+    def lstat(self, path: str) -> os.stat_result | None:
+        """As `look`, without what takes longer."""
+        return _lstat(*self._in_its_folder(path))
+
+    def _in_its_folder(self, path: str) -> tuple[int | None, str]:
+        """The open folder of an entry, and its name there. Raises OSError."""
         folder, _, name = path.rpartition("/")
-        fd = self._place.to(folder)
+        if path in ("", "."):
+            folder, name = "", "."
+        return self._place.to(folder), name
+
+    @contextlib.contextmanager
+    def opened(self, path: str) -> Iterator[int]:
+        """A regular file, to be read. Raises OSError."""
+        fd, name = self._in_its_folder(path)
         if fd is None:
             raise FileNotFoundError(path)
         handle = os.open(name, _FILE, dir_fd=fd)
         try:
-            sum_ = hashlib.sha256(os.read(handle, _FIRST))
-            while block := os.read(handle, _BLOCK):
-                sum_.update(block)
-            return sum_.hexdigest()
+            yield handle
         finally:
             os.close(handle)
+
+    def sha256(self, path: str) -> str:
+        """Of a regular file's content. Raises OSError."""
+        with self.opened(path) as handle:
+            return sum_of(handle)
 
     def paths(self) -> Iterator[str]:
         """All paths but the root. Raises OSError."""
@@ -87,6 +95,25 @@ class Tree:
                 yield from _in(fd, folder, rest)
         finally:
             place.close()
+
+
+def sum_of(handle: int, goes_on: Callable[[], bool] = lambda: True) -> str:
+    """The sha256 of an open file's content; "" if it does not go on. Raises OSError."""
+    sum_ = hashlib.sha256(os.read(handle, _FIRST))
+    while block := os.read(handle, _BLOCK):
+        if not goes_on():
+            return ""
+        sum_.update(block)
+    return sum_.hexdigest()
+
+
+def _lstat(folder: int | None, name: str) -> os.stat_result | None:
+    if folder is None:
+        return None
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 class _Place:

@@ -249,9 +249,12 @@ class Streamed(Source):
         )
 
     def rename(self, verdict: Verdict, name: str) -> None:
-        """Save the archive by its name. Raises borg's errors."""
+        """Save the archive by its name. Raises RepositoryDamaged, borg's errors."""
         self._waits = False
-        saved = self._engine.save(name, self._emit, verified=True)
+        try:
+            saved = self._engine.save(name, self._emit, verified=True)
+        except BorgFailed as error:
+            raise self._why(error) from None
         done = verdict.done
         done.name, done.stats = saved.name, saved.stats
         self.read_back = self._engine.read_back

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from borgpull import events, jobs
-from borgpull.borg import repository
+from borgpull.borg import items, repository
 from borgpull.borg.command import Borg
+from borgpull.borg.extract import Extracted
 from borgpull.borg.manifest import BadManifest
 from borgpull.drills import checks, covered, outcomes, ready, target
+from borgpull.drills.beside import Beside, Read
 from borgpull.drills.compare import Comparison
 from borgpull.drills.control import control
 from borgpull.drills.covered import Covered
@@ -91,27 +94,51 @@ def _isolated(job: jobs.Drill, told: Telling) -> None:
     ready.require_isolated(out, allowed=job.network)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What a drill needs for all that it does with an archive."""
+
+    job: jobs.Drill
+    told: Telling
+    proofs: drills.Proofs
+    borg: Borg
+    exact: Borg  # of `items.reader`
+    row: Mapping[str, Any]  # the archive's
+    emit: Emit
+
+    @property
+    def state(self) -> Path:
+        return Path(self.job.places.state)
+
+
 def _drill(job: jobs.Drill, borg: Borg, told: Telling, proofs: drills.Proofs, emit: Emit) -> None:
     """Raises BadManifest, BorgpullError, OSError."""
-    row = _archive(job, borg, told, emit)
-    state = Path(job.places.state)
-    with manifests.opened(state, job.client, row["id"]) as evidence:  # before anything is restored
-        told.facts["manifest"] = evidence.number
-        if unseen := sorted(COMPARED - evidence.sees):
-            told.found.notes[f"the backup has not told, so not compared: {', '.join(unseen)}"] += 1
-    with _scratch(job, told) as scratch, private_folder() as folder:
-        root = scratch / "tree"
-        root.mkdir(mode=0o755)
-        selection = Selection(job, told, state, row["id"])
-        _restore(job, borg, told, folder, root, row["name"], selection, emit)
-        _compare(job, told, proofs, root, row["id"], selection, emit)
-        events.phase(emit, "check", "running the checks")
-        told.facts["checks"] = []
-        ran = checks.run_all(root, job.checks, emit)
-        for done in ran if job.sample is None else checks.of_a_part(job.checks):
-            told.facts["checks"].append(done)
-            if done["outcome"] != "pass":
-                told.because(done["outcome"], f"check {done['name']}: {done['detail']}")
+    with items.reader(borg) as exact:  # it loads its code while the archives are listed
+        row = _archive(job, borg, told, emit)
+        work = _Work(job, told, proofs, borg, exact, row, emit)
+        with manifests.opened(work.state, job.client, row["id"]) as evidence:  # before any restore
+            told.facts["manifest"] = evidence.number
+            if unseen := sorted(COMPARED - evidence.sees):
+                text = f"the backup has not told, so not compared: {', '.join(unseen)}"
+                told.found.notes[text] += 1
+        with _scratch(job, told) as scratch, private_folder() as folder:
+            root = scratch / "tree"
+            root.mkdir(mode=0o755)
+            selection = Selection(job, told, work.state, row["id"])
+            read = _restore(work, folder, root, selection)
+            _compare(work, root, selection, read)
+            _check(work, root)
+
+
+def _check(work: _Work, root: Path) -> None:
+    job, told = work.job, work.told
+    events.phase(work.emit, "check", "running the checks")
+    told.facts["checks"] = []
+    ran = checks.run_all(root, job.checks, work.emit)
+    for done in ran if job.sample is None else checks.of_a_part(job.checks):
+        told.facts["checks"].append(done)
+        if done["outcome"] != "pass":
+            told.because(done["outcome"], f"check {done['name']}: {done['detail']}")
 
 
 @contextlib.contextmanager
@@ -155,21 +182,21 @@ def _limit(told: Telling, name: str, limit: int, value: float, what: str) -> Non
         told.because("outside limits", f"{what} {value:.0f} s, and {limit} s are allowed")
 
 
-def _restore(
-    job: jobs.Drill,
-    borg: Borg,
-    told: Telling,
-    folder: Path,
-    root: Path,
-    name: str,
-    selection: Selection,
-    emit: Emit,
-) -> None:
-    """Raises what a restore raises, and NotProved."""
-    with target.restore_to(job, folder, root, name) as wanted:
+def _restore(work: _Work, folder: Path, root: Path, selection: Selection) -> Read:
+    """What was read meanwhile. Raises what a restore raises, NotProved, BadManifest, OSError."""
+    job, told = work.job, work.told
+    beside = Beside(root, selection.compare, lambda entry: selection.wants(entry.item))
+
+    def hear(done: Extracted) -> None:
+        drilled.require_to_its_end(done)
+        beside.at_its_end()
+
+    with target.restore_to(job, folder, root, work.row["name"]) as wanted, beside:
         begun = time.monotonic()
         result = restore.within(
-            wanted, borg, folder, emit, selection.choose, drilled.require_to_its_end
+            *(wanted, work.borg, folder, beside.hearing(work.emit)),
+            *(selection.choose, hear),
+            exact=work.exact,
         )
         drilled.require_room(result.failure)
         seconds = time.monotonic() - begun - selection.seconds
@@ -182,40 +209,34 @@ def _restore(
         told.because("differs", f"the restore says: {result.failure.message}")
     if job.max_restore_time is not None:
         _limit(told, "max_restore_time", job.max_restore_time, seconds, "the restore took")
+    return beside.read
 
 
-def _compare(
-    job: jobs.Drill,
-    told: Telling,
-    proofs: drills.Proofs,
-    root: Path,
-    archive_id: str,
-    selection: Selection,
-    emit: Emit,
-) -> None:
+def _compare(work: _Work, root: Path, selection: Selection, read: Read) -> None:
     """Raises BadManifest, OSError, NotProved."""
-    events.phase(emit, "verify", "comparing what was restored with what the client had")
-    state, found = Path(job.places.state), told.found
+    events.phase(work.emit, "verify", "comparing what was restored with what the client had")
+    state, told, proofs = work.state, work.told, work.proofs
+    client, archive_id, found = work.job.client, work.row["id"], work.told.found
 
     @contextlib.contextmanager
     def entries() -> Iterator[Iterator[Entry]]:
-        with manifests.opened(state, job.client, archive_id) as every:
+        with manifests.opened(state, client, archive_id) as every:
             yield every.entries
 
-    def proves(entry: Entry) -> None:
-        assert entry.sha256 is not None
-        proofs.add(entry.item.path, entry.sha256)
-
     with contextlib.closing(Tree(root)) as tree:
-        comparison = Comparison(tree, found, wanted=selection.wants, lost=told.lost)
+        comparison = Comparison(
+            tree, found, wanted=selection.wants, lost=told.lost, was_read=read.has
+        )
         counts = Covered(proofs, told.when)
         with entries() as every:
-            comparison.run(counts.after(every), proves)
+            comparison.run(counts.after(every), counts.proves)
 
-        comparison.strangers(lambda: manifests.paths(state, job.client, archive_id))
+        comparison.strangers(lambda: manifests.paths(state, client, archive_id))
         if not found.kinds and told.outcome != "differs":
+            # It must see a spoilt byte in a file that was read before.
             done = control(
-                tree, root, comparison.candidates, lambda one: Comparison(tree, one, lost=told.lost)
+                *(tree, root, comparison.candidates),
+                lambda one: Comparison(tree, one, lost=told.lost, was_read=read.has),
             )
             told.facts["control"] = done
             if blind := [item["kind"] for item in done if not item["seen"]]:

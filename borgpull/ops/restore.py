@@ -67,17 +67,21 @@ def within(
     emit: Emit,
     choose: Choose = everything,
     hear: Hear = nobody,
+    exact: Borg | None = None,
 ) -> Result:
-    """Restore by an open borg, what `choose` says of it. Raises as `run`."""
+    """Restore by an open borg, what `choose` says of it. Raises as `run`.
+
+    `exact` is of `items.reader`, if it was started before.
+    """
     started = time.monotonic()
     with (
         _without_collection(),
-        items.reader(borg) as exact,
+        contextlib.nullcontext(exact) if exact else items.reader(borg) as lists,
         ThreadPoolExecutor(2) as pool,
     ):
         # The archive is read while the connection is made: both take a while.
         listing = pool.submit(repository.archives, borg)
-        reading = pool.submit(_wanted, listing, exact, job)
+        reading = pool.submit(_wanted, listing, lists, job)
         with WAYS[job.how](job, borg, folder, emit) as site:
             chosen, every = reading.result()
             standing.tell(chosen, emit)

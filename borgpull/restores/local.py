@@ -10,6 +10,7 @@ from pathlib import Path
 
 from borgpull.borg.command import Borg
 from borgpull.borg.extract import PROGRESS, Extracted
+from borgpull.borg.spares import Spares
 from borgpull.borg.tarnames import into_tar
 from borgpull.client.shell import script
 from borgpull.client.survey import AttributesByScript, ByScript
@@ -28,9 +29,17 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         with tarball.open_site(job, borg, folder, emit) as site:
             yield site
         return
+    there = replace(borg, prefix=(*CHDIR, job.into))
+    with Spares(there.prefix) as spares:
+        if Path(job.into).is_dir():  # a borg loads its code there while the archive is listed
+            there = replace(there, spares=spares)
+            there.start_spares(1)
+        yield _site(job, there, folder)
+
+
+def _site(job: Restore, there: Borg, folder: Path) -> Site:
     program, patterns = folder / "survey", folder / "patterns"
     program.write_text(script("survey.sh"))
-    there = replace(borg, prefix=(*CHDIR, job.into))
 
     def run_survey(word: str, data: bytes) -> Completed:
         argv = ["sh", str(program), word]
@@ -52,7 +61,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         except CommandError as error:
             raise BorgFailed(f"cannot look at {job.into}: {error}") from None
 
-    yield Site(
+    return Site(
         name=job.into,
         folder=job.into,
         alive=lambda: True,

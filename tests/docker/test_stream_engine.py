@@ -109,7 +109,7 @@ def test_an_unchanged_file_whose_chunk_is_lost_is_read_again_at_its_place() -> N
 def test_what_was_written_damaged_is_found_before_the_archive_counts(fault: str) -> None:
     """Nothing of it stays: the next run, by a healthy engine, saves all anew."""
     found = case(fault, engine_damaged.__name__)
-    assert found["code"] == 90, found
+    assert found["code"] == 203, found
     assert "just written is damaged" in found["said"]
     assert found["archives"] == []
     assert (found["later"], found["whole"], found["same"]) == (0, 0, True), found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.docker.test_stream import IMAGE, items
-from tests.support import ends
+from tests.support import ends, engine_damaged
 from tests.support.lab import Client, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -122,3 +124,27 @@ def test_a_slow_link_carries_packed_content(lab: Lab, client: Client) -> None:
     assert sent["off"] > size
     assert sent["auto"] < 0.7 * size
     assert took["auto"] < 0.7 * took["off"]
+
+
+def test_a_run_that_writes_damaged_chunks_fails_and_the_next_one_saves_all(
+    lab: Lab, client: Client, tmp_path: Path
+) -> None:
+    path = f"{TREE}/fresh"
+    client.exec("sh", "-c", f"mkdir {path}; for at in $(seq 30); do echo $at >{path}/$at; done")
+    broken = tmp_path / "sitecustomize.py"
+    guarded = "\n    ".join(engine_damaged.FAULTS["mixed"].splitlines())
+    broken.write_text(f"import sys\nif 'borgpull.borg.inside.stream' in sys.orig_argv:{guarded}\n")
+    broken.chmod(0o644)
+    words = ("stream", "--json", "--init", "--name", "damaged", client.address, path)
+    mount = ("-v", f"{broken}:/etc/python3.13/sitecustomize.py:ro")
+    done = lab.plain(*words, options=mount)
+    assert done.rc == 56, done.stdout
+    assert "just written is damaged" in done.result["failure"]["message"]
+    assert json.loads(lab.borg("damaged", "list", "--json"))["archives"] == []
+    done = lab.plain(*words, "--read-back", "1/1")
+    assert done.rc == 0, done.stdout
+    back = done.result["data"]["read_back"]
+    assert back["chunks"] == back["new"] > 30
+    lab.borg("damaged", "check", "--verify-data")
+    text = lab.borg("damaged", "extract", "--stdout", f"::{done.result['data']['archive']}")
+    assert sorted(map(int, text.split())) == list(range(1, 31))

@@ -13,12 +13,16 @@ from hashlib import sha256
 from typing import Any
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.slots import Slot
 
 # The id of a chunk, and the sha256 of its content.
 Hashed = tuple[bytes, bytes]
-# Chunks, or frames, that are looked at before it is their turn. A chunk has up to 8 MiB.
-CHUNKS, FRAMES = 3, 16
+# Chunks, or files, that are looked at before it is their turn. A chunk has up to 8 MiB.
+CHUNKS, FILES = 3, 32
+# Several answers at once that are as expected, at most so many. It is no kind of frame.
+SEVERAL, AT_ONCE = 0, 32
 # To hand content over takes as long as to hash so many bytes.
 WORTH = 16 << 10
 
@@ -63,26 +67,61 @@ class Hasher:
         yield from waiting
 
 
+# A file, its content, and its hashes if they are being computed.
+Come = tuple[Slot, bytes, Future[Hashed] | None]
+
+
 class Frames:
     """The frames of a channel. Small files that have come already are hashed before their turn."""
 
-    def __init__(self, channel: Channel, hasher: Hasher | None) -> None:
-        self._channel, self._hasher = channel, hasher
+    def __init__(self, channel: Channel, asked: Asked, hasher: Hasher | None) -> None:
+        self._channel, self._asked, self._hasher = channel, asked, hasher
         self._next: deque[tuple[int, Any, Future[Hashed] | None]] = deque()
+        self._files = 0  # that have come, and whose turn it is not yet
 
     def frame(self) -> tuple[int, Any, Future[Hashed] | None]:
-        """Kind and content; of a small file, its parts. Raises BadFrame, Ended."""
+        """Kind and content; of a small file, its parts. Raises BadFrame, Ended.
+
+        With SEVERAL comes a list of `Come`: files that are as they were listed.
+        """
         while not self._next or self._more():
-            kind, content = self._channel.frame()
-            if kind == wire.WHOLE:
-                parts = wire.whole(content)
-                future = self._hasher.begin(parts[2]) if self._hasher else None
-                self._next.append((kind, parts, future))
-            else:
-                self._next.append((kind, content, None))
-        return self._next.popleft()
+            if not self._several():
+                self._one()
+        found = self._next.popleft()
+        self._files -= _files(found)
+        return found
+
+    def _add(self, kind: int, content: Any, hashed: Future[Hashed] | None = None) -> None:
+        self._next.append((kind, content, hashed))
+        self._files += _files(self._next[-1])
+
+    def _several(self) -> bool:
+        """Take the answers that are as expected, if there is one."""
+        slots = self._asked.after(self._files, AT_ONCE)
+        if not slots or not slots[0].answer or self._hasher is None:
+            return False
+        begin = self._hasher.begin
+        found = self._channel.answers(slots)
+        if found:
+            pairs = zip(slots, found, strict=False)
+            self._add(SEVERAL, [(slot, data, begin(data)) for slot, data in pairs])
+        return bool(found)
+
+    def _one(self) -> None:
+        kind, content = self._channel.frame()
+        if kind == wire.WHOLE:
+            parts = wire.whole(content)
+            future = self._hasher.begin(parts[2]) if self._hasher else None
+            self._add(kind, parts, future)
+        else:
+            self._add(kind, content)
 
     def _more(self) -> bool:
         """The frames after a large file's beginning are not for us."""
         last = self._next[-1][0]
-        return len(self._next) < FRAMES and last == wire.WHOLE and self._channel.has_frame()
+        return self._files < FILES and last in (wire.WHOLE, SEVERAL) and self._channel.has_frame()
+
+
+def _files(frame: tuple[int, Any, Any]) -> int:
+    kind, content, _ = frame
+    return len(content) if kind == SEVERAL else kind == wire.WHOLE

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import Hashed, Hasher
+from borgpull.borg.inside.ahead import SEVERAL, Come, Hashed, Hasher
 from borgpull.borg.inside.content import Reader
 from borgpull.borg.inside.delta import Compared
 from borgpull.borg.inside.engine import Engine
@@ -34,7 +34,9 @@ class Run(Engine):
         return recent and not self.fields.ctimes
 
     def _take(self, kind: int, content: Any, hashed: Future[Hashed] | None = None) -> None:
-        if kind == wire.WHOLE:
+        if kind == SEVERAL:
+            self._several(content)
+        elif kind == wire.WHOLE:
             self._whole(content, hashed)
         elif kind == wire.BEGIN:
             self._large(wire.begin(content)[0])
@@ -42,6 +44,27 @@ class Run(Engine):
             self._again(*wire.again(content))
         else:
             super()._take(kind, content)
+
+    def _several(self, come: list[Come]) -> None:
+        """Files that are as they were listed. Most follow each other at the head of the queue."""
+        ready: list[Come] = []
+        for one in come:
+            slot, data, hashed = one
+            self.asked.answered(slot.number)
+            if self._queue.took(slot):
+                ready.append(one)
+                continue
+            self._save_all(ready)
+            ready = []
+            self._advance()
+            if self._queue.took(slot):
+                ready.append(one)
+            else:
+                assert self._saving is not None
+                end = End(0, 0, slot.st.st_ctime_ns, slot.st.st_size)
+                self._finish(slot, self._saving[2].small(data, hashed), len(data), end)
+        self._save_all(ready)
+        self._advance()
 
     def _whole(self, parts: tuple[Answer, End, bytes], hashed: Future[Hashed] | None) -> None:
         answer, end, data = parts

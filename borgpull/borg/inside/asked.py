@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from itertools import islice
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel
@@ -25,6 +27,14 @@ class Asked:
         self._bytes = 0
         self.answers = 0
 
+    def extend(self, slots: Iterable[Slot]) -> None:
+        """As `want`, of files behind which others may wait."""
+        self._unsent.extend(slots)
+
+    def after(self, count: int, most: int) -> list[Slot]:
+        """Of the files that are asked for: at most so many, after some."""
+        return list(islice(self._sent, count, count + most))
+
     def __len__(self) -> int:
         """How many have not been answered."""
         return len(self._sent)
@@ -45,7 +55,7 @@ class Asked:
             slot = self._unsent.popleft()
             sent.append(slot)
             self._bytes += slot.st.st_size
-            if self.known is None or not self.known.compare(self._channel, slot):
+            if not slot.base or self.known is None or not self.known.compare(self._channel, slot):
                 self._channel.ask(wire.READ, slot.number)
 
     def answered(self, number: int) -> Slot:

@@ -7,11 +7,12 @@ import fcntl
 import itertools
 import os
 import select
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.packed import Packed
 from borgpull.borg.inside.rate import Rate
+from borgpull.borg.inside.slots import Slot
 
 # Bytes of one read. The pipe gets as much room: ssh goes on while we encrypt. It is the most that
 # each user may have (proc_sys_fs(5), pipe-max-size).
@@ -43,15 +44,42 @@ class Channel:
             if found is not None:
                 return found
             self._packed = None
-        self._need(wire.HEAD.size)
-        kind, length = wire.head(self._buffer, self._at)
-        self._need(wire.HEAD.size + length)
+        kind, length = self._whole()
         begin = self._at + wire.HEAD.size
         self._at = begin + length
         if kind == wire.PACKED:
             self._packed = Packed(self._buffer[begin : self._at])
             return self.frame()
         return kind, self._buffer[begin : self._at]
+
+    def answers(self, slots: Iterable[Slot]) -> list[bytes]:
+        """The contents of files that come next, up to the first whose answer is not as expected,
+        or not whole. Raises BadFrame, Ended; waits for a frame.
+        """
+        packed = self._packed if self._packed is not None and self._packed.more else None
+        if packed is None:
+            self._whole()
+        text, at = (self._buffer, self._at) if packed is None else (packed.text, packed.at)
+        found: list[bytes] = []
+        for slot in slots:
+            begin = at + len(slot.answer)
+            end = begin + slot.st.st_size
+            if not slot.answer or end > len(text) or not text.startswith(slot.answer, at):
+                break
+            found.append(text[begin:end])
+            at = end
+        if packed is None:
+            self._at = at
+        else:
+            packed.at = at
+        return found
+
+    def _whole(self) -> tuple[int, int]:
+        """Wait for a whole frame; its kind and length. Raises BadFrame, Ended."""
+        self._need(wire.HEAD.size)
+        kind, length = wire.head(self._buffer, self._at)
+        self._need(wire.HEAD.size + length)
+        return kind, length
 
     def has_frame(self) -> bool:
         """Has a whole frame come already? Raises BadFrame."""

@@ -12,9 +12,10 @@ from concurrent.futures import Future
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import Frames, Hashed
+from borgpull.borg.inside.ahead import SEVERAL, Frames, Hashed
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.fresh import Fresh
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.saving import Saving
@@ -23,6 +24,7 @@ from borgpull.borg.inside.slots import (
     LATER,
     READY,
     Run,
+    Slot,
     of_row,
 )
 from borgpull.borg.inside.tell import Teller
@@ -51,7 +53,8 @@ class Engine(Saving):
         """`saving` has borg's archive and cache, and our chunks; None for a dry run."""
         super().__init__(channel, promise, teller, saving)
         self._channel, self._places = channel, places
-        self._frames = Frames(channel, saving[2].hasher if saving is not None else None)
+        hasher = saving[2].hasher if saving is not None else None
+        self._frames = Frames(channel, self.asked, hasher)
         self._count = self._done = 0
         self._total: int | None = None  # entries, once the listing is at its end
         self.may_skip: list[str] = []  # why a folder may be left out
@@ -59,14 +62,15 @@ class Engine(Saving):
 
     def run(self) -> None:
         """Take all that comes, to the helper's last word. Raises BadFrame, Ended."""
-        self._usual = self._for_usual()
+        self._usual, self._fresh = self._for_usual(), self._for_fresh()
         if self._saving is not None and not self._files.usual:
             self.reads.came += 1  # nobody knows
         for turn in itertools.count():
             if self._total is not None and not self._queue:
                 break
-            self._take(*self._frames.frame())
-            if turn % TURNS == 0 or len(self.asked) < FEW_ASKED:
+            kind, content, hashed = self._frames.frame()
+            self._take(kind, content, hashed)
+            if kind == SEVERAL or turn % TURNS == 0 or len(self.asked) < FEW_ASKED:
                 self._ask()
                 self._tend()
         self._tend()
@@ -86,6 +90,14 @@ class Engine(Saving):
         return Usual(
             *(archive, chunks, self._files, self.fields, self.manifest, self.reread, self.reads)
         )
+
+    def _for_fresh(self) -> Fresh | None:
+        """None where there is no ctime."""
+        if self._saving is None or not self.fields.ctimes or not self._files.usual:
+            return None
+        archive, _, chunks = self._saving
+        more = (self.manifest, self.reads, self.asked.known)
+        return Fresh(archive, chunks, self._files, self.fields, *more)
 
     def _tend(self) -> None:
         if self._saving is not None:
@@ -115,15 +127,21 @@ class Engine(Saving):
     # --- the listing ------------------------------------------------------------------------------
 
     def _list(self, content: bytes) -> None:
-        if self._usual is None:
+        if self._usual is None and self._fresh is None:
             for row in wire.rows(content):
                 self._row(row)
             return
         text, at = wire.unpacked(content, wire.MAX_ROWS), 0
         while at < len(text):
-            run, at = self._usual.look(text, at, self._count, self._places)
-            if run:
-                self._run(run)
+            if self._usual is not None:
+                run, at = self._usual.look(text, at, self._count, self._places)
+                if run:
+                    self._run(run)
+            if self._fresh is not None:
+                slots, at = self._fresh.look(text, at, self._count, self._places)
+                if slots:
+                    self._want_all(slots)
+                    continue
             if at < len(text):
                 row = next(wire.rows_from(text, at))
                 at += wire.ENTRY_STAT.size + len(row.name) + len(row.extra)
@@ -137,6 +155,13 @@ class Engine(Saving):
             self._queue.add(run)
         elif not self._save_run(run):
             self._advance()
+
+    def _want_all(self, slots: list[Slot]) -> None:
+        if self._total is not None:
+            raise BadFrame("an entry after the end of the listing")
+        self._count += len(slots)
+        self._queue.extend(slots)
+        self.asked.extend(slots)
 
     def _row(self, row: Row) -> None:
         if self._total is not None:

@@ -7,7 +7,7 @@ A guess costs little, and decides nothing: the client compares it with the file.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Known:
         self._newest_file = Path(cache.path) / NEWEST
         self._forgotten = _read(self._newest_file)
         self._newest: list[bytes] = []  # hashes of this run's paths with the newest time
-        self._time = 0
+        self.time = 0  # the newest one
         self._inodes: dict[int, bytes] | None = None  # hashes of paths
 
     def base(self, slot: Slot) -> list[bytes]:
@@ -50,6 +50,19 @@ class Known:
         if other is None or (other[_INODE], other[_SIZE]) != (st.st_ino, st.st_size):
             return []
         return list(other[_IDS])
+
+    def nothing(self) -> Callable[[bytes, int, int], bool]:
+        """What tells if a file of some inode and size, whose path is in no files cache, has no
+        base. It is told the hash of the path, too.
+        """
+        if self._inodes is None:
+            self._inodes = dict(self._all_inodes())
+        forgotten, inodes = self._forgotten, self._inodes
+        if not forgotten and not inodes:
+            return lambda _key, _inode, _size: True
+        return lambda key, inode, size: (
+            not size or (key not in forgotten and _mixed(inode, size) not in inodes)
+        )
 
     def _entry(self, path_hash: bytes) -> Any:
         from borg.helpers import msgpack  # type: ignore[import-not-found]
@@ -91,9 +104,9 @@ class Known:
 
     def memorized(self, slot: Slot) -> None:
         """The files cache has got it. At the end, it forgets the newest ones."""
-        if slot.st.st_ctime_ns > self._time:
-            self._time, self._newest = slot.st.st_ctime_ns, []
-        if slot.st.st_ctime_ns == self._time and len(self._newest) < MAX_NEWEST:
+        if slot.st.st_ctime_ns > self.time:
+            self.time, self._newest = slot.st.st_ctime_ns, []
+        if slot.st.st_ctime_ns == self.time and len(self._newest) < MAX_NEWEST:
             self._newest.append(slot.hash)
 
     def save(self) -> None:

@@ -30,7 +30,7 @@ from typing import IO, Any
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.places import Places
-from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.slots import Plain, Slot
 from borgpull.borg.inside.sums import Sums
 
 FORMAT = 2
@@ -74,6 +74,14 @@ class Manifest:
 
     def saved(self, slot: Slot) -> None:
         """An entry is in the archive. Raises OSError."""
+        if self._is_plain(slot):  # nearly all of a first run
+            assert slot.sum is not None
+            flags = HAS_SUM | packed(slot.item.get("chunks") or ())
+            self._records += _PLAIN(slot.number, flags, slot.sum)
+            self._entries += 1
+            if len(self._records) >= BLOCK:
+                self._flush()
+            return
         flags, found, more = 0, b"", b""
         if slot.status == "h":
             flags = FURTHER
@@ -96,6 +104,16 @@ class Manifest:
             more += LENGTH.pack(len(text)) + text
         self.record(slot.number, flags, found, more)
 
+    @staticmethod
+    def _is_plain(slot: Slot) -> bool:
+        """Is it a file that was read, with one name, and as it was listed?"""
+        return (
+            (slot.status == "A" or slot.status == "M")
+            and slot.sum is not None
+            and not (slot.other or slot.unsure or slot.extra.failed)
+            and not slot.item.get("hardlink_master")
+        )
+
     def record(self, number: int, flags: int, found: bytes, more: bytes = b"") -> None:
         """Add one, in the order of the listing. Raises OSError.
 
@@ -112,10 +130,12 @@ class Manifest:
         """The sum of an unchanged file with these chunks, if it is known."""
         return self._get(ids[0]) if len(ids) == 1 else self._sums.of(ids)
 
-    def plain(self, number: int, found: bytes) -> None:
-        """An unchanged file with this sum is in the archive. Raises OSError."""
-        self._records += _PLAIN(number, HAS_SUM, found)
-        self._entries += 1
+    def plain(self, run: Sequence[Plain]) -> None:
+        """Unchanged files with their sums are in the archive. Raises OSError."""
+        self._records += b"".join(
+            [_PLAIN(number, HAS_SUM, found) for number, _, _, _, found in run]
+        )
+        self._entries += len(run)
         if len(self._records) >= BLOCK:
             self._flush()
 
@@ -167,10 +187,14 @@ class Manifest:
 
 def packed(chunks: Sequence[Any]) -> int:
     """The flag for the chunks of a file, as borg has stored them; 0 if they are too small."""
-    size = sum([chunk.size for chunk in chunks])
+    if len(chunks) == 1:  # as most have
+        size, stored = chunks[0].size, chunks[0].csize
+    else:
+        size = sum([chunk.size for chunk in chunks])
+        stored = sum([chunk.csize for chunk in chunks])
     if size < MEASURED:
         return 0
-    return HARD if sum([chunk.csize for chunk in chunks]) > HARD_SHARE * size else PACKS
+    return HARD if stored > HARD_SHARE * size else PACKS
 
 
 def _words(slot: Slot) -> list[Any]:

@@ -19,6 +19,10 @@ _MANIFEST = bytes(32)  # borg's list of archives has no hash for its id
 _ALL = b"\xff" * 33  # above each id
 
 
+class WrittenDamaged(Exception):
+    """What was just written cannot be read, or is another content."""
+
+
 @dataclass
 class ReadBack:
     """What a run has read back, of the chunks that were new in it."""
@@ -94,7 +98,7 @@ class Reader:
         self._checkpoint()
 
     def look(self) -> None:
-        """Raises borg's IntegrityError, and its errors of a repository."""
+        """Raises WrittenDamaged, and borg's errors of a repository."""
         self.told.new += self._sampled.count
         with _synced(self._repository):
             for chunk_id in self._sampled.take():
@@ -104,7 +108,6 @@ class Reader:
 
     def _read(self, chunk_id: bytes) -> bytes:
         from borg.crypto import low_level  # type: ignore[import-not-found]
-        from borg.helpers import IntegrityError  # type: ignore[import-not-found]
         from borg.repository import Repository  # type: ignore[import-not-found]
 
         # The decryption's own error is above borg's usual one, and is none of its command line's.
@@ -113,7 +116,7 @@ class Reader:
             found: bytes = self._key.decrypt(chunk_id, self._repository.get(chunk_id))
         except damaged as error:
             text = f"a chunk that was just written is damaged, so nothing is saved: {error}"
-            raise IntegrityError(text) from None
+            raise WrittenDamaged(text) from None
         return found
 
 

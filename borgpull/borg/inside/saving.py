@@ -7,13 +7,16 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside import filescache
+from borgpull.borg.inside.ahead import Come
 from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fields import Fields, stored
+from borgpull.borg.inside.fresh import Fresh
 from borgpull.borg.inside.manifest import Manifest, packed
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reads import Reads
@@ -51,6 +54,7 @@ class Saving:
         if saving is not None:
             self._files = filescache.Files(saving[1])
         self._usual: Usual | None = None
+        self._fresh: Fresh | None = None
         self.reread: Reread | None = None
         self.manifest: Manifest | None = None
         self.reads = Reads()
@@ -158,6 +162,18 @@ class Saving:
         self._choose(slot)
         self._queue.put_back(slot)
         return False
+
+    def _save_all(self, come: Sequence[Come]) -> None:
+        """Files of `Fresh`, which are at the head of the queue."""
+        if not come:
+            return
+        assert self._fresh is not None
+        self._fresh.save(come)
+        for slot, _, _ in come if self.promise.open or "A" in self._tell.shown else ():
+            self._tell.status("A", slot.path)
+            self.promise.see(slot.path, "-")
+        self.items["-"] += len(come)
+        self._last = come[-1][0].path
 
     def _saved(self, kind: str, path: str) -> None:
         self.items[kind] += 1

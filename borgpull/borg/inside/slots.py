@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from borgpull.borg.inside.extras import NO_EXTRA, Extra, extra
@@ -35,8 +36,8 @@ class Slot:
     """An entry that waits for its turn."""
 
     __slots__ = (
-        *("base", "extra", "hash", "ids", "item", "number", "path", "st", "state", "status"),
-        *("other", "sum", "unsure", "weight"),
+        *("answer", "base", "extra", "hash", "ids", "item", "number", "path", "st", "state"),
+        *("status", "other", "sum", "unsure", "weight"),
     )
 
     def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
@@ -48,6 +49,8 @@ class Slot:
         self.unsure = False  # may it have changed unseen while it was read?
         self.sum: bytes | None = None  # of the content, as far as it is known
         self.hash = b""  # of its path, for the files cache
+        # What is before the content in the only answer that needs no second look; or empty.
+        self.answer = b""
         self.status = ""  # borg's letter
         self.weight = len(path)  # bytes of all that the client has said of it
 
@@ -110,6 +113,23 @@ class Queue:
         self._count += _entries(slot)
         if self._count > MAX_QUEUE:
             raise BadFrame("a listing that does not wait for us")
+
+    def extend(self, slots: Sequence[Slot]) -> None:
+        """Raises BadFrame if too much waits."""
+        self._slots.extend(slots)
+        self._count += len(slots)
+        self._weigh(sum([slot.weight for slot in slots]))
+        if self._count > MAX_QUEUE:
+            raise BadFrame("a listing that does not wait for us")
+
+    def took(self, slot: Slot) -> bool:
+        """Take it away if it is the head. Is it?"""
+        if self._slots[0] is not slot:
+            return False
+        self._slots.popleft()
+        self._weight -= slot.weight
+        self._count -= 1
+        return True
 
     def put_back(self, slot: Slot | Run) -> None:
         """Make it the head."""

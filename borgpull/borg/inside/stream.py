@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import sys
@@ -32,10 +31,11 @@ from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.listed import row, tell_listed
 from borgpull.borg.inside.manifest import book
 from borgpull.borg.inside.matcher import of_patterns
+from borgpull.borg.inside.orders import name_of_archive, orders_of
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
-from borgpull.borg.inside.readback import READ_BACK_LINE
+from borgpull.borg.inside.readback import READ_BACK_LINE, WrittenDamaged
 from borgpull.borg.inside.readback import Reader as ReadBack
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.starting import (
@@ -52,7 +52,7 @@ BORG = "1.4.5"
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
 # Exit codes that borg does not have.
-HOSTILE, CUT, OTHER_BORG = 200, 201, 202
+HOSTILE, CUT, OTHER_BORG, DAMAGED = 200, 201, 202, 203
 READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
 SKIPPED_LINE, READS_LINE = "borgpull_skipped", "borgpull_reads"
 
@@ -105,6 +105,11 @@ def creating(
 
         exit_mcode = OTHER_BORG
 
+    class Damaged(Error):  # type: ignore[misc]
+        """{}"""
+
+        exit_mcode = DAMAGED
+
     def do_create(self: Any, args: Any, repository: Any, **parts: Any) -> None:
         if borg.__version__ != BORG:
             raise OtherBorg(BORG, borg.__version__)
@@ -114,14 +119,10 @@ def creating(
             raise HostileClient(str(error)) from None
         except Ended as error:
             raise StreamCut(str(error)) from None
+        except WrittenDamaged as error:
+            raise Damaged(str(error)) from None
 
     return do_create
-
-
-def orders_of(control: TextIO) -> dict[str, Any] | None:
-    """Wait for them; None if nobody wants anything more."""
-    text = control.readline()
-    return dict(json.loads(text)) if text else None
 
 
 def create(
@@ -280,15 +281,6 @@ def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:
     if order is None:
         return None
     return Reread(bytes.fromhex(order["key"]), order["share"], order["run"], known)
-
-
-def name_of_archive(control: TextIO) -> tuple[str, bool]:
-    """Wait for it, and for whether the archive is verified. Raises Ended if none comes."""
-    text = control.readline()
-    if not text:
-        raise Ended("nobody wants the archive")
-    found = json.loads(text)
-    return str(found["name"]), bool(found["verified"])
 
 
 if __name__ == "__main__":

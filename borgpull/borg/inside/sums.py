@@ -60,15 +60,14 @@ class Sums:
 
     def get(self, key: bytes) -> bytes | None:
         """The sum of a key that an earlier run has learned."""
-        keys, index = self._keys, self._index
+        found, keys, index = self._map, self._keys, self._index
         place = _FIRST(key)[0] >> self._shift
-        at = self._map.find(key, keys + WIDTH * index[place], keys + WIDTH * index[place + 1])
-        number, odd = divmod(at - keys, WIDTH)
-        if at < 0 or odd:
+        at = found.find(key, keys + WIDTH * index[place], keys + WIDTH * index[place + 1])
+        if at < 0 or (at - keys) % WIDTH:
             return None
-        self._used[number] = 1
+        self._used[(at - keys) // WIDTH] = 1
         at += WIDTH * self._count
-        return self._map[at : at + WIDTH]
+        return found[at : at + WIDTH]
 
     def of(self, ids: Sequence[bytes]) -> bytes | None:
         """The sum of a file with these chunks."""
@@ -76,7 +75,7 @@ class Sums:
 
     def note(self, key: bytes, found: bytes) -> None:
         """Remember it for the next runs."""
-        if self.get(key) is None:
+        if not self._count or self.get(key) is None:
             self._new += key
             self._new += found
 

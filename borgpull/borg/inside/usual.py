@@ -24,7 +24,7 @@ from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, MAX_SIZE
 _tuple: Any = tuple.__new__
 _REGULAR = stat.S_IFREG >> 12
 # Keys of an item, as borg's packer writes them.
-_CTIME, _PATH, _SIZE = b"\xa5ctime", b"\xa4path", b"\xa4size"
+CTIME, PATH, SIZE = b"\xa5ctime", b"\xa4path", b"\xa4size"
 
 
 class Usual:
@@ -105,9 +105,8 @@ class Usual:
         pack, plain = self._chunks.pack, self._fields.plain
         parts: list[bytes] = []
         incref = self._chunks.referring()
-        record = self._manifest.plain if self._manifest is not None else None
         total = packed = count = 0
-        for number, path, fields, ids, content in run:
+        for _, path, fields, ids, _ in run:
             try:
                 if len(ids) == 1:  # as most have
                     _, size, csize = incref(ids[0])
@@ -123,12 +122,12 @@ class Usual:
             total += size
             begin, middle, end = plain(fields[3], fields[4], fields[5])
             parts += (
-                *(begin, pack(chunks), _CTIME, pack(fields[11]), middle, pack(fields[10])),
-                *(_PATH, pack(path), _SIZE, pack(size), end),
+                *(begin, pack(chunks), CTIME, pack(fields[11]), middle, pack(fields[10])),
+                *(PATH, pack(path), SIZE, pack(size), end),
             )
-            if record is not None:
-                record(number, content)
             count += 1
+        if self._manifest is not None:
+            self._manifest.plain(run[:count])
         self._stats.update(total, packed, False)
         self._stats.nfiles += count
         self._chunks.write(b"".join(parts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,10 @@ if line := sys.stdin.readline():
     print(json.loads(line))
     print("to the log", file=sys.stderr)
     sys.exit(5)
+"""
+HERE = """, sys, json
+print(os.getcwd(), flush=True)
+print(json.loads(sys.stdin.readline()))
 """
 
 
@@ -34,3 +39,22 @@ def test_a_spare_runs_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         (left,) = some._waiting
         assert left.popen.poll() is None
     assert left.popen.poll() is not None
+
+
+def test_a_spare_that_has_begun_is_heard_while_it_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is where the program before its words has put it."""
+    monkeypatch.setattr(spares, "WAITING", (sys.executable, "-c", f"import os{HERE}"))
+    with Spares(("env", "-C", str(tmp_path))) as some:
+        assert some.begin(["borg", "extract"]) is None
+        some.start(1, {}, None)
+        child = some.begin(["borg", "extract"])
+        assert child is not None
+        said = [item[1] for item in child.lines() if item is not None]
+        assert said == [f"{tmp_path}\n".encode(), b"['borg', 'extract']\n"]
+        assert child.wait(10) == 0
+    with Spares((sys.executable, "-c", ECHO), waits=True) as some:
+        some.start(1, {}, None)
+        done = some.run(["borg"], 10)
+        assert done is not None and done.stdout == b"['borg']\n"

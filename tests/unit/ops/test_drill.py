@@ -26,14 +26,15 @@ def test_a_clock_that_jumps_makes_no_restore_long_or_short(
     job = Drill(client="web1", scratch=str(tmp_path), max_restore_time=60)
     told = Telling(job)
 
-    def within(*_: Any) -> Result:
+    def within(*_: Any, **__: Any) -> Result:
         monkeypatch.setattr(time, "time", lambda: now() + jump)
         return Result(verb="restore")
 
     monkeypatch.setattr("borgpull.ops.restore.within", within)
-    selection: Any = SimpleNamespace(choose=None, seconds=0)
-    borg: Any = None
-    drill._restore(job, borg, told, tmp_path, tmp_path, "archive", selection, silent)
+    selection: Any = SimpleNamespace(choose=None, seconds=0, compare=lambda _after: None)
+    none: Any = None
+    work = drill._Work(job, told, none, none, none, {"name": "archive"}, silent)
+    drill._restore(work, tmp_path, tmp_path, selection)
     assert 0 <= told.facts["restore_seconds"] < 10
     assert [limit["ok"] for limit in told.facts["limits"]] == [True]
     assert 0 <= told.drill()["seconds"] < 10

@@ -16,6 +16,7 @@ from borgpull.borg.inside.manifest import (
     FURTHER,
     HARD,
     HAS_SUM,
+    LEADS,
     LENGTH,
     OTHER,
     PACKS,
@@ -25,7 +26,7 @@ from borgpull.borg.inside.manifest import (
     Manifest,
     book,
 )
-from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.slots import Plain, Slot
 from borgpull.borg.inside.sums import EMPTY, Sums
 from borgpull.borg.inside.wire import Stat
 
@@ -105,6 +106,29 @@ def test_what_may_have_changed_unseen_is_not_sure() -> None:
     unseen.unsure = True
     failed = slot_of("U", {}, Extra({}, ((b"user.a", 5),)))
     assert flags_of(plain, unseen, failed) == [HAS_SUM, HAS_SUM | UNSURE, HAS_SUM | UNSURE]
+
+
+@pytest.mark.parametrize("status", "AM")
+def test_only_a_usual_file_has_a_short_record(status: str) -> None:
+    failed = slot_of(status, {}, Extra({}, ((b"user.a", 5),)))
+    leads = slot_of(status, {"hardlink_master": True, "path": b"a"})
+    usual, other, bare = (slot_of(status, {"hardlink_master": False}) for _ in range(3))
+    other.other, bare.sum = True, None
+    assert flags_of(usual, failed, leads, other, bare) == [
+        *(HAS_SUM, HAS_SUM | UNSURE, HAS_SUM | LEADS, HAS_SUM | OTHER, 0),
+    ]
+
+
+def test_unchanged_files_get_their_records_at_once() -> None:
+    file = io.BytesIO()
+    manifest = Manifest(file, b"key", Sums(Path("/nowhere")))
+    manifest.plain([Plain(number, b"a", (), [ONE], SUM) for number in (3, 4)])
+    manifest.plain([])
+    manifest._flush()
+    text = file.getvalue()
+    records = b"".join(RECORD.pack(number, HAS_SUM) + SUM for number in (3, 4))
+    assert text[wire.HEAD.size :] == records
+    assert (manifest._entries, manifest._bare, manifest._unsure) == (2, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""Small files that nothing is known of: nearly all of a first run.
+
+As in `usual.py`, what the engine does of them in many steps is here in two loops, for speed. A file
+whose answer is not just as expected is left to the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from borgpull.borg.inside.ahead import Come
+from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.extras import NO_EXTRA
+from borgpull.borg.inside.fields import Fields
+from borgpull.borg.inside.filescache import Files
+from borgpull.borg.inside.known import Known
+from borgpull.borg.inside.manifest import HAS_SUM, Manifest, packed
+from borgpull.borg.inside.places import Places
+from borgpull.borg.inside.reads import Reads
+from borgpull.borg.inside.slots import ASKED, Slot
+from borgpull.borg.inside.usual import CTIME, PATH, SIZE
+from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, SMALL, WHOLE, Stat
+
+_tuple: Any = tuple.__new__
+_REGULAR = stat.S_IFREG >> 12
+_STAT = 8  # where the stat(2) of an entry begins
+# A frame's head, and the beginning of an answer without an error.
+_ANSWER = struct.Struct("<BIIBi")
+# What is between an answer's stat(2) and its end, and the beginning of an end without an error.
+_BETWEEN = bytes(4 + 5)
+_AROUND = 9 + 64 + len(_BETWEEN) + 16  # bytes of a small file's frame beside its content
+
+
+def as_listed(number: int, listed: bytes, size: int) -> bytes:
+    """What is before the content in the frame of a small file that is as it was listed.
+
+    `listed` is its stat(2) as in the listing. It has no attributes, and ends with ctime and size.
+    """
+    head = _ANSWER.pack(WHOLE, _AROUND + size, number, 0, 0)
+    return b"".join((head, listed, _BETWEEN, listed[48:56], listed[32:40]))
+
+
+class Fresh:
+    """Takes files that the engine need not look at. To be used with ctimes, and a usual cache."""
+
+    def __init__(
+        self,
+        archive: Any,
+        chunks: Chunks,
+        files: Files,
+        fields: Fields,
+        manifest: Manifest | None,
+        reads: Reads,
+        known: Known | None,
+    ) -> None:
+        from borg.helpers.time import MAX_NS  # type: ignore[import-not-found]
+
+        self._latest = MAX_NS  # the latest time that borg stores
+        self._stats, self._id_hash = archive.stats, archive.key.id_hash
+        self._chunks, self._files = chunks, files
+        self._fields, self._manifest, self._reads = fields, manifest, reads
+        self._known = known
+        self._nothing: Callable[[bytes, int, int], bool] | None = None
+        if known is None:
+            self._nothing = lambda _key, _inode, _size: True
+
+    def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[list[Slot], int]:
+        """The files from here to the first one that the engine must look at: where that begins.
+
+        All have one name, and no attributes. `number` is of the first entry.
+        """
+        slots: list[Slot] = []
+        below, before, before_text = -1, b"", ""
+        whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
+        files, id_hash, latest, nothing = self._files.entries, self._id_hash, self._latest, None
+        while at + size_of <= whole:
+            depth, length, more, *fields = unpack_at(text, at)
+            mode, _, _, links, _, inode, size, mtime, ctime, _ = fields
+            begin = at + size_of
+            end = begin + length
+            if more or mode >> 12 != _REGULAR or links != 1 or end > whole or size > SMALL:
+                break
+            if depth != below:
+                found = places.before(depth)
+                if found is None:
+                    break
+                below, before_text, before = depth, found, b"/" + os.fsencode(found)
+            name = text[begin:end]
+            if not 0 < length <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
+                break
+            path = before + name
+            key = id_hash(path)
+            if key in files or not 0 <= mtime <= latest or not 0 <= ctime <= latest:
+                break
+            nothing = nothing or self._has_no_base()
+            if len(path) > MAX_PATH or not nothing(key, inode, size):
+                break
+            shown = before_text + os.fsdecode(name)
+            if places.chooses and not places.saves(shown):
+                break
+            slot = Slot(number, shown, _tuple(Stat, fields), NO_EXTRA, ASKED)
+            slot.hash, slot.status = key, "A"
+            slot.answer = as_listed(number, text[at + _STAT : begin], size)
+            slots.append(slot)
+            number += 1
+            at = end
+        return slots, at
+
+    def _has_no_base(self) -> Callable[[bytes, int, int], bool]:
+        if self._nothing is None:
+            assert self._known is not None
+            self._nothing = self._known.nothing()
+        return self._nothing
+
+    def save(self, come: Sequence[Come]) -> None:
+        """Add the items of files that have come as they were listed."""
+        pack, plain, small = self._chunks.pack, self._fields.plain, self._chunks.small
+        record = self._manifest.record if self._manifest is not None else None
+        parts: list[bytes] = []
+        for slot, data, hashed in come:
+            st = slot.st
+            chunks = small(data, hashed)
+            slot.sum = found = self._chunks.sum or b""
+            self._files.memorize(slot.hash, st, [chunk[0] for chunk in chunks])
+            if self._known is not None and st.st_ctime_ns >= self._known.time:
+                self._known.memorized(slot)
+            begin, middle, end = plain(st.st_mode, st.st_uid, st.st_gid)
+            parts += (
+                *(begin, pack(chunks), CTIME, pack(st.st_ctime_ns), middle, pack(st.st_mtime_ns)),
+                *(PATH, pack(os.fsencode(slot.path)), SIZE, pack(len(data)), end),
+            )
+            flags = packed(chunks)
+            if record is not None:
+                record(slot.number, HAS_SUM | flags, found)
+            self._reads.see(slot, flags)
+        self._stats.nfiles += len(come)
+        self._chunks.write(b"".join(parts))
