@@ -177,8 +177,8 @@ class Reported(Drill):
     history: list[Past]
     """The last drills of this client, the oldest first, without this one."""
     signature: str
-    """Of the drill's record (`ssh-keygen -Y sign`); empty if it could not be signed, or if the drill
-    has failed by itself since."""
+    """Of the drill's record (`ssh-keygen -Y sign`); empty if it could not be signed, or if the
+    drill has failed by itself since."""
     public_key: str
     """The line of `allowed_signers` that it is verified by."""
 
