@@ -6,7 +6,6 @@ whose answer is not just as expected is left to the engine.
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 from borgpull.borg.inside.ahead import Come
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
-from borgpull.borg.inside.fields import Fields
+from borgpull.borg.inside.fields import Fields, stored
 from borgpull.borg.inside.filescache import Files
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import HAS_SUM, Manifest, packed
@@ -88,7 +87,7 @@ class Fresh:
                 found = places.before(depth)
                 if found is None:
                     break
-                below, before_text, before = depth, found, b"/" + os.fsencode(found)
+                below, before_text, before = depth, found, stored(f"/{found}")
             name = text[begin:end]
             if not 0 < length <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
                 break
@@ -99,7 +98,7 @@ class Fresh:
             nothing = nothing or self._has_no_base()
             if len(path) > MAX_PATH or not nothing(key, inode, size):
                 break
-            shown = before_text + os.fsdecode(name)
+            shown = before_text + name.decode(errors="surrogateescape")
             if places.chooses and not places.saves(shown):
                 break
             slot = Slot(number, shown, _tuple(Stat, fields), NO_EXTRA, ASKED)
@@ -131,7 +130,7 @@ class Fresh:
             begin, middle, end = plain(st.st_mode, st.st_uid, st.st_gid)
             parts += (
                 *(begin, pack(chunks), CTIME, pack(st.st_ctime_ns), middle, pack(st.st_mtime_ns)),
-                *(PATH, pack(os.fsencode(slot.path)), SIZE, pack(len(data)), end),
+                *(PATH, pack(stored(slot.path)), SIZE, pack(len(data)), end),
             )
             flags = packed(chunks)
             if record is not None:
