@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside.ahead import Come
@@ -63,9 +63,6 @@ class Fresh:
         self._chunks, self._files = chunks, files
         self._fields, self._manifest, self._reads = fields, manifest, reads
         self._known = known
-        self._nothing: Callable[[bytes, int, int], bool] | None = None
-        if known is None:
-            self._nothing = lambda _key, _inode, _size: True
 
     def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[list[Slot], int]:
         """The files from here to the first one that the engine must look at: where that begins.
@@ -75,7 +72,8 @@ class Fresh:
         slots: list[Slot] = []
         below, before, before_text = -1, b"", ""
         whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
-        files, id_hash, latest, nothing = self._files.entries, self._id_hash, self._latest, None
+        files, id_hash, known = self._files.entries, self._id_hash, self._known
+        latest = self._latest
         while at + size_of <= whole:
             depth, length, more, *fields = unpack_at(text, at)
             mode, _, _, links, _, inode, size, mtime, ctime, _ = fields
@@ -95,8 +93,7 @@ class Fresh:
             key = id_hash(path)
             if key in files or not 0 <= mtime <= latest or not 0 <= ctime <= latest:
                 break
-            nothing = nothing or self._has_no_base()
-            if len(path) > MAX_PATH or not nothing(key, inode, size):
+            if len(path) > MAX_PATH or not (known is None or known.nothing(key, inode, size)):
                 break
             shown = before_text + name.decode(errors="surrogateescape")
             if places.chooses and not places.saves(shown):
@@ -108,12 +105,6 @@ class Fresh:
             number += 1
             at = end
         return slots, at
-
-    def _has_no_base(self) -> Callable[[bytes, int, int], bool]:
-        if self._nothing is None:
-            assert self._known is not None
-            self._nothing = self._known.nothing()
-        return self._nothing
 
     def save(self, come: Sequence[Come]) -> None:
         """Add the items of files that have come as they were listed."""
