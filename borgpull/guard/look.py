@@ -6,7 +6,6 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from pathlib import PurePath
 
 from borgpull.borg.inside.manifest import FURTHER, HARD, PACKS
 from borgpull.borg.inside.reads import Read
@@ -122,8 +121,7 @@ class Look:
     def _packs(self, name: str, path: bytes, flags: int) -> None:
         """Note whether a file is hard to compress. `path` is the hash of its name."""
         if flags & HARD:
-            stem = name[: -len(PurePath(name).suffix) or None]
-            self.seen.hard[path] = NO_STEM if packed_name(name) else self._of(stem)
+            self.seen.hard[path] = NO_STEM if packed_name(name) else self._of(stem(name))
         elif flags & PACKS:
             self.seen.soft.add(path)
 
@@ -159,6 +157,12 @@ class Look:
             row = self.seen.sketch.row(path)
             if row is not None and row.flags & FOLDER:
                 self.seen.sketch.replace(path, row.content, row.size + size, row.flags)
+
+
+def stem(path: str) -> str:
+    """A path without its last suffix, as pathlib has it. This is done for each new file."""
+    dot, name = path.rfind("."), path.rfind("/") + 1
+    return path[:dot] if name < dot < len(path) - 1 else path
 
 
 def _content(found: bytes | None, mtime_ns: int, size: int, flags: int) -> tuple[int, int]:

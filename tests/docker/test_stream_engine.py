@@ -55,6 +55,21 @@ def test_a_file_that_fails_after_a_checkpoint_leaves_no_reference_behind() -> No
     assert kept == counted_anew
 
 
+def test_files_that_nothing_is_known_of_are_saved_as_they_come() -> None:
+    found = case("new")
+    assert (found["code"], found["checked"]) == (1, 0), found["said"]
+    assert [*found["items"]][:8] == ["r", *(f"r/{n:02}" for n in range(5)), "r/e", "r/05"]
+    assert found["other"] == ["13", "17"]  # it became shorter; it is gone
+    assert len(found["items"]) == 33
+    assert found["times"] == ["r/07", "r/z"]
+    letters = [
+        line["status"] for line in map(json.loads, found["said"].splitlines()) if "status" in line
+    ]
+    assert {letter: letters.count(letter) for letter in letters} == {"A": 29, "C": 2, "E": 1}
+    # Those that changed or failed, and the newest one, are not known next time.
+    assert found["asked"] == [9, 13, 15, 19, 33]
+
+
 def test_the_newest_file_is_read_again_though_a_checkpoint_came_before_it() -> None:
     found = case("newest")
     assert found["code"] == 0, found["said"]

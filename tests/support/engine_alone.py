@@ -272,6 +272,43 @@ def newest() -> dict[str, Any]:
     return {**found, "asked": Engine("after", [names, listed(3)]).asked()}
 
 
+def new() -> dict[str, Any]:
+    """Files that nothing is known of, and answers that are as they were listed, or are not."""
+    texts = {b"%02d" % n: b"%d" % n * (n * 700) for n in range(30)}  # the first one is empty
+    texts[b"30"] = texts[b"29"]
+    sts = {name: stat(FILE, len(text), ino=100 + int(name)) for name, text in texts.items()}
+    names = [row(1, name, st) for name, st in sts.items()]
+    names.insert(5, row(1, b"e", stat(DIR, ino=50)))
+    found = {name: number for number, name in enumerate([*sts], 1)}
+    found = {name: number + (number > 5) for name, number in found.items()}
+    late = OLD + SECOND
+    newer = stat(FILE, len(texts[b"07"]), ino=107, time=late)  # since it was listed
+    answers = {name: whole(found[name], st, texts[name]) for name, st in sts.items()}
+    answers[b"07"] = whole(found[b"07"], newer, texts[b"07"], late)
+    answers[b"11"] = whole(found[b"11"], sts[b"11"], texts[b"11"], late)  # while it was read
+    answers[b"13"] = whole(found[b"13"], sts[b"13"], texts[b"13"][:-1])
+    answers[b"17"] = _gone(found[b"17"])
+    last = len(found) + 2
+    latest = stat(FILE, 5, ino=99, time=late + SECOND)
+    frames = [rows(TOP, *names, row(1, b"z", latest)), listed(last + 1), *answers.values()]
+    frames += [whole(last, latest, b"later", late + SECOND), bye(last + 1, last - 1)]
+    code, text = Engine("x", frames, "--filter", "AMCE").end()
+    argv = ["borg", "check", "--verify-data"]
+    checked = subprocess.run(argv, env=ENV, capture_output=True, check=False).returncode
+    items = contents("x")
+    kept = {path[2:]: borg("extract", "--stdout", "::x", path) for path in items if "/" in path}
+    times = borg("list", "--format", "{path} {mtime}{NL}", "::x").splitlines()
+    return {
+        "code": code,
+        "said": text,
+        "items": items,
+        "checked": checked,
+        "other": [n.decode() for n, text in texts.items() if kept.get(n.decode()) != text.decode()],
+        "times": [line.split()[0] for line in times if line.split()[1:] != times[0].split()[1:]],
+        "asked": Engine("after", frames[:2]).asked(),
+    }
+
+
 def compared(number: int, st: bytes, *parts: bytes, time: int = OLD, size: int = 0) -> bytes:
     """An answer to the request for what differs."""
     begin = frame(BEGIN, struct.pack("<IBi", number, 0, 0) + st + bytes(4))
@@ -442,6 +479,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
         moved,
         cut,
         newest,
+        new,
         between,
         rot,
         exact,

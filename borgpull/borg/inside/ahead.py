@@ -97,8 +97,8 @@ class Frames:
 
     def _several(self) -> bool:
         """Take the answers that are as expected, if there is one."""
-        slots = self._asked.after(self._files, AT_ONCE)
-        if not slots or not slots[0].answer or self._hasher is None:
+        slots = self._asked.expected(self._files, AT_ONCE)
+        if not slots or self._hasher is None:
             return False
         begin = self._hasher.begin
         found = self._channel.answers(slots)

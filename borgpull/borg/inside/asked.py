@@ -31,8 +31,12 @@ class Asked:
         """As `want`, of files behind which others may wait."""
         self._unsent.extend(slots)
 
-    def after(self, count: int, most: int) -> list[Slot]:
-        """Of the files that are asked for: at most so many, after some."""
+    def expected(self, count: int, most: int) -> list[Slot]:
+        """Of the files that are asked for: at most so many, after `count` others. None of them if
+        the first one's answer needs a second look.
+        """
+        if count >= len(self._sent) or not self._sent[count].answer:
+            return []
         return list(islice(self._sent, count, count + most))
 
     def __len__(self) -> int:

@@ -134,10 +134,11 @@ class Files:
 
     def __init__(self, cache: Any) -> None:
         from borg.helpers import safe_ns  # type: ignore[import-not-found]
-        from borg.helpers.msgpack import mp_unpackb, packb
+        from borg.helpers.msgpack import mp_Packer, mp_unpackb
 
         self._cache, self.entries = cache, cache.files
-        self._safe_ns, self._pack, self.unpack = safe_ns, packb, mp_unpackb
+        self._pack = mp_Packer(use_bin_type=False).pack  # as borg's own packb
+        self._safe_ns, self.unpack = safe_ns, mp_unpackb
         self.usual = set(cache.cache_mode) == set("cis")  # ctime, inode, size
         self.age = 0  # of the last found one: runs since one has seen it, with this one
 

@@ -6,16 +6,15 @@ whose answer is not just as expected is left to the engine.
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside.ahead import Come
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
-from borgpull.borg.inside.fields import Fields
+from borgpull.borg.inside.fields import Fields, stored
 from borgpull.borg.inside.filescache import Files
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import HAS_SUM, Manifest, packed
@@ -64,9 +63,6 @@ class Fresh:
         self._chunks, self._files = chunks, files
         self._fields, self._manifest, self._reads = fields, manifest, reads
         self._known = known
-        self._nothing: Callable[[bytes, int, int], bool] | None = None
-        if known is None:
-            self._nothing = lambda _key, _inode, _size: True
 
     def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[list[Slot], int]:
         """The files from here to the first one that the engine must look at: where that begins.
@@ -76,7 +72,8 @@ class Fresh:
         slots: list[Slot] = []
         below, before, before_text = -1, b"", ""
         whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
-        files, id_hash, latest, nothing = self._files.entries, self._id_hash, self._latest, None
+        files, id_hash, known = self._files.entries, self._id_hash, self._known
+        latest = self._latest
         while at + size_of <= whole:
             depth, length, more, *fields = unpack_at(text, at)
             mode, _, _, links, _, inode, size, mtime, ctime, _ = fields
@@ -88,7 +85,7 @@ class Fresh:
                 found = places.before(depth)
                 if found is None:
                     break
-                below, before_text, before = depth, found, b"/" + os.fsencode(found)
+                below, before_text, before = depth, found, stored(f"/{found}")
             name = text[begin:end]
             if not 0 < length <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
                 break
@@ -96,10 +93,9 @@ class Fresh:
             key = id_hash(path)
             if key in files or not 0 <= mtime <= latest or not 0 <= ctime <= latest:
                 break
-            nothing = nothing or self._has_no_base()
-            if len(path) > MAX_PATH or not nothing(key, inode, size):
+            if len(path) > MAX_PATH or not (known is None or known.nothing(key, inode, size)):
                 break
-            shown = before_text + os.fsdecode(name)
+            shown = before_text + name.decode(errors="surrogateescape")
             if places.chooses and not places.saves(shown):
                 break
             slot = Slot(number, shown, _tuple(Stat, fields), NO_EXTRA, ASKED)
@@ -109,12 +105,6 @@ class Fresh:
             number += 1
             at = end
         return slots, at
-
-    def _has_no_base(self) -> Callable[[bytes, int, int], bool]:
-        if self._nothing is None:
-            assert self._known is not None
-            self._nothing = self._known.nothing()
-        return self._nothing
 
     def save(self, come: Sequence[Come]) -> None:
         """Add the items of files that have come as they were listed."""
@@ -131,7 +121,7 @@ class Fresh:
             begin, middle, end = plain(st.st_mode, st.st_uid, st.st_gid)
             parts += (
                 *(begin, pack(chunks), CTIME, pack(st.st_ctime_ns), middle, pack(st.st_mtime_ns)),
-                *(PATH, pack(os.fsencode(slot.path)), SIZE, pack(len(data)), end),
+                *(PATH, pack(stored(slot.path)), SIZE, pack(len(data)), end),
             )
             flags = packed(chunks)
             if record is not None:

@@ -7,7 +7,7 @@ A guess costs little, and decides nothing: the client compares it with the file.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,15 @@ class Known:
             return []
         return list(other[_IDS])
 
-    def nothing(self) -> Callable[[bytes, int, int], bool]:
-        """What tells if a file of some inode and size, whose path is in no files cache, has no
-        base. It is told the hash of the path, too.
-        """
+    def nothing(self, path_hash: bytes, inode: int, size: int) -> bool:
+        """Has a file no base, whose path is not in the files cache?"""
+        if not size:
+            return True
+        if path_hash in self._forgotten:
+            return False
         if self._inodes is None:
             self._inodes = dict(self._all_inodes())
-        forgotten, inodes = self._forgotten, self._inodes
-        if not forgotten and not inodes:
-            return lambda _key, _inode, _size: True
-        return lambda key, inode, size: (
-            not size or (key not in forgotten and _mixed(inode, size) not in inodes)
-        )
+        return _mixed(inode, size) not in self._inodes
 
     def _entry(self, path_hash: bytes) -> Any:
         from borg.helpers import msgpack  # type: ignore[import-not-found]

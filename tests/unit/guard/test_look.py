@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
+from pathlib import PurePath
+
+import pytest
 
 from borgpull.borg.inside.manifest import HARD, PACKS
 from borgpull.borg.inside.reads import Read, Reads
 from borgpull.borg.inside.records import Record
 from borgpull.borg.inside.wire import Stat
-from borgpull.guard.look import Look
+from borgpull.guard.look import Look, stem
 
 KEY = bytes(32)
 FOLDERS = ("r", "r/cache", "r/docs")
@@ -70,3 +73,11 @@ def test_reads_come_in_parts() -> None:
     for part in parts:
         found.add(part)
     assert found == reads
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a.b", "a", "a.b/c", "x/a.b.c", "x/.a", "x/.a.b", ".", ".a", "é.gz"],
+)
+def test_a_path_loses_its_last_suffix_as_pathlib_has_it(path: str) -> None:
+    assert stem(path) == path[: -len(PurePath(path).suffix) or None]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
+import zlib
 
 import pytest
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel, Ended
-from borgpull.borg.inside.wire import BadFrame
-from tests.support.evil_helper import frame
+from borgpull.borg.inside.extras import NO_EXTRA
+from borgpull.borg.inside.fresh import as_listed
+from borgpull.borg.inside.slots import ASKED, Slot
+from borgpull.borg.inside.wire import BadFrame, Stat
+from tests.support import engine_alone
+from tests.support.evil_helper import FILE, frame
+
+STAT = struct.Struct("<IIIIQQQqqQ")
 
 
 def test_frames_come_whole_in_whatever_pieces() -> None:
@@ -36,6 +44,59 @@ def test_frames_come_whole_in_whatever_pieces() -> None:
     with pytest.raises(Ended):
         channel.frame()
     for fd in (answers, drain, requests):
+        os.close(fd)
+
+
+def _slots(sizes: list[int]) -> tuple[list[Slot], list[bytes]]:
+    """Files, and the frames of their answers."""
+    slots, frames = [], []
+    for number, size in enumerate(sizes):
+        st = engine_alone.stat(FILE, size)
+        one = Slot(number, str(number), Stat(*STAT.unpack(st)), NO_EXTRA, ASKED)
+        one.answer = as_listed(number, st, size)
+        slots.append(one)
+        frames.append(engine_alone.whole(number, st, b"%d" % number * size))
+    return slots, frames
+
+
+def test_answers_that_are_as_expected_come_at_once() -> None:
+    answers, feed = os.pipe()
+    drain, requests = os.pipe()
+    channel = Channel(answers, requests)
+    slots, frames = _slots([3, 0, 700, 5, 9])
+    plain = b"".join(frames)
+    os.write(feed, plain[:-1])
+    assert channel.answers(slots) == [b"000", b"", b"2" * 700, b"33333"]
+    os.write(feed, plain[-1:] + plain)
+    assert channel.answers(slots[4:]) == [b"444444444"]  # it is waited for
+    assert channel.answers(slots[1:]) == []  # it is another one's turn
+    assert channel.answers([slots[0], slots[2]]) == [b"000"]
+    slots[1].answer = b""
+    assert channel.answers(slots[1:]) == []
+    assert channel.frame() == (wire.WHOLE, frames[1][wire.HEAD.size :])
+    assert len(channel.answers(slots[2:])) == 3
+    packed = len(plain).to_bytes(4, "little") + zlib.compress(plain)
+    os.write(feed, frame(wire.PACKED, packed) + frame(wire.BYE))
+    assert channel.answers(slots) == []  # nobody has looked into it yet
+    assert channel.frame() == (wire.WHOLE, frames[0][wire.HEAD.size :])
+    assert channel.frame() == (wire.WHOLE, frames[1][wire.HEAD.size :])
+    assert len(channel.answers(slots[2:])) == 3
+    assert channel.answers(slots) == []
+    assert channel.frame() == (wire.BYE, b"")
+    for fd in (answers, feed, drain, requests):
+        os.close(fd)
+
+
+@pytest.mark.parametrize("at", range(wire.HEAD.size, 5 + 9 + 64 + 4 + 21))
+def test_an_answer_that_differs_in_a_byte_is_not_as_expected(at: int) -> None:
+    answers, feed = os.pipe()
+    drain, requests = os.pipe()
+    slots, frames = _slots([3])
+    text = bytearray(frames[0])
+    text[at] ^= 1
+    os.write(feed, text)
+    assert Channel(answers, requests).answers(slots) == []
+    for fd in (answers, feed, drain, requests):
         os.close(fd)
 
 

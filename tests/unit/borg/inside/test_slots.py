@@ -61,6 +61,20 @@ def test_what_waits_has_bounds_in_number_and_bytes() -> None:
         queue.grow(first, slots.MAX_QUEUED)
 
 
+def test_what_comes_at_once_has_the_same_bounds() -> None:
+    queue, first = Queue(), slot(0, "a" * (slots.MAX_QUEUED - 20))
+    queue.extend([first, *(slot(number) for number in range(10))])
+    assert not queue.took(slot(0))  # it is not the head
+    assert queue.took(first)
+    assert queue.head.number == 0
+    queue.extend([slot(number, "a" * 999) for number in range(slots.MAX_QUEUE - 10)])
+    with pytest.raises(BadFrame):
+        queue.extend([slot(0)])
+    queue = Queue()
+    with pytest.raises(BadFrame):
+        queue.extend([slot(0, "a" * slots.MAX_QUEUED), slot(1)])
+
+
 def test_first_names_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots, "MAX_LINKED", 100 * slots.COST)
     links = FirstNames()
