@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ from types import FrameType
 
 from scripts.bench import fixed, jobs, plot, table, trees
 from scripts.bench.lab import ROOT, Lab, build, lab
-from scripts.bench.plans import MAIN, TURNS, Plan, plans, trips
+from scripts.bench.plans import MAIN, TURNS, UNGUARDED, UNWRITTEN, Plan, plans, trips
+
+# Parts of `stream`, with the jobs whose difference is what they cost.
+PARTS = (("manifest", UNGUARDED, UNWRITTEN), ("guard", "stream", UNGUARDED))
 
 
 def main() -> None:
@@ -67,8 +71,15 @@ def measure(plan: Plan, trip: int) -> Iterator[table.Row]:
         if plan.saved:
             jobs.job(it, plan.saved, "saved")
         for run in plan.runs:
-            turns = [turn(it, plan, run, number) for number in range(plan.turns_of(run))]
+            turns, loads = [], [os.getloadavg()[0]]
+            for number in range(plan.turns_of(run)):
+                turns.append(turn(it, plan, run, number))
+                loads.append(os.getloadavg()[0])
             yield from table.rows(plan.tree, trip, run, plan.base, turns)
+            load = f"a load of {min(loads):.1f} to {max(loads):.1f}"
+            say(f"{plan.name}, {run}: {len(turns)} turns, {load}")
+            for name, more, less in PARTS if plan.base == UNWRITTEN else ():
+                say(f"{name}, {run}: {table.share(turns, more, less)}, {load}")
 
 
 def turn(it: Lab, plan: Plan, run: str, number: int) -> table.Turn:
@@ -78,7 +89,10 @@ def turn(it: Lab, plan: Plan, run: str, number: int) -> table.Turn:
     archive = "saved" if plan.saved else f"{run}{number}"
     every = plan.jobs_at(it.trip)
     start = number % len(every)
-    found = {name: jobs.job(it, name, archive) for name in every[start:] + every[:start]}
+    found = {
+        name: jobs.job(it, name, archive, plan.client_of(name, archive))
+        for name in every[start:] + every[:start]
+    }
     return {name: found[name] for name in every}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.bench.lab import KNOWN, PASSPHRASE, VERBS, Lab
+from scripts.bench.lab import KNOWN, PASSPHRASE, VERBS, WITHOUT, Lab
 from scripts.bench.meter import Cost
 from scripts.bench.plans import BARE, HAND, LOCAL
 from scripts.bench.trees import DATA
@@ -64,8 +64,8 @@ _SCRIPTS = {
 }
 
 
-def job(lab: Lab, name: str, archive: str) -> Cost:
-    """One job; a restore's `archive` is there."""
+def job(lab: Lab, name: str, archive: str, client: str = "") -> Cost:
+    """One job; a restore's `archive` is there. A backup is that of `client`, or of the job."""
     if name in ("native", "extract"):
         # Nothing is left of the last one on the target or in its memory.
         lab.run("client", "sh", "-c", f"rm -rf {RESTORED}; sync")
@@ -80,13 +80,17 @@ def job(lab: Lab, name: str, archive: str) -> Cost:
         if name == "drill":
             words = ["drill", "stream", "--json"]
         else:
-            words = saving(name, archive, DATA) if name in VERBS else restoring(name, archive)
-        return lab.measured(where, "tini", "-s", "--", "borgpull", *words, server=where)
+            words = (
+                saving(name, archive, DATA, client) if name in VERBS else restoring(name, archive)
+            )
+        ours = ["python3", "-P", "-c", WITHOUT[name]] if name in WITHOUT else ["borgpull"]
+        return lab.measured(where, "tini", "-s", "--", *ours, *words, server=where)
 
 
-def saving(name: str, archive: str, path: str) -> list[str]:
+def saving(name: str, archive: str, path: str, client: str = "") -> list[str]:
     """The words of a backup by one of our methods."""
-    return [*VERBS[name], "--json", "--archive", archive, "--name", name, TARGET, path]
+    named = ["--archive", archive, "--name", client or name]
+    return [*VERBS[name], "--json", *named, TARGET, path]
 
 
 def restoring(way: str, archive: str) -> list[str]:

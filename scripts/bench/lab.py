@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scripts.bench import trees
 from scripts.bench.meter import Cost, Gauge, docker, peaks
-from scripts.bench.plans import BARE, Plan
+from scripts.bench.plans import BARE, FIRST, UNGUARDED, UNWRITTEN, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
@@ -45,12 +45,30 @@ RUN apt-get update && apt-get install -y --no-install-recommends rsync
 """
 
 # Methods of ours, and the words of each; `sftp` is stream's other reader.
+_STREAM = ("stream", "--reader", "python")
 VERBS = {
-    "stream": ("stream", "--reader", "python"),
+    "stream": _STREAM,
+    UNGUARDED: _STREAM,
+    UNWRITTEN: _STREAM,
     "sftp": ("stream", "--reader", "sftp"),
     "pipe": ("pipe", "--keep-runtime"),
     "socat": ("socat", "--keep-runtime"),
     "sshfs": ("sshfs",),
+}
+_MAIN = """
+from borgpull.cli import main
+main()
+"""
+# borgpull without a part of it, for what that part costs. No option leaves it out.
+WITHOUT = {
+    UNGUARDED: f"""
+from borgpull.ops import guarding
+guarding.watch = lambda job, *_: guarding._blind(job, "the bench")
+{_MAIN}""",
+    UNWRITTEN: f"""
+from borgpull.state import manifests
+manifests.plan = lambda *_, **__: None
+{_MAIN}""",
 }
 _FUSE = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
 
@@ -150,7 +168,11 @@ class Lab:
         self.run("client", "sh", "-c", f"{INIT} /srv/repo/local")
         trust = ["trust", "--yes", "root@proxy:2201"]
         docker("run", "--rm", *self.ours, IMAGE, *trust)
-        for name in {*plan.jobs, "pipe", plan.saved} & VERBS.keys():
+        names = {*plan.jobs, "pipe", plan.saved} & VERBS.keys()
+        if plan.fresh:
+            every = [f"{FIRST}{number}" for number in range(plan.turns_of(FIRST))]
+            names = {plan.client_of(name, archive) for name in names for archive in every}
+        for name in names:
             init = ["init", "--encryption", "repokey-blake2", name]
             docker("run", "--rm", *self.ours, IMAGE, *init)
         own = "chown -R 1000:1000 /repo /state; chown 1000:1000 /secrets/*"

@@ -17,6 +17,9 @@ FIRST = "first"
 HAND = "by hand"  # borg on the client, over ssh
 LOCAL = "local"  # borg on the client, into a repository there: the same for all round trips
 BARE = "extract and read"  # borg extract here, and then each file is read once
+# `stream` without the guard; and without a manifest, so that the guard has nothing to look at.
+UNGUARDED, UNWRITTEN = "no-guard", "no-manifest"
+PAIRS = max(3, TURNS)  # of what is small beside the whole
 SIDE_BY_SIDE = ("stream", "pipe", HAND, LOCAL, "rsync")
 
 # An average job on a quiet machine with two cores: seconds of its fixed part, of each file and of
@@ -39,6 +42,8 @@ class Plan:
     base: str = HAND
     saved: str = ""  # of restores and drills: the method that has made the archive
     turns: int = TURNS
+    # Each first run has a repository of its own, so that there can be several.
+    fresh: bool = False
 
     @property
     def tree(self) -> str:
@@ -52,8 +57,14 @@ class Plan:
         return tuple(job for job in self.jobs if job != LOCAL or trip == self.trips[0])
 
     def turns_of(self, run: str) -> int:
-        """A first backup can be made only once."""
-        return 1 if run == FIRST else self.turns
+        """A first backup can be made only once in a repository."""
+        return 1 if run == FIRST and not self.fresh else self.turns
+
+    def client_of(self, job: str, archive: str) -> str:
+        """By its name here: whose repository an archive of a job goes to."""
+        if not self.fresh:
+            return job
+        return f"{job}-{archive if archive.startswith(FIRST) else f'{FIRST}0'}"
 
     def seconds(self) -> float:
         """An estimate of how long it takes on a quiet machine."""
@@ -97,7 +108,16 @@ def plans() -> dict[str, Plan]:
         Plan(
             "restore", many, 0, ("restore",), trips(0, 20), ("native", "extract"), "extract", "pipe"
         ),
-        Plan("drill", many // 4, 0, ("drill",), trips(0), ("drill", BARE), BARE, "stream"),
+        Plan(
+            *("drill", many // 4, 0, ("drill",), trips(0), ("drill", BARE), BARE, "stream"),
+            turns=PAIRS,
+        ),
+        Plan(
+            *("manifest", many // 2, 1024, (FIRST, "unchanged"), trips(0)),
+            *(("stream", UNGUARDED, UNWRITTEN), UNWRITTEN),
+            turns=PAIRS,
+            fresh=True,
+        ),
     ]
     return {plan.name: plan for plan in found}
 

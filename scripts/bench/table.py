@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scripts.bench.meter import Cost
@@ -65,3 +65,15 @@ def medians(turns: Sequence[Turn], job: str) -> Cost:
         server_memory=round(statistics.median(it.server_memory for it in costs)),
         moved=round(statistics.median(it.moved for it in costs)),
     )
+
+
+def share(turns: Sequence[Turn], more: str, less: str) -> str:
+    """What one job takes more than another: medians of pairs, and the least and the most."""
+
+    def told(of: Callable[[Cost], float]) -> str:
+        found = [100 * (of(turn[more]) / of(turn[less]) - 1) for turn in turns]
+        return f"{statistics.median(found):+.1f} % ({min(found):+.1f} to {max(found):+.1f})"
+
+    time = told(lambda cost: cost.seconds)
+    cpu = told(lambda cost: cost.client_cpu + cost.server_cpu)
+    return f"{time} of the time, {cpu} of the processor time, {len(turns)} pairs"

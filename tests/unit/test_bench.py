@@ -64,3 +64,20 @@ def test_growth_is_of_the_seconds_of_one_file_beyond_the_fixed_part() -> None:
     large = scale.Point(1000, cost(14.0), cost(2.0))
     assert scale.growth(small, large) == pytest.approx(1.2)
     assert f"| {scale.growth(small, large):.2f} |" in large.text("first", small)
+
+
+def test_a_share_is_of_pairs() -> None:
+    turns = [{"with": cost(more), "without": cost(1.0)} for more in (1.0, 1.25, 1.05)]
+    half = {"with": Cost(1.1, 2.0, 1.0, 1, 1, 1), "without": Cost(1.0, 1.0, 1.0, 1, 1, 1)}
+    assert table.share(turns, "with", "without").startswith("+5.0 % (+0.0 to +25.0) of the time, ")
+    told = table.share([half], "with", "without")
+    assert told.startswith("+10.0 % (+10.0 to +10.0) of the time, +50.0 % (+50.0 to +50.0) of the ")
+
+
+def test_each_first_run_of_a_fresh_plan_has_a_repository_of_its_own() -> None:
+    plan, usual = plans()["manifest"], plans()["many"]
+    assert plan.turns_of("first") >= 3
+    assert plan.client_of("stream", "first2") == "stream-first2"
+    assert plan.client_of("stream", "unchanged2") == "stream-first0"
+    assert usual.turns_of("first") == 1
+    assert usual.client_of("stream", "first0") == "stream"
