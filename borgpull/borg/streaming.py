@@ -152,12 +152,7 @@ class Engine:
         self.answers.close()
         self.requests.close()
         more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
-        more |= {
-            "compares": compares,
-            "read_back": read_back,
-            "reread": reread,
-            "manifest": manifest,
-        }
+        more |= {"compares": compares, "reread": reread, "manifest": manifest}
         more |= {"read_back": read_back, "rate": rate, "may_skip": list(may_skip)}
         self._tell({"argv": list(argv), **more})
 
