@@ -37,7 +37,8 @@ class Sums:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._map: mmap.mmap | bytes = b""
-        self._index: memoryview | Sequence[int] = (0, 0)
+        # Where the keys with the same first bits begin in the file, and the end of the last ones.
+        self._index = array("Q", (0, 0))
         self._count, self._shift, self._keys = 0, 32, 0
         self._new = bytearray()
         with contextlib.suppress(OSError, ValueError, struct.error):
@@ -55,27 +56,41 @@ class Sums:
         content = memoryview(found)[_HEAD.size :]
         if zlib.crc32(content) != crc:
             raise ValueError("a damaged file")
-        self._index = content[: keys - _HEAD.size].cast("I")
+        places = content[: keys - _HEAD.size].cast("I")
+        self._index = array("Q", [keys + WIDTH * place for place in places])
         self._map, self._count, self._shift, self._keys = found, count, 32 - bits, keys
 
     def get(self, key: bytes) -> bytes | None:
         """The sum of a key that an earlier run has learned."""
-        found, keys, index = self._map, self._keys, self._index
+        found, index = self._map, self._index
         place = _FIRST(key)[0] >> self._shift
-        at = found.find(key, keys + WIDTH * index[place], keys + WIDTH * index[place + 1])
-        if at < 0 or (at - keys) % WIDTH:
+        at = found.find(key, index[place], index[place + 1])
+        if at < 0 or (at - self._keys) % WIDTH:
             return None
-        self._used[(at - keys) // WIDTH] = 1
         at += WIDTH * self._count
         return found[at : at + WIDTH]
 
+    def _use(self, key: bytes) -> bool:
+        """Is it known? Then it stays. What is of one chunk stays as long as that."""
+        place = _FIRST(key)[0] >> self._shift
+        at = self._map.find(key, self._index[place], self._index[place + 1]) - self._keys
+        if at < 0 or at % WIDTH:
+            return False
+        self._used[at // WIDTH] = 1
+        return True
+
     def of(self, ids: Sequence[bytes]) -> bytes | None:
         """The sum of a file with these chunks."""
-        return self.get(key_of(ids)) if ids else EMPTY
+        if not ids:
+            return EMPTY
+        key = key_of(ids)
+        if len(ids) > 1:
+            self._use(key)
+        return self.get(key)
 
     def note(self, key: bytes, found: bytes) -> None:
         """Remember it for the next runs."""
-        if not self._count or self.get(key) is None:
+        if not self._count or not self._use(key):
             self._new += key
             self._new += found
 
@@ -107,7 +122,8 @@ class Sums:
 
     def _merged(self, rows: Sequence[bytes]) -> list[bytes]:
         """The content of a file with some rows more, which are sorted and new."""
-        begin, shift, places = self._keys, self._shift, array("I", self._index)
+        begin, shift = self._keys, self._shift
+        places = array("I", [(place - begin) // WIDTH for place in self._index])
         index = array("I")
         keys: list[bytes] = []
         sums: list[bytes] = []

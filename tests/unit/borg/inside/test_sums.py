@@ -57,18 +57,27 @@ def test_a_run_that_learns_nothing_writes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "sums").stat().st_ino == before
 
 
-def test_of_many_lost_chunks_only_what_this_run_has_used_stays(tmp_path: Path) -> None:
+def test_where_many_chunks_are_lost_files_of_this_run_and_chunks_that_are_there_stay(
+    tmp_path: Path,
+) -> None:
+    """A file of several chunks has a key of its own, which no chunk has."""
     old, new = _pairs(3000), _pairs(1)
     path = tmp_path / "sums"
+    chunks = [*old]
+    files = [chunks[at : at + 2] for at in range(0, 20, 2)]
+    old |= {key_of(ids): key_of(ids[::-1]) for ids in files}
     sums = _saved(path, old)
-    used = [*old][:5]
-    for key in used:
-        sums.get(key)
+    used = files[:5]
+    for ids in used:
+        assert sums.of(ids) == key_of(ids[::-1])
+    sums.note(key_of(files[5]), old[key_of(files[5])])  # it was read again
     for key, found in new.items():
         sums.note(key, found)
-    sums.save(lambda _: False, 10)
+    there = chunks[100:105]
+    sums.save(lambda key: key in there, 10)
     left = Sums(path)
-    assert {key for key in [*old, *new] if left.get(key)} == {*used, *new}
+    stays = {*map(key_of, files[:6]), *there, *new}
+    assert {key for key in [*old, *new] if left.get(key)} == stays
 
 
 @given(data=st.data())
