@@ -65,8 +65,10 @@ class Look:
 
     def take(self, records: Iterable[Record]) -> Seen:
         """Raises BadManifest, by the records."""
+        opened = self._open
         for record in records:
-            self._leave(record.depth)
+            if len(opened) > record.depth:
+                self._leave(record.depth)
             mode = record.st.st_mode
             if stat.S_ISDIR(mode):
                 self._folder(record)
@@ -121,7 +123,11 @@ class Look:
     def _packs(self, name: str, path: bytes, flags: int) -> None:
         """Note whether a file is hard to compress. `path` is the hash of its name."""
         if flags & HARD:
-            self.seen.hard[path] = NO_STEM if packed_name(name) else self._of(stem(name))
+            if packed_name(name):
+                self.seen.hard[path] = NO_STEM
+            else:
+                first = stem(name)
+                self.seen.hard[path] = path if first == name else self._of(first)
         elif flags & PACKS:
             self.seen.soft.add(path)
 

@@ -117,7 +117,9 @@ class Records:
                     source = os.fsdecode(text)
                 if number < ahead:
                     raise BadFrame("records out of turn")
-                row = next(islice(rows, number - ahead, None), None)
+                if number > ahead:
+                    next(islice(rows, number - ahead - 1, None), None)
+                row = next(rows, None)
                 if row is None:
                     raise BadFrame("a record of no entry")
                 more: bytes | Extra
