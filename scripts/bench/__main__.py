@@ -14,10 +14,10 @@ from types import FrameType
 
 from scripts.bench import fixed, jobs, plot, table, trees
 from scripts.bench.lab import ROOT, Lab, build, lab
-from scripts.bench.plans import MAIN, TURNS, UNGUARDED, UNWRITTEN, Plan, plans, trips
+from scripts.bench.plans import MAIN, TURNS, UNGUARDED, UNWRITTEN, WHOLE, Plan, plans, trips
 
 # Parts of `stream`, with the jobs whose difference is what they cost.
-PARTS = (("manifest", UNGUARDED, UNWRITTEN), ("guard", "stream", UNGUARDED))
+PARTS = (("manifest", UNGUARDED, UNWRITTEN), ("guard", WHOLE, UNGUARDED))
 
 
 def main() -> None:

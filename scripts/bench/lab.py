@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scripts.bench import trees
 from scripts.bench.meter import Cost, Gauge, docker, peaks
-from scripts.bench.plans import BARE, FIRST, UNGUARDED, UNWRITTEN, Plan
+from scripts.bench.plans import BARE, FIRST, UNGUARDED, UNWRITTEN, WHOLE, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
@@ -48,6 +48,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends rsync
 _STREAM = ("stream", "--reader", "python")
 VERBS = {
     "stream": _STREAM,
+    WHOLE: _STREAM,
     UNGUARDED: _STREAM,
     UNWRITTEN: _STREAM,
     "sftp": ("stream", "--reader", "sftp"),
@@ -59,14 +60,18 @@ _MAIN = """
 from borgpull.cli import main
 main()
 """
-# borgpull without a part of it, for what that part costs. No option leaves it out.
-WITHOUT = {
-    UNGUARDED: f"""
+# borgpull without a part of it, for what that part costs: no option leaves it out. All load the
+# same code before anything begins, so that they differ in nothing else.
+_LOADED = """
 from borgpull.ops import guarding
+from borgpull.state import manifests
+"""
+WITHOUT = {
+    WHOLE: _LOADED + _MAIN,
+    UNGUARDED: f"""{_LOADED}
 guarding.watch = lambda job, *_: guarding._blind(job, "the bench")
 {_MAIN}""",
-    UNWRITTEN: f"""
-from borgpull.state import manifests
+    UNWRITTEN: f"""{_LOADED}
 manifests.plan = lambda *_, **__: None
 {_MAIN}""",
 }

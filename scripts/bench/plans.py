@@ -17,8 +17,8 @@ FIRST = "first"
 HAND = "by hand"  # borg on the client, over ssh
 LOCAL = "local"  # borg on the client, into a repository there: the same for all round trips
 BARE = "extract and read"  # borg extract here, and then each file is read once
-# `stream` without the guard; and without a manifest, so that the guard has nothing to look at.
-UNGUARDED, UNWRITTEN = "no-guard", "no-manifest"
+# `stream` as it is; without the guard; and without a manifest, at which the guard would look.
+WHOLE, UNGUARDED, UNWRITTEN = "whole", "no-guard", "no-manifest"
 PAIRS = max(3, TURNS)  # of what is small beside the whole
 SIDE_BY_SIDE = ("stream", "pipe", HAND, LOCAL, "rsync")
 
@@ -114,7 +114,7 @@ def plans() -> dict[str, Plan]:
         ),
         Plan(
             *("manifest", many // 2, 1024, (FIRST, "unchanged"), trips(0)),
-            *(("stream", UNGUARDED, UNWRITTEN), UNWRITTEN),
+            *((WHOLE, UNGUARDED, UNWRITTEN), UNWRITTEN),
             turns=PAIRS,
             fresh=True,
         ),

@@ -68,11 +68,16 @@ def medians(turns: Sequence[Turn], job: str) -> Cost:
 
 
 def share(turns: Sequence[Turn], more: str, less: str) -> str:
-    """What one job takes more than another: medians of pairs, and the least and the most."""
+    """What one job takes more than another: medians of pairs, and the least and the most.
+
+    The fastest turn of each is what others on the machine have disturbed least.
+    """
 
     def told(of: Callable[[Cost], float]) -> str:
         found = [100 * (of(turn[more]) / of(turn[less]) - 1) for turn in turns]
-        return f"{statistics.median(found):+.1f} % ({min(found):+.1f} to {max(found):+.1f})"
+        fastest = min(of(turn[more]) for turn in turns) / min(of(turn[less]) for turn in turns)
+        spread = f"{min(found):+.1f} to {max(found):+.1f}"
+        return f"{statistics.median(found):+.1f} % ({spread}; fastest {100 * fastest - 100:+.1f} %)"
 
     time = told(lambda cost: cost.seconds)
     cpu = told(lambda cost: cost.client_cpu + cost.server_cpu)
