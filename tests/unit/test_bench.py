@@ -69,9 +69,19 @@ def test_growth_is_of_the_seconds_of_one_file_beyond_the_fixed_part() -> None:
 def test_a_share_is_of_pairs() -> None:
     turns = [{"with": cost(more), "without": cost(1.0)} for more in (1.0, 1.25, 1.05)]
     half = {"with": Cost(1.1, 2.0, 1.0, 1, 1, 1), "without": Cost(1.0, 1.0, 1.0, 1, 1, 1)}
-    assert table.share(turns, "with", "without").startswith("+5.0 % (+0.0 to +25.0) of the time, ")
+    told = table.share(turns, "with", "without")
+    assert told.startswith("+5.0 % (+0.0 to +25.0; fastest +0.0 %) of the time, ")
     told = table.share([half], "with", "without")
-    assert told.startswith("+10.0 % (+10.0 to +10.0) of the time, +50.0 % (+50.0 to +50.0) of the ")
+    assert told.startswith("+10.0 % (+10.0 to +10.0; fastest +10.0 %) of the time, ")
+    assert "+50.0 % (+50.0 to +50.0; fastest +50.0 %) of the processor time" in told
+
+
+def test_the_fastest_turns_are_of_any_pair() -> None:
+    turns = [
+        {"with": cost(2.0), "without": cost(1.6)},
+        {"with": cost(2.2), "without": cost(1.0)},
+    ]
+    assert "fastest +100.0 %" in table.share(turns, "with", "without")
 
 
 def test_each_first_run_of_a_fresh_plan_has_a_repository_of_its_own() -> None:
