@@ -36,11 +36,8 @@ from borgpull.process import CommandError, Running, Stream, pipe, running
 from borgpull.secrets import as_fd
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
-# How the engine's own lines begin.
-_READ, _SAVED, _SKIPPED, _READS, _LISTED, _READ_BACK = (
-    json.dumps({"type": kind})[:-1].encode()
-    for kind in (READ_LINE, SAVED_LINE, SKIPPED_LINE, READS_LINE, LISTED_LINE, READ_BACK_LINE)
-)
+# How the engine's own lines begin; borg's have other types.
+_OWN = b'{"type": "borgpull_'
 # With these, it opens repository and cache before its orders.
 _EARLY = ("--list", "--json", "--progress", "::early", "--", "/")
 _END_SECONDS = 10.0
@@ -88,8 +85,8 @@ class Engine:
         found: list[dict[str, Any]] = []
         before: list[tuple[Stream, bytes]] = []
         for item in self._lines:
-            if item is not None and item[0] == "stderr" and item[1].startswith(_LISTED):
-                line = json.loads(item[1])
+            line = json.loads(item[1]) if item is not None and _is_own(item) else {}
+            if line.get("type") == LISTED_LINE:
                 found += [{**row, "time": with_offset(row["time"])} for row in line["archives"]]
                 if not line["more"]:
                     self._lines = chain(before, self._lines)
@@ -101,29 +98,27 @@ class Engine:
 
     def lines(self) -> Iterator[tuple[Stream, bytes] | None]:
         for item in self._lines:
-            if item is not None and item[0] == "stderr" and item[1].startswith(_READ):
-                found = json.loads(item[1])
-                del found["type"]
+            if not _is_own(item):
+                yield item
+                continue
+            assert item is not None
+            found = json.loads(item[1])
+            kind = found.pop("type")
+            if kind == READ_LINE:
                 self.report = Report(**found)
                 return
-            if item is not None and item[0] == "stderr" and item[1].startswith(_SAVED):
-                found = json.loads(item[1])
-                self.row = {**found, "time": with_offset(found["time"])}
-                continue
-            if item is not None and item[0] == "stderr" and item[1].startswith(_SKIPPED):
-                found = json.loads(item[1])
-                del found["type"]
-                self.skipped.add(Skipped(**found))
-                continue
-            if item is not None and item[0] == "stderr" and item[1].startswith(_READ_BACK):
-                found = json.loads(item[1])
-                del found["type"]
-                self.read_back = ReadBack(**found)
-                continue
-            if item is not None and item[0] == "stderr" and item[1].startswith(_READS):
-                self.reads.add(json.loads(item[1]))
-                continue
-            yield item
+            self._take(kind, found)
+
+    def _take(self, kind: str, found: dict[str, Any]) -> None:
+        """A line of the engine's own."""
+        if kind == SAVED_LINE:
+            self.row = {**found, "time": with_offset(found["time"])}
+        elif kind == SKIPPED_LINE:
+            self.skipped.add(Skipped(**found))
+        elif kind == READ_BACK_LINE:
+            self.read_back = ReadBack(**found)
+        elif kind == READS_LINE:
+            self.reads.add(found)
 
     def wait(self, timeout: float) -> int:
         return self.report.code if self.report is not None else self.child.wait(timeout)
@@ -182,6 +177,10 @@ class Engine:
         with contextlib.suppress(BrokenPipeError):  # it has ended, and its code says why
             self.child.popen.stdin.write(json.dumps(message).encode() + b"\n")
             self.child.popen.stdin.flush()
+
+
+def _is_own(item: tuple[Stream, bytes] | None) -> bool:
+    return item is not None and item[0] == "stderr" and item[1].startswith(_OWN)
 
 
 Pipes = tuple[IO[bytes], IO[bytes]]
