@@ -48,21 +48,18 @@ class Run(Engine):
     def _several(self, come: list[Come]) -> None:
         """Files that are as they were listed. Most follow each other at the head of the queue."""
         ready: list[Come] = []
-        for one in come:
-            slot, data, hashed = one
+        for slot, data, hashed in come:
             self.asked.answered(slot.number)
-            if self._queue.took(slot):
-                ready.append(one)
-                continue
-            self._save_all(ready)
-            ready = []
-            self._advance()
-            if self._queue.took(slot):
-                ready.append(one)
-            else:
-                assert self._saving is not None
-                end = End(0, 0, slot.st.st_ctime_ns, slot.st.st_size)
-                self._finish(slot, self._saving[2].small(data, hashed), len(data), end)
+            if not self._queue.took(slot):
+                self._save_all(ready)
+                ready = []
+                self._advance()
+                if not self._queue.took(slot):
+                    assert self._saving is not None
+                    end = End(0, 0, slot.st.st_ctime_ns, slot.st.st_size)
+                    self._finish(slot, self._saving[2].small(data, hashed), len(data), end)
+                    continue
+            ready.append((slot, data, hashed))
         self._save_all(ready)
         self._advance()
 

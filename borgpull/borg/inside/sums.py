@@ -62,22 +62,24 @@ class Sums:
 
     def get(self, key: bytes) -> bytes | None:
         """The sum of a key that an earlier run has learned."""
-        found, index = self._map, self._index
-        place = _FIRST(key)[0] >> self._shift
-        at = found.find(key, index[place], index[place + 1])
-        if at < 0 or (at - self._keys) % WIDTH:
+        at = self._place(key)
+        if at < 0:
             return None
         at += WIDTH * self._count
-        return found[at : at + WIDTH]
+        return self._map[at : at + WIDTH]
+
+    def _place(self, key: bytes) -> int:
+        """Where a key is in the file; -1 if it is not there."""
+        first = _FIRST(key)[0] >> self._shift
+        at = self._map.find(key, self._index[first], self._index[first + 1])
+        return -1 if at < 0 or (at - self._keys) % WIDTH else at
 
     def _use(self, key: bytes) -> bool:
         """Is it known? Then it stays. What is of one chunk stays as long as that."""
-        place = _FIRST(key)[0] >> self._shift
-        at = self._map.find(key, self._index[place], self._index[place + 1]) - self._keys
-        if at < 0 or at % WIDTH:
-            return False
-        self._used[at // WIDTH] = 1
-        return True
+        at = self._place(key)
+        if at >= 0:
+            self._used[(at - self._keys) // WIDTH] = 1
+        return at >= 0
 
     def of(self, ids: Sequence[bytes]) -> bytes | None:
         """The sum of a file with these chunks."""
