@@ -49,9 +49,11 @@ class Sampled:
         self.count = self._bytes = self._kept_bytes = 0
 
     def note(self, chunk_id: bytes, size: int) -> None:
+        if chunk_id == _MANIFEST:
+            return
         self.count += 1
         self._bytes += size
-        if chunk_id < self._bound and chunk_id != _MANIFEST:
+        if chunk_id < self._bound:
             self._kept[chunk_id] = size
             self._kept_bytes += size
             while self._too_many():
