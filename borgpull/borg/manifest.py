@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Literal
 
 from borgpull.borg.inside.extras import Extra, extra
-from borgpull.borg.inside.manifest import END, FORMAT, LEADS, MAC, START, UNSURE
+from borgpull.borg.inside.manifest import END, FORMAT, KNOWN, LEADS, MAC, START, UNSURE
 from borgpull.borg.inside.records import UNREADABLE, Record, Records, heads
 from borgpull.trees.item import SECOND, Item
 from borgpull.trees.manifest import Entry
@@ -90,7 +90,7 @@ def begin_of(file: IO[bytes]) -> dict[str, Any]:
 def require_format(begin: dict[str, Any]) -> None:
     """Raises BadManifest if this version of borgpull does not know its format."""
     found = begin.get("format")
-    if found != FORMAT:
+    if found not in KNOWN:
         age = "an older" if isinstance(found, int) and found < FORMAT else "a newer"
         raise BadManifest("format", f"{age} version of borgpull wrote it, in the format {found}")
 

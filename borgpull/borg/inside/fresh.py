@@ -17,10 +17,11 @@ from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.fields import Fields, stored
 from borgpull.borg.inside.filescache import Files
 from borgpull.borg.inside.known import Known
-from borgpull.borg.inside.manifest import HAS_SUM, Manifest, packed
+from borgpull.borg.inside.manifest import Manifest, packed
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.slots import ASKED, Slot
+from borgpull.borg.inside.sums import EMPTY
 from borgpull.borg.inside.usual import CTIME, PATH, SIZE
 from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, SMALL, WHOLE, Stat
 
@@ -109,8 +110,9 @@ class Fresh:
     def save(self, come: Sequence[Come]) -> None:
         """Add the items of files that have come as they were listed."""
         pack, plain, small = self._chunks.pack, self._fields.plain, self._chunks.small
-        record = self._manifest.record if self._manifest is not None else None
         parts: list[bytes] = []
+        flags: list[int] = []
+        pairs: list[bytes] = []
         for slot, data, hashed in come:
             st = slot.st
             chunks = small(data, hashed)
@@ -123,9 +125,10 @@ class Fresh:
                 *(begin, pack(chunks), CTIME, pack(st.st_ctime_ns), middle, pack(st.st_mtime_ns)),
                 *(PATH, pack(stored(slot.path)), SIZE, pack(len(data)), end),
             )
-            flags = packed(chunks)
-            if record is not None:
-                record(slot.number, HAS_SUM | flags, found)
-            self._reads.see(slot, flags)
+            pairs += (chunks[0][0] if chunks else EMPTY, found)
+            flags.append(packed(chunks))
+            self._reads.see(slot, flags[-1])
+        if self._manifest is not None:
+            self._manifest.fresh([slot.number for slot, _, _ in come], flags, pairs)
         self._stats.nfiles += len(come)
         self._chunks.write(b"".join(parts))

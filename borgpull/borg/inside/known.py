@@ -12,8 +12,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from borgpull.borg.inside import wire
+from borgpull.borg.inside import inorder, sums, wire
 from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.inorder import InOrder
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
 
@@ -27,10 +28,12 @@ _INODE, _SIZE, _IDS = 1, 2, 4
 class Known:
     """The contents that borg's caches and our sums know."""
 
-    def __init__(self, cache: Any, sums: Sums) -> None:
-        self.sums = sums
+    def __init__(self, cache: Any) -> None:
+        folder = Path(cache.path)
+        self.sums = Sums(folder / sums.NAME)
+        self.in_order = InOrder(folder / inorder.NAME, self.sums)
         self._cache = cache
-        self._newest_file = Path(cache.path) / NEWEST
+        self._newest_file = folder / NEWEST
         self._forgotten = _read(self._newest_file)
         self._newest: list[bytes] = []  # hashes of this run's paths with the newest time
         self.time = 0  # the newest one
@@ -112,6 +115,7 @@ class Known:
 
         with contextlib.suppress(OSError):
             self.sums.save(lambda key: key in self._cache.chunks, len(self._cache.chunks))
+            self.in_order.save()
             if self._newest:
                 files = self._cache.files
                 found = {key: files[key] for key in self._newest if key in files}

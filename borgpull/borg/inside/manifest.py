@@ -7,7 +7,8 @@ its number in the listing, and what the listing does not have. `borgpull/borg/ma
                words of `trees/manifest.py`; whether some contents only have sums (`witness.py`)
     LIST, NAME frames of the client (wire.py)
     SAVED      records: number, flags; then, by the flags, a sum, a first name, and what the entry
-               was when it was read, as JSON
+               was when it was read, as JSON. A record of MANY has the number of the first of some
+               that follow each other; how many they are; their flags, and then their sums
     OUTSIDE    JSON: entries of the archive that the listing does not have (`witness.py`)
     END        JSON: the archive and its id, the manifest's number, the MAC of the one before; how
                many entries there are, contents with a sum, and entries that are not sure
@@ -17,29 +18,29 @@ After the last frame comes the MAC of all before it, by a key that the client do
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import json
 import os
-import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.places import Places
-from borgpull.borg.inside.slots import Plain, Slot
-from borgpull.borg.inside.sums import Sums
+from borgpull.borg.inside.extras import NO_EXTRA
+from borgpull.borg.inside.inorder import InOrder
+from borgpull.borg.inside.slots import Run, Slot
+from borgpull.borg.inside.sums import Sums, key_of
 
-FORMAT = 2
+FORMAT = 3
+KNOWN = (2, FORMAT)  # those that can be read: 2 has no records of MANY
 START, SAVED, END, OUTSIDE = 200, 201, 202, 203
 RECORD, LENGTH = struct.Struct("<IB"), struct.Struct("<I")
 HAS_SUM, FURTHER, LEADS, OTHER = 1, 2, 4, 8  # flags of a record
 UNSURE = 16  # one more: the client may never have had just this, say a file that was being written
 # Of a content that was read and is not tiny: could it be compressed? HARD: hardly.
 PACKS, HARD = 32, 64
+MANY = 128  # a record of more than one entry, whose flags are HAS_SUM, PACKS and HARD
 MEASURED, HARD_SHARE = 1024, 0.9
 MAC = 32  # bytes
 SUFFIX, NEW = ".manifest", "new"
@@ -51,9 +52,12 @@ _PLAIN = struct.Struct("<IB32s").pack
 class Manifest:
     """One that is being written."""
 
-    def __init__(self, file: IO[bytes], key: bytes, sums: Sums) -> None:
+    def __init__(
+        self, file: IO[bytes], key: bytes, sums: Sums, in_order: InOrder | None = None
+    ) -> None:
+        """`in_order` are the same sums, for files that have one name and no attributes."""
         self._file, self._mac, self._sums = file, hmac.new(key, digestmod="sha256"), sums
-        self._get = sums.get
+        self.in_order = in_order
         self._records = bytearray()
         self._entries = self._bare = self._unsure = 0  # all, without a sum, not sure
         self._doubted: set[bytes] = set()  # first names that are not as their further ones say
@@ -81,6 +85,7 @@ class Manifest:
             self._entries += 1
             if len(self._records) >= BLOCK:
                 self._flush()
+            self._next(slot, slot.sum)
             return
         flags, found, more = 0, b"", b""
         if slot.status == "h":
@@ -93,6 +98,7 @@ class Manifest:
                 known = self._sums.of(slot.ids)
             if known is not None:
                 flags, found = HAS_SUM, known
+                self._next(slot, known)
             if slot.status != "U":
                 flags |= packed(slot.item.get("chunks") or ())
         if slot.item.get("hardlink_master"):
@@ -126,16 +132,45 @@ class Manifest:
         if len(self._records) >= BLOCK:
             self._flush()
 
-    def sum_of(self, ids: Sequence[bytes]) -> bytes | None:
-        """The sum of an unchanged file with these chunks, if it is known."""
-        return self._get(ids[0]) if len(ids) == 1 else self._sums.of(ids)
+    def _next(self, slot: Slot, found: bytes) -> None:
+        """The order has this sum next, if the file may be among `plain` in the next run."""
+        if self.in_order is None or slot.extra is not NO_EXTRA or slot.st.st_nlink > 1:
+            return
+        ids = slot.ids if slot.status == "U" else [one.id for one in slot.item.get("chunks") or ()]
+        self.in_order.add(key_of(ids), found)
 
-    def plain(self, run: Sequence[Plain]) -> None:
-        """Unchanged files with their sums are in the archive. Raises OSError."""
-        self._records += b"".join(
-            [_PLAIN(number, HAS_SUM, found) for number, _, _, _, found in run]
-        )
-        self._entries += len(run)
+    def plain(self, run: Run, count: int) -> None:
+        """The first unchanged files of a run are in the archive. Raises OSError."""
+        if not count:
+            return
+        if self.in_order is not None and run.at >= 0:
+            self.in_order.same(run.at, count)
+        elif self.in_order is not None:
+            for one in run[:count]:
+                self.in_order.add(key_of(one.ids), one.content)
+        self.many(run.number, bytes((HAS_SUM,)) * count, [one[4] for one in run[:count]])
+
+    def fresh(self, numbers: Sequence[int], flags: Sequence[int], pairs: Sequence[bytes]) -> None:
+        """New files are in the archive: their numbers, what `packed` says of them, and a pair of
+        key and sum of each. Raises OSError.
+        """
+        if self.in_order is not None:
+            self.in_order.extend(pairs)
+        begin, sums, words = 0, pairs[1::2], bytes([HAS_SUM | one for one in flags])
+        while begin < len(numbers):
+            end = len(numbers)
+            if numbers[-1] - numbers[begin] >= end - begin:  # not all of them follow each other
+                end = begin + 1
+                while numbers[end] == numbers[end - 1] + 1:
+                    end += 1
+            self.many(numbers[begin], words[begin:end], sums[begin:end])
+            begin = end
+
+    def many(self, number: int, flags: bytes, sums: Sequence[bytes]) -> None:
+        """Add some that follow each other, from this number on. Raises OSError."""
+        self._records += RECORD.pack(number, MANY) + LENGTH.pack(len(flags)) + flags
+        self._records += b"".join(sums)
+        self._entries += len(flags)
         if len(self._records) >= BLOCK:
             self._flush()
 
@@ -213,64 +248,3 @@ def known_rows(content: bytes) -> Iterator[tuple[int, bytes, wire.Stat, bytes]]:
         tail = at + size + length
         yield depth, text[at + size : tail], _tuple(wire.Stat, fields), text[tail : tail + more]
         at = tail + more
-
-
-class Book:
-    """A client's manifests, and the next one of them."""
-
-    def __init__(self, order: dict[str, Any], roots: Sequence[str], manifest: Manifest) -> None:
-        self._order, self._roots, self.manifest = order, roots, manifest
-
-    def keep(self, archive: Any) -> None:
-        """The archive has its name. Who ordered this looks for the file: no error is told."""
-        with contextlib.suppress(OSError):
-            self._keep(archive)
-
-    def _keep(self, archive: Any) -> None:
-        number = self._order["number"]
-        facts = {"archive": archive.name, "id": archive.id.hex(), "number": number}
-        self.manifest.end({**facts, "before": self._order["before"]})
-        folder = Path(self._order["folder"])
-        (folder / NEW).replace(folder / f"{number:08}-{archive.id.hex()}{SUFFIX}")
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-    def paths(self, numbers: Sequence[int]) -> dict[int, str]:
-        """The paths of some entries of the listing, by their numbers. Raises OSError."""
-        found: dict[int, str] = {}
-        wanted, count = {*numbers}, 0
-        places = Places(self._roots, None)
-        for content in self.manifest.listing() if wanted else ():
-            for row in wire.rows(content):
-                path = places.path(row.depth, row.name)
-                assert path is not None
-                if stat.S_ISDIR(row.st.st_mode):
-                    places.enter(path)
-                if count in wanted:
-                    found[count] = path
-                count += 1
-        return found
-
-
-@contextlib.contextmanager
-def book(order: dict[str, Any] | None, roots: Sequence[str], sums: Sums) -> Iterator[Book | None]:
-    """Begin one by an order of `state/manifests.py`. It is gone afterwards unless it was kept."""
-    if order is None:
-        yield None
-        return
-    path = Path(order["folder"]) / NEW
-    path.unlink(missing_ok=True)
-    file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")  # noqa: SIM115
-    try:
-        manifest = Manifest(file, bytes.fromhex(order["key"]), sums)
-        manifest.begin(roots, order)
-        yield Book(order, roots, manifest)
-    finally:
-        path.unlink(missing_ok=True)
-        # One that was kept is written already. The archive of another one has its name, perhaps:
-        # a full disk must not fail the run once more.
-        with contextlib.suppress(OSError):
-            file.close()

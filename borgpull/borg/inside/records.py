@@ -18,6 +18,7 @@ from borgpull.borg.inside.manifest import (
     FURTHER,
     HAS_SUM,
     LENGTH,
+    MANY,
     OTHER,
     OUTSIDE,
     RECORD,
@@ -109,16 +110,20 @@ class Records:
             while at < len(content):
                 number, flags = RECORD.unpack_from(content, at)
                 at += RECORD.size
+                if flags & MANY:
+                    begin, count = at + LENGTH.size, LENGTH.unpack_from(content, at)[0]
+                    at = begin + count * (1 + _SUM)
+                    _skip(rows, number, ahead)
+                    ahead = number + count
+                    yield from _many(rows, content[begin:at], count)
+                    continue
                 found, source = None, ""
                 if flags & HAS_SUM:
                     found, at = content[at : at + _SUM], at + _SUM
                 if flags & FURTHER:
                     text, at = _text(content, at)
                     source = os.fsdecode(text)
-                if number < ahead:
-                    raise BadFrame("records out of turn")
-                if number > ahead:
-                    next(islice(rows, number - ahead - 1, None), None)
+                _skip(rows, number, ahead)
                 row = next(rows, None)
                 if row is None:
                     raise BadFrame("a record of no entry")
@@ -130,6 +135,27 @@ class Records:
                     st, more = _other(text)
                 # Record(…) would take three times as long.
                 yield _tuple(Record, (path, depth, st, more, flags, found, source))
+
+
+def _skip(rows: Iterator[Any], number: int, ahead: int) -> None:
+    """Make the row with this number the next one. Raises BadFrame."""
+    if number < ahead:
+        raise BadFrame("records out of turn")
+    if number > ahead:
+        next(islice(rows, number - ahead - 1, None), None)
+
+
+def _many(
+    rows: Iterator[tuple[str, int, Stat, bytes]], content: bytes, count: int
+) -> Iterator[Record]:
+    """Of a record of MANY. Raises BadFrame."""
+    if len(content) != count * (1 + _SUM):
+        raise BadFrame("a record is cut")
+    at = count
+    for flags, row in zip(content[:count], islice(rows, count), strict=True):
+        path, depth, st, more = row
+        yield _tuple(Record, (path, depth, st, more, flags, content[at : at + _SUM], ""))
+        at += _SUM
 
 
 def _text(content: bytes, at: int) -> tuple[bytes, int]:

@@ -9,6 +9,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from borgpull.borg.inside.extras import NO_EXTRA, Extra, extra
@@ -83,11 +84,13 @@ class Plain(NamedTuple):
 class Run(list[Plain]):
     """Such files that follow each other: at least one."""
 
+    at = -1  # the number of the first one's pair, if their sums are `inorder.py`'s, one by one
+
     @property
     def number(self) -> int:
         return self[0].number
 
-    @property
+    @cached_property
     def weight(self) -> int:
         return sum([len(one.path) for one in self])
 

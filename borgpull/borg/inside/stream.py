@@ -20,16 +20,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from borgpull.borg.inside import filescache, reads, sums
+from borgpull.borg.inside import filescache, reads
 from borgpull.borg.inside.answers import Run
+from borgpull.borg.inside.book import book
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.listed import row, tell_listed
-from borgpull.borg.inside.manifest import book
 from borgpull.borg.inside.matcher import of_patterns
 from borgpull.borg.inside.orders import name_of_archive, orders_of
 from borgpull.borg.inside.places import Places
@@ -153,7 +152,7 @@ def create(
         options = {"progress": args.progress, "lock_wait": archiver.lock_wait, "iec": args.iec}
         options["cache_mode"] = args.files_cache_mode
         cache = stack.enter_context(Cache(repository, key, manifest, **options))
-        known = Known(cache, Sums(Path(cache.path) / sums.NAME))
+        known = Known(cache)
         if orders is None:
             orders = orders_of(control)
             if orders is None:
@@ -180,7 +179,7 @@ class Work(NamedTuple):
 def save(work: Work, cache: Any, known: Known) -> None:
     """Make the archive. Raises as `create`."""
     archiver, args, repository, channel, orders, control, manifest, key = work
-    with book(orders["manifest"], orders["roots"], known.sums) as made:
+    with book(orders["manifest"], orders["roots"], known.sums, known.in_order) as made:
         archive = new_archive(args, repository, key, manifest, cache)
         written = ReadBack(archive, orders["read_back"])
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))

@@ -74,7 +74,7 @@ class Sums:
         at = self._map.find(key, self._index[first], self._index[first + 1])
         return -1 if at < 0 or (at - self._keys) % WIDTH else at
 
-    def _use(self, key: bytes) -> bool:
+    def use(self, key: bytes) -> bool:
         """Is it known? Then it stays. What is of one chunk stays as long as that."""
         at = self._place(key)
         if at >= 0:
@@ -87,12 +87,12 @@ class Sums:
             return EMPTY
         key = key_of(ids)
         if len(ids) > 1:
-            self._use(key)
+            self.use(key)
         return self.get(key)
 
     def note(self, key: bytes, found: bytes) -> None:
         """Remember it for the next runs."""
-        if not self._count or not self._use(key):
+        if not self._count or not self.use(key):
             self._new += key
             self._new += found
 

@@ -47,8 +47,9 @@ class Usual:
         self._chunks = chunks
         self._files, self._unpack = files.entries, files.unpack
         self._fields, self._manifest, self._reads = fields, manifest, reads
+        self._in_order = manifest.in_order if manifest is not None else None
         self._sum_of: Callable[[Sequence[bytes]], bytes | None]
-        self._sum_of = manifest.sum_of if manifest is not None else lambda _ids: b""
+        self._sum_of = self._in_order.of if self._in_order is not None else lambda _ids: b""
         self._due = reread.due if reread is not None else None
 
     def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[Run, int]:
@@ -84,10 +85,12 @@ class Usual:
             age, its_inode, its_size, its_time, ids = unpack(entry, raw=True)
             if its_inode != inode or its_size != size or its_time != ctime or age > 127:
                 break
-            content = sum_of(ids)
-            if content is None or (due is not None and ids and due(path)):
+            if due is not None and ids and due(path):
                 break
             if places.chooses and not places.saves(os.fsdecode(path[1:])):
+                break
+            content = sum_of(ids)
+            if content is None:
                 break
             if age:
                 files[key] = SEEN + entry[2:]
@@ -96,6 +99,8 @@ class Usual:
             append(_tuple(Plain, (number, path[1:], fields, ids, content)))
             number += 1
             at = end
+        if self._in_order is not None:
+            run.at = self._in_order.before(len(run))
         return run, at
 
     def save(self, run: Run) -> int:
@@ -127,7 +132,7 @@ class Usual:
             )
             count += 1
         if self._manifest is not None:
-            self._manifest.plain(run[:count])
+            self._manifest.plain(run, count)
         self._stats.update(total, packed, False)
         self._stats.nfiles += count
         self._chunks.write(b"".join(parts))

@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from borgpull.borg.inside.book import Book, book
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.listing import Listing
-from borgpull.borg.inside.manifest import Book, book
 from borgpull.borg.inside.matching import Matching
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.wire import BadFrame

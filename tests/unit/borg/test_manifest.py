@@ -12,7 +12,17 @@ import pytest
 
 from borgpull.borg import manifest
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.manifest import END, FORMAT, HAS_SUM, RECORD, SAVED, START
+from borgpull.borg.inside.manifest import (
+    END,
+    FORMAT,
+    HARD,
+    HAS_SUM,
+    LENGTH,
+    MANY,
+    RECORD,
+    SAVED,
+    START,
+)
 from borgpull.borg.manifest import BadManifest
 
 SUM = b"s" * 32
@@ -33,10 +43,12 @@ ALL = [
 ]
 
 
-def written(rows: list[tuple[int, bytes, int, str]], *, cut: int = 0) -> io.BytesIO:
+def written(
+    rows: list[tuple[int, bytes, int, str]], *, cut: int = 0, version: int = FORMAT
+) -> io.BytesIO:
     """In a frame for every two rows, and the records after all of them."""
     frames = [
-        (START, json.dumps({"format": FORMAT, "roots": [], "carried": [], "kept": []}).encode())
+        (START, json.dumps({"format": version, "roots": [], "carried": [], "kept": []}).encode())
     ]
     texts = [
         wire.ENTRY_STAT.pack(depth, len(name), 2, kind, 0, 0, 1, 1, 9, 5, 10, 20, 0) + name + b"xx"
@@ -54,9 +66,10 @@ def written(rows: list[tuple[int, bytes, int, str]], *, cut: int = 0) -> io.Byte
     return io.BytesIO(b"".join(wire.HEAD.pack(kind, len(text)) + text for kind, text in frames))
 
 
+@pytest.mark.parametrize("version", [2, FORMAT])
 @pytest.mark.parametrize("rows", [ROWS, ALL])
-def test_each_saved_entry(rows: list[tuple[int, bytes, int, str]]) -> None:
-    found = list(manifest.records(written(rows)))
+def test_each_saved_entry(rows: list[tuple[int, bytes, int, str]], version: int) -> None:
+    found = list(manifest.records(written(rows, version=version)))
     wanted = [(path, depth, kind) for depth, _, kind, path in rows if path]
     assert [(one.path, one.depth, one.st.st_mode) for one in found] == wanted
     assert {one.sum for one in found if one.st.st_mode == stat.S_IFREG} == {SUM}
@@ -66,6 +79,48 @@ def test_each_saved_entry(rows: list[tuple[int, bytes, int, str]]) -> None:
 def test_what_is_cut_is_no_manifest() -> None:
     with pytest.raises(BadManifest):
         list(manifest.records(written(ROWS, cut=3)))
+
+
+def several(records: bytes) -> io.BytesIO:
+    """A folder with five files, and these records."""
+    rows = [(0, b"srv", stat.S_IFDIR, ""), *[(1, b"%d" % n, stat.S_IFREG, "") for n in range(5)]]
+    text = written(rows).getvalue()
+    begin = text.index(wire.HEAD.pack(SAVED, 0))
+    parts = ((SAVED, records), (END, b"{}"))
+    more = [wire.HEAD.pack(kind, len(part)) + part for kind, part in parts]
+    return io.BytesIO(text[:begin] + b"".join(more))
+
+
+def many(number: int, flags: list[int]) -> bytes:
+    sums = b"".join(bytes([number + at]) * 32 for at in range(len(flags)))
+    return RECORD.pack(number, MANY) + LENGTH.pack(len(flags)) + bytes(flags) + sums
+
+
+def test_entries_that_follow_each_other_have_one_record() -> None:
+    one, two = HAS_SUM, HAS_SUM | HARD
+    records = RECORD.pack(0, 0) + many(1, [one, two]) + RECORD.pack(3, one) + SUM + many(5, [one])
+    found = list(manifest.records(several(records)))
+    assert [(one.path, one.flags, one.sum) for one in found] == [
+        ("srv", 0, None),
+        ("srv/0", HAS_SUM, b"\1" * 32),
+        ("srv/1", HAS_SUM | HARD, b"\2" * 32),
+        ("srv/2", HAS_SUM, SUM),
+        ("srv/4", HAS_SUM, b"\5" * 32),
+    ]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        many(1, [HAS_SUM] * 3)[:-1],
+        many(1, [HAS_SUM] * 9),
+        many(2, [HAS_SUM] * 2) + many(3, [HAS_SUM]),
+        many(1, [HAS_SUM])[:7],
+    ],
+)
+def test_records_that_are_cut_or_out_of_turn_are_no_manifest(records: bytes) -> None:
+    with pytest.raises(BadManifest):
+        list(manifest.records(several(records)))
 
 
 def test_a_listing_of_any_size_takes_little_memory() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from borgpull.borg.inside import manifest as writer
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.book import book
 from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
@@ -47,7 +48,7 @@ def make(
 ) -> Path:
     """A manifest, as the engine writes it."""
     order = manifests.plan(state, WEB1, carried, **more)
-    with writer.book(order, roots, Sums(Path(os.devnull))) as made:
+    with book(order, roots, Sums(Path(os.devnull))) as made:
         assert made is not None
         made.manifest.frame(wire.LIST, listing())
         for number, (path, st) in enumerate((("srv", FOLDER), ("srv/a", FILE))):
@@ -223,7 +224,7 @@ def test_whose_sums_may_be_taken_over(state: Path) -> None:
 @pytest.mark.parametrize("some", [True, False])
 def test_what_a_witness_is_not_sure_of_may_be_another_file(state: Path, some: bool) -> None:
     order = manifests.plan(state, WEB1, ALL, some=some)
-    with writer.book(order, ["srv"], Sums(Path(os.devnull))) as made:
+    with book(order, ["srv"], Sums(Path(os.devnull))) as made:
         assert made is not None
         made.manifest.frame(wire.LIST, listing())
         made.manifest.record(0, 0, b"")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.book import book
 from borgpull.borg.inside.extras import NO_EXTRA, Extra
 from borgpull.borg.inside.manifest import (
     FURTHER,
@@ -18,15 +19,15 @@ from borgpull.borg.inside.manifest import (
     HAS_SUM,
     LEADS,
     LENGTH,
+    MANY,
     OTHER,
     PACKS,
     RECORD,
     SAVED,
     UNSURE,
     Manifest,
-    book,
 )
-from borgpull.borg.inside.slots import Plain, Slot
+from borgpull.borg.inside.slots import Plain, Run, Slot
 from borgpull.borg.inside.sums import EMPTY, Sums
 from borgpull.borg.inside.wire import Stat
 
@@ -122,13 +123,47 @@ def test_only_a_usual_file_has_a_short_record(status: str) -> None:
 def test_unchanged_files_get_their_records_at_once() -> None:
     file = io.BytesIO()
     manifest = Manifest(file, b"key", Sums(Path("/nowhere")))
-    manifest.plain([Plain(number, b"a", (), [ONE], SUM) for number in (3, 4)])
-    manifest.plain([])
+    run = Run(Plain(number, b"a", (), [ONE], SUM) for number in (3, 4, 5))
+    manifest.plain(run, 2)
+    manifest.plain(run, 0)
     manifest._flush()
     text = file.getvalue()
-    records = b"".join(RECORD.pack(number, HAS_SUM) + SUM for number in (3, 4))
-    assert text[wire.HEAD.size :] == records
+    assert text[wire.HEAD.size :] == many(3, [HAS_SUM, HAS_SUM], [SUM, SUM])
     assert (manifest._entries, manifest._bare, manifest._unsure) == (2, 0, 0)
+
+
+def many(number: int, flags: list[int], sums: list[bytes]) -> bytes:
+    """A record of some entries that follow each other."""
+    head = RECORD.pack(number, MANY) + LENGTH.pack(len(flags))
+    return head + bytes(flags) + b"".join(sums)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "parts"),
+    [
+        ([], []),
+        ([4], [(4, 1)]),
+        ([4, 5, 6], [(4, 3)]),
+        ([4, 6, 7], [(4, 1), (6, 2)]),
+        ([4, 5, 9], [(4, 2), (9, 1)]),
+        ([1, 3, 5], [(1, 1), (3, 1), (5, 1)]),
+    ],
+)
+def test_new_files_that_follow_each_other_have_one_record(
+    numbers: list[int], parts: list[tuple[int, int]]
+) -> None:
+    file = io.BytesIO()
+    manifest = Manifest(file, b"key", Sums(Path("/nowhere")))
+    sums = [bytes([number]) * 32 for number in numbers]
+    pairs = [part for found in sums for part in (ONE, found)]
+    manifest.fresh(numbers, [number % 2 * HARD for number in numbers], pairs)
+    wanted, at = b"", 0
+    for number, count in parts:
+        flags = [HAS_SUM | one % 2 * HARD for one in numbers[at : at + count]]
+        wanted += many(number, flags, sums[at : at + count])
+        at += count
+    assert bytes(manifest._records) == wanted
+    assert manifest._entries == len(numbers)
 
 
 @pytest.mark.parametrize(
