@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from borgpull.addresses import Target, restore_target
-from borgpull.borg.inside import readonly
+from borgpull.borg.inside import refusing
 from borgpull.client.survey import AttributesByScript, ByScript
 from borgpull.errors import InvalidHost, NotRestored, TargetFull, TargetNotUsable, UsageError
 from borgpull.jobs import Restore
@@ -313,12 +313,12 @@ def test_the_time_of_a_folder_is_looked_at_where_it_may_be_lost() -> None:
 )
 def test_the_hook_refuses_writing(event: str, args: tuple[object, ...]) -> None:
     with pytest.raises(OSError, match="Read-only file system"):
-        readonly.refuse_writing(event, args)
+        refusing.refuse_writing(event, args)
 
 
 def test_the_hook_lets_reading_pass() -> None:
-    readonly.refuse_writing("open", ("/repo/x", "rb", 0o2000000))
-    readonly.refuse_writing("open", (sys.executable, "r", None))
+    refusing.refuse_writing("open", ("/repo/x", "rb", 0o2000000))
+    refusing.refuse_writing("open", (sys.executable, "r", None))
 
 
 @pytest.mark.parametrize(
