@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.support import looks_alone
 from tests.support.lab import IMAGE, ROOT, TIMEOUT, WAITING, Client, Completed, Lab, docker
 from tests.support.rounds import rounds
 
-SECONDS = rounds(few=6, many=300)
+SECONDS = rounds(few=4, many=300)
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120 + 2 * SECONDS)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
@@ -47,10 +46,7 @@ def test_each_look_tells_the_truth_in_each_state_and_leaves_it_as_it_is() -> Non
         "info": "second",
         "restore": restored,
     }
-    # Where two things are wrong at once, borg 1.4.5 fails once, and has mended it by that.
-    tries = {state: one["tries"] for state, one in found.items()}
-    twice = {"without_hints", "damaged"}
-    assert tries == {state: 1 + (state in twice) for state in tries}
+    assert found["put_back"]["archives"] == ["first", "second", "third"]
 
 
 @pytest.mark.rounds
@@ -65,7 +61,7 @@ def test_nobody_fails_beside_writers_that_commit_all_the_time() -> None:
 @pytest.fixture(scope="module")
 def source(lab: Lab) -> Client:
     """A client whose second archive is committed, and has no index: its backup was killed there."""
-    client = lab.client(SEED="0")
+    client = lab.client("borgpull-borg12-client", SEED="0", SFTP_READONLY="0")
     folder, before = lab.repo / client.name, lab.folder / "before"
     script = "mkdir -p /srv/a; cd /srv/a; echo first >x; head -c 3000000 /dev/urandom >y"
     client.exec("sh", "-c", script)
@@ -117,16 +113,13 @@ def test_restores_and_drills_of_a_repository_whose_backup_was_killed(
     """It is mounted read-only, so nobody can mend it."""
 
     def restored(how: str) -> str:
-        into = f"/srv/hostile/{how}"
+        into = f"/srv/{how}"
         words = (source.name, "two", "--how", how, "--to", f"{source.address}:{into}")
         run(read_only, "restore", *words)
         return source.exec("cat", f"{into}/srv/a/x")
 
-    ways = ("native", "tar", "stream", "numeric")
-    with ThreadPoolExecutor(2) as pool:
-        assert dict(zip(ways, pool.map(restored, ways), strict=True)) == dict.fromkeys(
-            ways, "second\n"
-        )
+    for how in ("native", "tar", "stream", "numeric"):
+        assert restored(how) == "second\n", how
     run(read_only, "info", source.name)
     drilled = run(read_only, "drill", "--json", "--allow-network", source.name).result["data"]
     assert (drilled["archive"], drilled["outcome"]) == ("two", "pass")

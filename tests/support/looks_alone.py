@@ -202,15 +202,24 @@ LOOKS: dict[str, Callable[[], Any]] = {
 
 
 def states() -> dict[str, Any]:
-    """What looks say of a repository in each state, and what a stock borg makes of it."""
+    """What looks say of a repository in each state, and what has changed by them.
+
+    After the first state a stock borg writes, and checks all.
+    """
     made()
     shutil.copytree(REPOSITORY, BASE / "copy")
-    return {state.__name__: _looked(state, looks) for state, looks in STATES.items()}
+    found: dict[str, Any] = {}
+    for state, looks in STATES.items():
+        found[state.__name__] = _looked(state, looks)
+        if len(found) == 1:
+            borg("create", "::third", "a")
+            borg("check", "--verify-data")
+            found[state.__name__]["archives"] = borg("list", "--short").split()
+    return found
 
 
 def _looked(state: Callable[[], None], looks: tuple[str, ...]) -> dict[str, Any]:
-    for folder in (REPOSITORY, BASE / "stock"):  # the newest that a borg has seen is there
-        shutil.rmtree(folder)
+    shutil.rmtree(REPOSITORY)
     shutil.copytree(BASE / "copy", REPOSITORY)
     state()
     before, said = names(), {}
@@ -221,18 +230,7 @@ def _looked(state: Callable[[], None], looks: tuple[str, ...]) -> dict[str, Any]
             said[look] = str(error)
     after = names()
     changed = sorted(path for path in before | after if before.get(path) != after.get(path))
-    return {"said": said, "changed": changed, "tries": _written()}
-
-
-def _written() -> int:
-    """How many tries a stock borg needs to write an archive. No try may lose anything."""
-    words, tries = ("borg", "create", "::third", "a"), 1
-    while subprocess.run(words, env=ENV, cwd=TREE, capture_output=True, check=False).returncode:
-        tries += 1
-        assert tries < 5
-    borg("check", "--verify-data")
-    assert borg("list", "--short").split() == ["first", "second", "third"]
-    return tries
+    return {"said": said, "changed": changed}
 
 
 @contextmanager
