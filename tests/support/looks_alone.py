@@ -13,16 +13,19 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from borgpull import jobs
 from borgpull.borg import repository as lists
+from borgpull.borg.inside import replayed
 from borgpull.errors import BorgpullError
 from borgpull.events import Event
 from borgpull.ops import browse, repository, restore, search
 from borgpull.ops.workspace import open_borg
 from borgpull.places import Places
+from borgpull.restores.base import CHDIR
 from borgpull.results import Result
 
 BASE = Path("/tmp/looks-alone")  # in the container: whoever imports this makes nothing
@@ -135,7 +138,7 @@ def without_all() -> None:
 
 # With these looks at a repository in that state.
 STATES: dict[Callable[[], None], tuple[str, ...]] = {
-    put_back: ("list", "items", "find", "diff", "browse", "info", "restore"),
+    put_back: ("list", "items", "find", "diff", "browse", "info", "restore", "misled"),
     without_hints: ("items",),
     damaged: ("items", "restore"),
     cut: ("items",),
@@ -179,6 +182,13 @@ def _info() -> Any:
     return repository.info(job, Told()).data["archives"]["latest"]
 
 
+def _misled() -> Any:
+    """An extract into the repository itself: not even that gets through."""
+    one = open_borg(jobs.Look(verb="list", client="c", places=PLACES))
+    there = replace(one, prefix=(*CHDIR, f"{REPOSITORY}/data"))
+    return there.run("extract", "--bypass-lock", "::first", "a").stderr
+
+
 def _restored() -> Any:
     into = BASE / "into"
     job = jobs.Restore(client="c", places=PLACES, archive="second", how="local", into=str(into))
@@ -198,6 +208,7 @@ LOOKS: dict[str, Callable[[], Any]] = {
     "browse": lambda: _items(browse.run, jobs.Browse, archive="second"),
     "info": _info,
     "restore": _restored,
+    "misled": _misled,
 }
 
 
@@ -277,7 +288,44 @@ def race(seconds: str) -> dict[str, Any]:
     }
 
 
-CASES: dict[str, Callable[..., dict[str, Any]]] = {"states": states, "race": race}
+def moving() -> dict[str, Any]:
+    """Looks of one process, and each time a writer is just faster."""
+    from borg.logger import setup_logging  # type: ignore[import-not-found]
+    from borg.repository import LoggedIO, Repository  # type: ignore[import-not-found]
+
+    setup_logging(level="warning")
+    made()
+    replayed.use(Repository)
+    found: dict[str, Any] = {}
+
+    def once(kind: Any, name: str, then: Callable[[Any], object]) -> None:
+        """After the next call of a method, something happens before its caller goes on."""
+        stock = getattr(kind, name)
+
+        def call(self: Any, *args: Any) -> Any:
+            setattr(kind, name, stock)
+            answer = stock(self, *args)
+            then(answer)
+            return answer
+
+        setattr(kind, name, call)
+
+    (REPOSITORY / "data/0/99").write_bytes(b"BORG_SEG")
+    once(LoggedIO, "get_latest_segment", lambda _: (REPOSITORY / "data/0/99").unlink())
+    with Repository(str(REPOSITORY), lock=False) as one:
+        once(Repository, "get_index_transaction_id", lambda _: borg("create", "::third", "b"))
+        found["before"] = len(one)
+        with Repository(str(REPOSITORY), lock=False) as other:
+            found["after"] = len(other)
+        borg("delete", "::first")
+        borg("compact", "--threshold", "0")
+        with Repository(str(REPOSITORY), lock=False) as other:
+            ids = other.list()
+        found["left"], found["got"] = len(ids), sum(bool(one.get(each)) for each in ids)
+    return found
+
+
+CASES: dict[str, Callable[..., dict[str, Any]]] = {"states": states, "race": race, "moving": moving}
 
 
 if __name__ == "__main__":
