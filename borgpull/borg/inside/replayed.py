@@ -13,16 +13,17 @@ Here nothing of that runs. The index is borg's own, plus what the segments behin
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
-# A writer at work changes what was just listed. So there are further looks: a few at once, and many
+# A writer at work changes what was just listed. So there are further looks: a few at once, and more
 # while somebody has borg's lock. He is about to write the index, or he was killed.
-FEW, MANY = 3, 40
-PAUSE_SECONDS = 0.05
+FEW = 3
+PATIENCE_SECONDS, PAUSE_SECONDS = 2.0, 0.05
 
 
 class Unsettled(Exception):
@@ -60,11 +61,13 @@ def _again(repository: Any, look: Callable[[bool], Found]) -> Found:
 
     Raises what that raises.
     """
-    for number in range(MANY):
+    until = time.monotonic() + PATIENCE_SECONDS
+    for number in itertools.count():
         try:
             return look(True)
         except (FileNotFoundError, Unsettled):
-            if number >= FEW and not _is_written(repository):
+            over = time.monotonic() > until or not _is_written(repository)
+            if number >= FEW and over:
                 break
         _forget(repository)
         time.sleep(PAUSE_SECONDS)
