@@ -9,7 +9,6 @@ import errno
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 Hook = Callable[[str, tuple[Any, ...]], None]
@@ -24,6 +23,12 @@ _ONE_NAME = {
     *("tempfile.mkstemp", "tempfile.mkdtemp"),
 }
 _TWO_NAMES = {"os.rename", "os.link", "shutil.move"}
+# Which of an event's arguments are changed. The first one of a symlink is what it says.
+_CHANGED = {
+    **dict.fromkeys(_FOLLOWING | _ONE_NAME, slice(1)),
+    **dict.fromkeys(_TWO_NAMES, slice(2)),
+    "os.symlink": slice(1, 2),
+}
 # Others that reach beyond this process.
 _BEYOND = {
     *("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"),
@@ -43,40 +48,42 @@ def below(folder: str) -> Hook:
     An open file was judged when it was opened, so events that name a descriptor pass.
     """
     real = os.path.realpath(folder)
+    inner = f"{real}{os.sep}"
+    # An extract has many files in each folder.
+    real_folder = functools.lru_cache(1000)(os.path.realpath)
 
     def refuse(event: str, args: tuple[Any, ...]) -> None:
         for path in _changed(event, args):
-            if isinstance(path, str | bytes | os.PathLike):
-                found = _real(path, follow=event in _FOLLOWING)
-                if found == real or found.startswith(f"{real}{os.sep}"):
-                    raise _refused(path)
+            if isinstance(path, int) or path is None:
+                continue
+            before, _, name = os.fsdecode(path).rpartition(os.sep)
+            if name in ("", ".", ".."):
+                found = os.path.realpath(path)
+            else:
+                found = f"{real_folder(before or _start(path))}{os.sep}{name}"
+                if event in _FOLLOWING and os.path.islink(found):  # noqa: PTH114 - of each file
+                    found = os.path.realpath(found)
+            if found == real or found.startswith(inner):
+                raise _refused(path)
+        if event == "os.chdir":
+            real_folder.cache_clear()
 
     return refuse
 
 
+def _start(path: Any) -> str:
+    """The folder of a path with no slash but at its begin."""
+    return os.sep if os.fsdecode(path).startswith(os.sep) else os.curdir
+
+
 def _changed(event: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """What an event would change: paths, or descriptors."""
-    if event == "open":
-        return args[:1] if isinstance(args[2], int) and args[2] & _WRITING_FLAGS else ()
-    if event == "os.symlink":
-        return args[1:2]  # the first one is what the symlink says
-    if event in _ONE_NAME or event in _FOLLOWING:
-        return args[:1]
-    return args[:2] if event in _TWO_NAMES else ()
+    if event not in _CHANGED:
+        return ()
+    if event == "open" and not (isinstance(args[2], int) and args[2] & _WRITING_FLAGS):
+        return ()
+    return args[_CHANGED[event]]
 
 
 def _refused(what: Any) -> OSError:
     return OSError(errno.EROFS, os.strerror(errno.EROFS), str(what))
-
-
-def _real(path: str | bytes | os.PathLike[Any], *, follow: bool) -> str:
-    whole = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - it follows no link
-    folder, name = os.path.split(whole)
-    found = os.path.join(_real_folder(folder), name)
-    return os.path.realpath(found) if follow and Path(found).is_symlink() else found
-
-
-@functools.lru_cache(1000)
-def _real_folder(folder: str) -> str:
-    """borg's folders are the same again and again, and an extract has many files in each."""
-    return os.path.realpath(folder)
