@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from borgpull.borg import messages
-from borgpull.borg.spares import Sink, Spares
+from borgpull.borg.inside import looking
+from borgpull.borg.spares import WAITING, Sink, Spares
 from borgpull.errors import BorgFailed
 from borgpull.process import CommandError, Completed, Running, run, running
 from borgpull.secrets import Secret, as_fd
@@ -22,6 +24,8 @@ TIMEOUT = 24 * 3600.0
 # listing's time. What is extracted is authenticated, piece by piece.
 QUICK = {"list", "rename", "extract"}
 NO_SELFTEST = {"BORG_SELFTEST": "disabled"}
+# Runs a borg command line that takes no lock: then borg must not write (`inside/looking.py`).
+LOOKING = (sys.executable, "-P", "-m", looking.__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Borg:
     host_id: str
     lock_wait: int = 60
     prefix: tuple[str, ...] = ()
+    # One of `inside/` that runs borg's words in place of borg itself.
+    program: tuple[str, ...] = ()
     extra_env: dict[str, str] = field(default_factory=dict)
     spares: Spares | None = None
     # The folder of cache and security for a borg that only reads, instead of those below `base`.
@@ -66,9 +72,15 @@ class Borg:
         return env
 
     def argv(self, command: str, *args: str) -> list[str]:
+        """The command line of a process. A borg that takes no lock is one that cannot write."""
+        words = self.words(command, *args)
+        instead = self.program or (LOOKING if looking.is_for(words) else ())
+        return [*self.prefix, *instead, *words]
+
+    def words(self, command: str, *args: str) -> list[str]:
         """A borg command line whose log is JSON lines."""
         common = ["--log-json", "--lock-wait", str(self.lock_wait)]
-        return [*self.prefix, "borg", *common, command, *args]
+        return ["borg", *common, command, *args]
 
     def run(
         self,
@@ -106,7 +118,7 @@ class Borg:
         """A running borg command, which is stopped on the way out. Raises CommandError."""
         if stdin == subprocess.DEVNULL and stdout == subprocess.PIPE and self._has_spares(command):
             assert self.spares is not None
-            spare = self.spares.begin(self._words(command, args))
+            spare = self.spares.begin(self.words(command, *args))
             if spare is not None:
                 try:
                     yield spare
@@ -160,15 +172,14 @@ class Borg:
     ) -> Completed | None:
         if self.spares is None or not self._has_spares(command):
             return None
-        return self.spares.run(self._words(command, args), timeout, sink)
+        return self.spares.run(self.words(command, *args), timeout, sink)
 
     def _has_spares(self, command: str) -> bool:
-        """A spare has the prefix of its own start, so it cannot serve a command with another."""
-        return self.spares is not None and self.prefix == self.spares.prefix and command in QUICK
-
-    def _words(self, command: str, args: Sequence[str]) -> list[str]:
-        """A command line without the prefix."""
-        return self.argv(command, *args)[len(self.prefix) :]
+        """A spare has the prefix and the program of its own start, so it can serve no others."""
+        if self.spares is None or command not in QUICK:
+            return False
+        own = (self.prefix, self.program or WAITING)
+        return own == (self.spares.prefix, self.spares.program)
 
     def start_spares(self, number: int) -> None:
         """Start borgs ahead for QUICK commands to come, while there is time for it."""

@@ -22,8 +22,8 @@ EXACT = (sys.executable, "-P", "-m", "borgpull.borg.inside.exact")
 @contextlib.contextmanager
 def reader(borg: Borg) -> Iterator[Borg]:
     """borg for `chosen`: it loads its code while the caller still prepares the question."""
-    with Spares(EXACT, waits=True) as spares:
-        exact = replace(borg, prefix=EXACT, spares=spares)
+    with Spares(program=EXACT) as spares:
+        exact = replace(borg, program=EXACT, spares=spares)
         exact.start_spares(1)
         yield exact
 

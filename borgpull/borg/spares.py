@@ -25,10 +25,9 @@ WAITING = (sys.executable, "-P", "-m", "borgpull.borg.inside.waiting")
 class Spares:
     """Waiting borgs, in the environment of one client. Unused ones end on the way out."""
 
-    def __init__(self, prefix: tuple[str, ...] = (), *, waits: bool = False) -> None:
-        """`prefix` is what comes before borg's words: a program that starts others. If it `waits`,
-        it is one that waits for the words itself."""
-        self.prefix, self._waits = prefix, waits
+    def __init__(self, prefix: tuple[str, ...] = (), program: tuple[str, ...] = WAITING) -> None:
+        """`prefix` is a program that starts others. `program` waits for borg's words."""
+        self.prefix, self.program = prefix, program
         self._stack = contextlib.ExitStack()
         self._waiting: list[Running] = []
 
@@ -44,7 +43,7 @@ class Spares:
             fd = self._stack.enter_context(as_fd(passphrase))
             own = {**env, **({} if fd is None else {"BORG_PASSPHRASE_FD": str(fd)})}
             fds = () if fd is None else (fd,)
-            words = self.prefix if self._waits else (*self.prefix, *WAITING)
+            words = (*self.prefix, *self.program)
             child = self._stack.enter_context(
                 running(words, name="borg", env=own, pass_fds=fds, stdin=subprocess.PIPE)
             )

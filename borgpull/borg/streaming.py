@@ -192,7 +192,7 @@ def started(borg: Borg, *, early: bool) -> Iterator[tuple[Engine, IO[bytes], IO[
 
     An `early` one opens the repository and the cache before its orders, and lists the archives.
     """
-    words = borg.argv("create", *_EARLY) if early else []
+    words = borg.words("create", *_EARLY) if early else []
     with child(borg, PROGRAM, "borg create", words=words) as (process, ours, theirs):
         engine = Engine(process, borg.client, *ours)
         try:

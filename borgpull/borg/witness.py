@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from borgpull.borg import streaming
 from borgpull.borg.command import NO_SELFTEST, Borg, location
+from borgpull.borg.inside import looking
 from borgpull.borg.inside.witness import HOSTILE
 from borgpull.errors import BorgFailed, BorgpullError, HostileClient
 from borgpull.process import Running
@@ -47,7 +48,7 @@ class Witness:
 
         `changed` are paths that borg saw change. Raises BorgFailed.
         """
-        argv = self._borg.argv("list", "--bypass-lock", location(archive))
+        argv = self._borg.words("list", looking.BYPASS, location(archive))
         self._tell({"argv": argv, "id": archive_id, "changed": list(changed)})
         found = self._answer()
         self.differs = int(found["differs"])

@@ -77,7 +77,7 @@ class Verifier:
     def _compare(self, archive: str) -> tuple[list[Finding], Finding]:
         """Give `borg list` and the client's own walk to `compare`, on a fresh mount."""
         walk = walks.script(self.plan.starts, [*self.plan.left_out, *self.plan.allowed])
-        exact = replace(self.borg, prefix=EXACT, extra_env={**self.borg.extra_env, **NO_SELFTEST})
+        exact = replace(self.borg, program=EXACT, extra_env={**self.borg.extra_env, **NO_SELFTEST})
         with (
             self._tree() as mount,
             _file([json.dumps(asdict(self.plan)).encode()]) as plan,

@@ -167,7 +167,7 @@ class Streamed(Source):
         if self._reader.SEES_ALL:
             more = {"skips": skips_of(self._job), "compress": self._job.compress_link}
         self._helper.go(self._job.roots, bars(self._mounts), more)
-        argv = self._borg.argv("create", *words)
+        argv = self._borg.words("create", *words)
         share = self._job.reread
         reread = rereads.plan(self._state, self._borg.client, share) if share else None
         book = None

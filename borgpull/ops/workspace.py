@@ -162,6 +162,7 @@ def locked_borg(job: jobs.Locking, emit: Emit, *, make: str | None = None) -> It
 def looking_borg(job: jobs.Job) -> Iterator[Borg]:
     """borg for a job that only reads lists, without any lock: a backup may run meanwhile.
 
+    Its commands have --bypass-lock, so they cannot write to the repository (`Borg.argv`).
     Raises RepositoryMissing, ConfigError, RepositoryNotWritable.
     """
     borg = open_borg(job)
@@ -193,7 +194,8 @@ def reading_borg(job: jobs.Job, emit: Emit, *, lock_wait: int) -> Iterator[Borg]
     """borg for a job that only reads, with our lock held: nothing is freed meanwhile.
 
     It leaves the cache alone, which may be newer than what it has read. The repository may be
-    mounted read-only. Raises as `locked_borg`.
+    mounted read-only, and a killed run may have left its index behind the last commit: commands
+    with --bypass-lock need neither (`inside/replayed.py`). Raises as `locked_borg`.
     """
     borg = open_borg(job, lock_wait)
     repository.require(borg.repository, job.client)

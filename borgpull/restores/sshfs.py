@@ -71,9 +71,8 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             def extract(order: Order, watch: Watch) -> Extracted:
                 patterns = base / "patterns"
                 patterns.write_bytes(order.patterns)
-                inner = replace(
-                    borg, base=base, prefix=(*jail.prefix(jail.spec.tree + job.into), *LINKLESS)
-                )
+                prefix = jail.prefix(jail.spec.tree + job.into)
+                inner = replace(borg, base=base, prefix=prefix, program=LINKLESS)
                 words = order.extract(PROGRESS, *NOT_BY_SFTP, "--patterns-from", str(patterns))
                 with inner.running("extract", *words) as child:
                     return watch(child)

@@ -70,7 +70,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             patterns = folder / "patterns"
             patterns.write_bytes(order.patterns)
             words = order.extract("--patterns-from", str(patterns))
-            sender = replace(borg, prefix=(*SENDING, job.into))
+            sender = replace(borg, program=(*SENDING, job.into))
             with _joined(session.command(*sh), sender, words) as (child, helper):
                 helpers.append(helper)
                 done = _watched(watch, child)

@@ -17,7 +17,7 @@ import stat
 import sys
 from typing import Any
 
-from borgpull.borg.inside import waiting
+from borgpull.borg.inside import looking, waiting
 
 # Items in a line of the listing.
 ROWS = 500
@@ -135,6 +135,7 @@ def main() -> None:
     parseformat.ItemFormatter.format_item_json = lambda _self, item: lines.add(item)
     if argv := sys.argv[1:] or waiting.command():
         sys.argv = argv
+        looking.begin(argv)
         archiver.main()
 
 

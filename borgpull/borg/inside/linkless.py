@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from borgpull.borg.inside import looking
+
 
 def sparing_links(call: Callable[..., None]) -> Callable[..., None]:
     """A function of `os` that does nothing if it would set something on a symlink itself."""
@@ -53,6 +55,7 @@ def main() -> None:
         setattr(os, name, sparing_links(getattr(os, name)))
     os.fchmod = flushing(os.fchmod)
     sys.argv = sys.argv[1:]
+    looking.begin(sys.argv)
     borg()
 
 

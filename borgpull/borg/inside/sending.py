@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from borgpull.borg.inside import outlet
+from borgpull.borg.inside import looking, outlet
 from borgpull.borg.inside.acls import entries
 from borgpull.borg.inside.outlet import Ended, Outlet, Stalled
 from borgpull.borg.inside.replies import BadReply, Told, Trouble
@@ -248,6 +248,7 @@ def main() -> None:
             return code
 
     archiver.Archiver.do_extract = do_extract
+    looking.begin(sys.argv)
     archiver.main()
 
 

@@ -2,7 +2,8 @@
 command.
 
 The command line is a line of JSON. It comes on standard input, or by the file descriptor whose
-number is the only argument. Without a command line, the process ends.
+number is the only argument. Without a command line, the process ends. Without a lock, it cannot
+write (`looking.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+
+from borgpull.borg.inside import looking
 
 
 def line(argv: Sequence[str]) -> bytes:
@@ -30,6 +33,7 @@ def main() -> None:
 
     if argv := command():
         sys.argv = argv
+        looking.begin(argv)
         borg()
 
 

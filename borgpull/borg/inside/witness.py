@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from borgpull.borg.inside import looking
 from borgpull.borg.inside.book import Book, book
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.listing import Listing
@@ -72,6 +73,7 @@ def main() -> None:
 
         archiver.Archiver._list_archive = judged
         sys.argv = order["argv"]
+        looking.begin(sys.argv)
         archiver.main()
 
 

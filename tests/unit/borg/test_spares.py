@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
-from borgpull.borg import spares
 from borgpull.borg.spares import Spares
 
 # Does what the waiting borg does, with a program that is on every machine.
@@ -24,9 +21,8 @@ print(json.loads(sys.stdin.readline()))
 """
 
 
-def test_a_spare_runs_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spares, "WAITING", (sys.executable, "-c", ECHO))
-    with Spares() as some:
+def test_a_spare_runs_what_it_is_told() -> None:
+    with Spares(program=(sys.executable, "-c", ECHO)) as some:
         assert some.run(["borg", "list"], 10) is None
         some.start(1, {}, None)
         done = some.run(["borg", "list", "a\nb"], 10)
@@ -41,12 +37,10 @@ def test_a_spare_runs_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left.popen.poll() is not None
 
 
-def test_a_spare_that_has_begun_is_heard_while_it_runs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_spare_that_has_begun_is_heard_while_it_runs(tmp_path: Path) -> None:
     """It is where the program before its words has put it."""
-    monkeypatch.setattr(spares, "WAITING", (sys.executable, "-c", f"import os{HERE}"))
-    with Spares(("env", "-C", str(tmp_path))) as some:
+    program = (sys.executable, "-c", f"import os{HERE}")
+    with Spares(("env", "-C", str(tmp_path)), program) as some:
         assert some.begin(["borg", "extract"]) is None
         some.start(1, {}, None)
         child = some.begin(["borg", "extract"])
@@ -54,7 +48,3 @@ def test_a_spare_that_has_begun_is_heard_while_it_runs(
         said = [item[1] for item in child.lines() if item is not None]
         assert said == [f"{tmp_path}\n".encode(), b"['borg', 'extract']\n"]
         assert child.wait(10) == 0
-    with Spares((sys.executable, "-c", ECHO), waits=True) as some:
-        some.start(1, {}, None)
-        done = some.run(["borg"], 10)
-        assert done is not None and done.stdout == b"['borg']\n"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from borgpull.addresses import Target, restore_target
-from borgpull.borg.inside import readonly
 from borgpull.client.survey import AttributesByScript, ByScript
 from borgpull.errors import InvalidHost, NotRestored, TargetFull, TargetNotUsable, UsageError
 from borgpull.jobs import Restore
@@ -299,26 +297,6 @@ def test_the_time_of_a_folder_is_looked_at_where_it_may_be_lost() -> None:
     by_sftp = replace(held, losses=losses.BY_SFTP)
     late = far._replace(mtime_ns=FAR["2107"])
     assert compared(by_sftp, [late, near], look(held, [late, near])) == {}
-
-
-@pytest.mark.parametrize(
-    ("event", "args"),
-    [
-        ("open", ("/repo/x", "w", 0o1101)),
-        ("open", ("/repo/x", None, 2)),
-        ("os.remove", ("/repo/x", -1)),
-        ("os.rename", ("/repo/x", "/repo/y", -1, -1)),
-        ("subprocess.Popen", ("sh", [], None, None)),
-    ],
-)
-def test_the_hook_refuses_writing(event: str, args: tuple[object, ...]) -> None:
-    with pytest.raises(OSError, match="Read-only file system"):
-        readonly.refuse_writing(event, args)
-
-
-def test_the_hook_lets_reading_pass() -> None:
-    readonly.refuse_writing("open", ("/repo/x", "rb", 0o2000000))
-    readonly.refuse_writing("open", (sys.executable, "r", None))
 
 
 @pytest.mark.parametrize(
