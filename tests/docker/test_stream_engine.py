@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import engine_alone, engine_damaged, engine_early
+from tests.support import engine_alone, engine_damaged, engine_early, engine_sums
 from tests.support.lab import IMAGE, ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -139,3 +139,12 @@ def test_an_early_engine_whose_job_fails_ends_at_once_and_holds_nothing() -> Non
     code, (lock,) = found["cache"]
     assert (code, lock.endswith("/lock.exclusive/another@1.5-0")) == (0, True), lock
     assert found["ended"] == [73, None]  # and whoever asks for the list must ask borg
+
+
+@pytest.mark.parametrize("seed", ["one", "two"])
+def test_each_sum_of_a_manifest_is_that_of_the_content_whatever_has_changed(seed: str) -> None:
+    found: Any = case(seed, engine_sums.__name__)
+    assert len(found) == engine_sums.RUNS
+    for run in found:
+        assert (run["code"], run["paths"], run["sums"]) == (0, True, True), run
+        assert run["pairs"] == run["plain"], run

@@ -96,6 +96,7 @@ class Engine:
         compares: bool = False,
         reread: dict[str, Any] | None = None,
         read_back: int = 64,
+        manifest: dict[str, Any] | None = None,
         program: Sequence[str] = ("-m", "borgpull.borg.inside.stream"),
     ) -> None:
         answers, self._feed = os.pipe()
@@ -124,7 +125,7 @@ class Engine:
             "compares": compares,
             "read_back": read_back,
             "reread": reread,
-            "manifest": None,
+            "manifest": manifest,
             "rate": None,
             "may_skip": [],
         }
