@@ -15,7 +15,6 @@ from tests.support.lab import TIMEOUT, Client, Completed, Lab
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
-KEEP = True  # our programs on the client: what is left there is not looked at here
 
 PATHS = ("/srv/data", "/srv/two  words", "/srv/it's a $HOME; `id` @BORG@ \\n")
 QUOTED = '/srv/say "hello" \\"'  # not for dropbear
