@@ -8,6 +8,9 @@ import pytest
 
 from tests.support.lab import Lab
 from tests.support.restores import rsync_image
+from tests.support.started import pytest_runtest_call, pytest_runtest_teardown
+
+__all__ = ["lab", "pytest_runtest_call", "pytest_runtest_teardown", "rsync"]
 
 
 @pytest.fixture(scope="module")

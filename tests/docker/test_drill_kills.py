@@ -20,7 +20,7 @@ from tests.support.lab import Client, Lab, Run, docker
 from tests.support.rounds import rounds
 from tests.support.waiting import wait_until
 
-KILLS = rounds(few=3, many=10)
+KILLS = rounds(few=2, many=10)
 pytestmark = [pytest.mark.docker, pytest.mark.rounds, pytest.mark.timeout(120 + 60 * KILLS)]
 OWNER = 1000  # backups are made by that user, drills by root
 IMAGE, TREE = "borgpull-borg12-client", "/srv/data"

@@ -66,7 +66,7 @@ def listed(lab: Lab, client: Client) -> dict[str, str]:
 
 
 def test_an_encrypted_client(lab: Lab) -> None:
-    client = lab.client(PYTHON)
+    client = lab.client(PYTHON, SEED="0")
     python(client, MAKE)
     assert good(lab, client, "one")["state"] == "first"
     client.exec("sh", "-c", f"echo more >>{TREE}/1.conf; echo new >{TREE}/new")
@@ -116,7 +116,7 @@ def test_an_encrypted_client(lab: Lab) -> None:
 
 def test_an_emptied_mount_and_a_method_without_a_manifest(lab: Lab) -> None:
     may_mount = ["--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"]
-    client = lab.client(PYTHON, options=["--tmpfs", f"{MOUNT}:rw", *may_mount])
+    client = lab.client(PYTHON, SEED="0", options=["--tmpfs", f"{MOUNT}:rw", *may_mount])
     python(client, MAKE)
     client.exec("sh", "-c", f"for i in 1 2 3 4; do echo $i >{MOUNT}/$i; done")
     good(lab, client, "one", MOUNT)  # a tmpfs is left out unless it is named

@@ -26,7 +26,7 @@ from tests.support.podman import podman
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
 NOBODY = 4711  # a user id that the image has no name for, as OpenShift gives them
-TREE = "/srv/data"
+TREE = "/srv/data/many"
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_a_client_s_jobs(node: kubelet.Node, client: Client) -> None:
     argv, _ = node.command(template, words=words)
     done = subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    client.exec("diff", "-r", f"{TREE}/many", f"/srv/restored{TREE}/many")
+    client.exec("diff", "-r", TREE, f"/srv/restored{TREE}")
 
 
 def test_a_drill(node: kubelet.Node, client: Client, tmp_path: Path) -> None:
@@ -188,11 +188,11 @@ def test_two_pods_of_a_client_at_once(node: kubelet.Node, client: Client) -> Non
         argv, _ = node.command(found["template"], name=name, words=("600",), entrypoint="sleep")
         subprocess.run([*argv[:2], "-d", *argv[2:]], check=True, timeout=60, capture_output=True)
     try:
-        rounds = [words, ("check", "--lock-wait", "0", client.name)] * 3
+        rounds = [words, ("check", "--lock-wait", "0", client.name)] * 2
         ends = [_at_once(names, wanted) for wanted in rounds]
         # The second one may come when the first one is done.
         assert {*map(tuple, ends)} <= {(0, 43), (0, 0)}, ends
-        assert ends.count([0, 43]) >= 4, ends
+        assert ends.count([0, 43]) >= 2, ends
     finally:
         docker("rm", "-f", *names, check=False)
     outcome, ended = run(node, job(client, "check", client.name, options=("--claim", "twice")))
@@ -246,7 +246,5 @@ def test_by_podman(
             assert ended.exit_code == 0, ended.output
             assert told(ended)["verb"] == wanted[0]
         wrong = job(client, "pipe", "--name", client.name, f"{address}:2299", TREE)
-        outcome = jobloop.run(
-            wrong, lambda _: jobloop.Pod(engine.play(mine, wrong["template"]).exit_code)
-        )
-        assert (outcome.reason, set(outcome.codes)) == ("BackoffLimitExceeded", {33})
+        # Once is enough: what a Job makes of it is the same as with Docker.
+        assert engine.play(mine, wrong["template"]).exit_code == 33

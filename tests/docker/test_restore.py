@@ -221,7 +221,7 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: st
     source = lab.client(SEED="0")
     script = "for n in $(seq 24); do head -c 2500000 /dev/urandom >f$n; done"
     source.exec("sh", "-c", f"mkdir {TREE}/big && cd {TREE}/big && {script}")
-    lab.pull("pipe", source, TREE)
+    lab.pull("stream", source, TREE)
     words = ["restore", "--json", "--how", "native", source.name, "latest"]
     cut_when(target, f"{INTO}{TREE}/big", 8, "sshd-session: root@")
     with slow_way(lab, target) as address:
@@ -278,7 +278,7 @@ sys.exit(2)
 
 def test_a_hostile_target_cannot_write(lab: Lab) -> None:
     evil = lab.client("borgpull-borg12-client", MANY="10")
-    lab.pull("pipe", evil, f"{TREE}/links")
+    lab.pull("stream", evil, f"{TREE}/links")
     local = lab.folder / "evil"
     local.write_text(EVIL)
     evil.exec("mkdir", "-p", "/srv/control")

@@ -29,7 +29,7 @@ until set -- {INTO}{TREE}/*; [ $# -ge 2 ]; do :; done; exec cat /dev/zero >{SMAL
 def source(lab: Lab) -> Client:
     client = lab.client(SEED="0")
     client.exec("sh", "-c", SEED)
-    lab.pull("pipe", client, TREE)
+    lab.pull("stream", client, TREE)
     return client
 
 

@@ -129,7 +129,7 @@ def test_an_archive_that_leads_elsewhere(lab: Lab, how: str) -> None:
     target = lab.client("borgpull-borg12-client", SEED="0", SFTP_READONLY="0")  # it has a Python
     source = lab.client(SEED="0")
     source.exec("touch", f"{TREE}/x")
-    done = lab.sidecar("pipe", "--init", source.address, TREE, rung="none")
+    done = lab.sidecar("stream", "--init", source.address, TREE, rung="none")
     assert done.rc == 0, done.stderr
     import_tar(lab, source, "evil", HOSTILE)
     target.exec("mkdir", "/srv/out")
@@ -193,7 +193,7 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, target: Client, rsync: st
         "for n in $(seq 24); do head -c 2500000 /dev/urandom >f$n; touch -d @1500000000 f$n; done"
     )
     source.exec("sh", "-c", f"cd {TREE} && {script} && touch -d @1500000000 .")
-    done = lab.sidecar("pipe", "--init", source.address, TREE, rung="none")
+    done = lab.sidecar("stream", "--init", source.address, TREE, rung="none")
     assert done.rc == 0, done.stderr
     cut_when(target, f"{INTO}{TREE}", 4, "[^ ]*sftp-server")
     with slow_way(lab, target) as address:

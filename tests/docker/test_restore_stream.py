@@ -162,7 +162,7 @@ def test_a_damaged_repository(lab: Lab, target: Client) -> None:
     folder = "/srv/control/some"
     script = f"mkdir -p {folder}; cd {folder}; head -c 9M /dev/urandom >large; echo x >a; echo y >b"
     target.exec("sh", "-c", script)
-    lab.pull("pipe", target, "--archive", "some", folder)
+    lab.pull("stream", target, "--archive", "some", folder)
     segments = (lab.repo / target.name / "data").glob("*/*")
     with max(segments, key=lambda path: path.stat().st_size).open("r+b") as file:
         file.seek(4_000_000)
@@ -199,7 +199,7 @@ def big(lab: Lab, source: Client) -> dict[str, str]:
     """Some files of an archive `big`, and their hashes."""
     script = "for n in $(seq 40); do head -c 2M /dev/urandom >f$n; done"
     source.exec("sh", "-c", f"mkdir -p {BIG} && cd {BIG} && {script}")
-    lab.pull("pipe", source, "--archive", "big", BIG)
+    lab.pull("stream", source, "--archive", "big", BIG)
     return sums(source, BIG)
 
 

@@ -147,7 +147,7 @@ def test_a_link_that_dies_and_the_same_again(lab: Lab, rsync: str) -> None:
     source, target = lab.client(SEED="0"), lab.client(SEED="0")
     script = "for n in $(seq 24); do head -c 2500000 /dev/urandom >f$n; done"
     source.exec("sh", "-c", f"mkdir {TREE}/big && cd {TREE}/big && {script}")
-    lab.pull("pipe", source, TREE)
+    lab.pull("stream", source, TREE)
     cut_when(target, f"{INTO}{TREE}/big", 4, "sshd-session: root@")
     with slow_way(lab, target) as address:
         words = ("restore", "--json", source.name, "latest", "--how", "tar")
@@ -166,7 +166,7 @@ def test_a_damaged_repository_is_no_success(lab: Lab, out: Path) -> None:
     """borg ends in the middle of a file: a tar alone might take that for the end."""
     client = lab.client(SEED="0")
     client.exec("sh", "-c", f"for n in 1 2 3; do head -c 3000000 /dev/urandom >{TREE}/$n; done")
-    lab.pull("pipe", client, TREE)
+    lab.pull("stream", client, TREE)
     segments = (lab.repo / client.name / "data" / "0").iterdir()
     largest = max(segments, key=lambda path: path.stat().st_size)
     with largest.open("r+b") as file:
@@ -241,7 +241,7 @@ def test_nothing_is_written_elsewhere(lab: Lab, target: tuple[Client, str]) -> N
     client, into = target
     source = lab.client(SEED="0")
     source.exec("sh", "-c", f"echo x >{TREE}/x")
-    lab.pull("pipe", source, TREE)
+    lab.pull("stream", source, TREE)
     import_tar(lab, source, "evil", HOSTILE)
     client.exec("mkdir", "/srv/out")
     to = f"{client.address}:{into}"

@@ -236,7 +236,7 @@ def test_what_is_kept_what_goes_and_what_is_refused(lab: Lab) -> None:
 
 
 # In turn: in a prune, in its compact, and in a prune by SIGTERM.
-KILLS = rounds(few=6, many=30)
+KILLS = rounds(few=3, many=30)
 
 
 @pytest.mark.rounds

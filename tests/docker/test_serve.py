@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import IMAGE, PLAIN, Client, Lab, Run, docker
+from tests.support.started import ends_with_the_test
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -76,7 +77,9 @@ def typed(lab: Lab, client: Client, run: Run, words: str = "") -> subprocess.Pop
     lines = [f"PATH={PROGRAMS}:$PATH", f"export BORG_PASSPHRASE='{lab.passphrase}'", rsh]
     lines += [borg.replace("NAME PATH…", "by-hand /srv/data"), "code=$?", remove, "exit $code"]
     pipe = subprocess.PIPE
-    shell = subprocess.Popen(here.split(), stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    shell = ends_with_the_test(
+        subprocess.Popen(here.split(), stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    )
     assert shell.stdin is not None
     shell.stdin.write("\n".join(lines) + "\n")
     shell.stdin.close()

@@ -18,7 +18,7 @@ from tests.support.rounds import rounds
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 # How many moments: the container is what users end.
-PARTS, CONTAINER = rounds(few=2, many=10), rounds(few=4, many=20)
+PARTS, CONTAINER = rounds(few=1, many=10), rounds(few=2, many=20)
 MOMENTS = {"container": CONTAINER, "cli": PARTS, "sshfs": PARTS}
 PATHS = ("/srv/data",)
 # The run after a killed one: small, and by another name.

@@ -152,7 +152,7 @@ def test_as_a_plain_user_and_by_sudo(lab: Lab, saved: Saved) -> None:
     client.exec("chmod", "-R", "go=", f"{TREE}/closed")
     alice = client.address.replace("root", "alice")
     words = ("stream", "--json", "--init", "--name", "alice", alice, f"{TREE}/closed")
-    done = lab.plain(*words)
+    done = lab.plain(*words, "--archive", "one")  # both may be of the same second
     assert done.rc == 61, done.stderr
     assert f"{TREE}/closed" in done.result["failure"]["message"]
     names = ends.archive_names(lab, "alice")
@@ -160,7 +160,7 @@ def test_as_a_plain_user_and_by_sudo(lab: Lab, saved: Saved) -> None:
     assert ".unverified-" in names[0]
     rule = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
     client.exec("sh", "-c", f"echo '{rule}' >/etc/sudoers.d/borgpull")
-    by_sudo = lab.plain(*words, "--sudo")
+    by_sudo = lab.plain(*words, "--archive", "two", "--sudo")
     assert by_sudo.rc == 0, by_sudo.stdout
     assert by_sudo.result["data"]["items"] == {"d": 1, "-": 1}
     assert ends.archive_names(lab, "alice") == [by_sudo.result["data"]["archive"]]

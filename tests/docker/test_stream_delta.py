@@ -102,7 +102,7 @@ def same_as_by_hand(lab: Lab, client: Client, archive: str) -> None:
 
 @pytest.fixture(scope="module")
 def client(lab: Lab) -> Client:
-    made = lab.client(IMAGE)
+    made = lab.client(IMAGE, MANY="100")
     made.exec("sh", "-c", MAKE)
     _, size = received(lab, made, "first")
     assert size > 38 * MIB

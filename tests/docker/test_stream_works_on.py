@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import stat
 import sys
@@ -131,6 +132,12 @@ def items(lab: Lab, client: Client, archive: str) -> dict[str, Item]:
     return found
 
 
+@functools.cache
+def by_hand(lab: Lab, client: Client) -> dict[str, Item]:
+    """What several cases are compared with. Nobody changes it."""
+    return items(lab, client, "hand")
+
+
 def carried(found: dict[str, Item], reader: str) -> dict[str, Item]:
     """Of what borg itself makes, that which the reader carries."""
     if reader == "python":
@@ -174,7 +181,7 @@ def test_works_on(lab: Lab, client_of: Callable[[Case], Client], name: str) -> N
     assert data["reader"] == case.reader
     assert data["listings"] == ("checked" if case.checked else "not checked")
     found = items(lab, Client(repository), data["archive"])
-    expected = carried(items(lab, client, "hand"), case.reader)
+    expected = carried(by_hand(lab, client), case.reader)
     assert len(expected) > 14
     if case.reader == "sftp":
         found = {path: _without(item, NOT_BY_SFTP) for path, item in found.items()}

@@ -30,6 +30,7 @@ from tests.support.rendered import (
     of_run,
     planned,
 )
+from tests.support.started import ends_with_the_test
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 INSTALLED = True  # clients have borg: how it gets there is tested elsewhere
@@ -143,7 +144,9 @@ def test_compose_ends_a_job_that_its_command_has_left(lab: Lab, client: Client) 
     compose = ["docker", "compose", "-f", str(lab.folder / "compose" / name / f"{name}.yaml")]
     pause(client.name)
     try:
-        command = subprocess.Popen([*compose, "run", "--rm", "-T", name], stderr=subprocess.PIPE)
+        command = ends_with_the_test(
+            subprocess.Popen([*compose, "run", "--rm", "-T", name], stderr=subprocess.PIPE)
+        )
         until(lambda: project(name) == ["running"])
         command.terminate()
         command.communicate(timeout=TIMEOUT)

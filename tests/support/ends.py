@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.support.lab import IMAGE, PLAIN, ROOT, Client, Completed, Lab, Run, docker
+from tests.support.waiting import wait_until
 
 METHODS = ("pipe", "socat", "agent", "forward")
 TREE = "/srv/data"
@@ -69,9 +70,7 @@ def ours(client: Client) -> str:
 def await_none_of_ours(client: Client, seconds: float) -> float:
     """How long it took until nothing of ours ran any more."""
     started = time.monotonic()
-    while found := ours(client):
-        assert time.monotonic() - started < seconds, found
-        time.sleep(0.1)
+    wait_until(lambda: not ours(client), lambda: ours(client), seconds=seconds)
     return time.monotonic() - started
 
 

@@ -27,6 +27,7 @@ from borgpull.ssh import hostkeys
 from borgpull.ssh.config import PINNED
 from borgpull.verbs import METHODS
 from tests.support import schemas
+from tests.support.started import ends_with_the_test
 from tests.support.waiting import ssh_answers, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,12 +94,13 @@ class Completed:
 
 
 class Run:
-    """A sidecar under way; `name` is its container's."""
+    """A sidecar under way; `name` is its container's. Its test has to end it."""
 
     def __init__(self, name: str, argv: Sequence[str], log: Path) -> None:
         self.name, self._log = name, log
         with log.open("wb") as file:
-            self.popen = subprocess.Popen(argv, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+            popen = subprocess.Popen(argv, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+        self.popen = ends_with_the_test(popen, name)
 
     def poll(self) -> int | None:
         return self.popen.poll()

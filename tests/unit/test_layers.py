@@ -56,7 +56,7 @@ WHOLE = {
     f"test_{name}"
     for name in (
         "bench completion examples faults fuzz inputs kube kubechecks layers links outputs readme "
-        "rounds sentences weights"
+        "rounds sentences started weights"
     ).split()
 }
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from borgpull.errors import UsageError
 from borgpull.renderers.calendar import events
 from borgpull.renderers.timetable import Timetable
+from tests.support.rounds import rounds
 
 TIMES = 20
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -66,7 +67,8 @@ def changes_near(timetable: Timetable, moment: datetime) -> bool:
 
 
 @needs_systemd
-@settings(max_examples=60, deadline=None)
+@pytest.mark.rounds
+@settings(max_examples=rounds(few=25, many=1000), deadline=None)
 @given(LINES, st.sampled_from(ZONES), st.datetimes(datetime(2026, 1, 1), datetime(2031, 1, 1)))
 @example("30 2 1,15 * 1", "Europe/Berlin", datetime(2027, 1, 1))  # the 1st, the 15th, Mondays
 @example("0 0 */2 * 7", "UTC", datetime(2027, 1, 1))  # Sundays that are odd days of the month

@@ -64,7 +64,7 @@ def test_two_that_are_one(tmp_path: Path, text: str) -> None:
 @pytest.mark.rounds
 def test_a_large_fleet(tmp_path: Path) -> None:
     """On paper only: no cluster has had them. The time is the processor's, as others use it too."""
-    number = rounds(few=1000, many=10_000)
+    number = rounds(few=300, many=10_000)
     jobs = tmp_path / "jobs"
     jobs.write_text("".join(f"pipe root@client-{at}.example.org /etc\n" for at in range(number)))
     argv = [str(BORGPULL), "render", "kube", "--name", "fl", "--jobs", str(jobs)]

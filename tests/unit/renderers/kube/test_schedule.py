@@ -12,6 +12,7 @@ from borgpull.errors import UsageError
 from borgpull.renderers.kube.schedule import schedule
 from borgpull.renderers.timetable import Timetable
 from tests.support.kubecron import matches
+from tests.support.rounds import rounds
 from tests.unit.renderers.test_calendar import LINES
 
 FIRST = datetime(2027, 1, 1)
@@ -22,7 +23,8 @@ def parsed(line: str) -> Timetable:
     return Timetable.parse(line, "UTC", "x")
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.rounds
+@settings(max_examples=rounds(few=40, many=1000), deadline=None)
 @given(LINES)
 @example("0 3 * * 7")
 @example("0 3 1-31 * 1")
