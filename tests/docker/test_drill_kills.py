@@ -52,11 +52,18 @@ def client(lab: Lab) -> Client:
 
 
 def moments() -> list[tuple[str, str, float]]:
-    """Victims, scratch folders, and when they are hit, as parts of a usual drill."""
+    """Victims, scratch folders, and when they are hit, as parts of a usual drill.
+
+    By turns in its first and its second half: so the first one is never too late.
+    """
     seed = os.environ.get("BORGPULL_TEST_SEED", str(time.time_ns()))
     print(f"BORGPULL_TEST_SEED={seed}")
     dice = random.Random(seed)
-    return [(*VICTIMS[number % len(VICTIMS)], dice.random()) for number in range(KILLS)]
+    turns = ((number // len(VICTIMS) + number) % 2 for number in range(KILLS))
+    return [
+        (*VICTIMS[number % len(VICTIMS)], (half + dice.random()) / 2)
+        for number, half in enumerate(turns)
+    ]
 
 
 def containers(client: Client) -> list[str]:

@@ -15,7 +15,8 @@ def wait_until(
 ) -> None:
     """Return as soon as `true` says so. Raises AssertionError, with what `said` says, if late.
 
-    Between two looks there is twice the time that one takes: to look by docker takes a processor.
+    Between two looks there is twice the time that one takes, half a second at most: to look by
+    docker takes a processor.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -24,7 +25,7 @@ def wait_until(
             return
         took = time.monotonic() - began
         assert began + took < deadline, said()
-        time.sleep(max(0.05, 2 * took))
+        time.sleep(min(max(0.05, 2 * took), 0.5))
 
 
 def ssh_answers(address: str, port: int) -> bool:
