@@ -16,8 +16,9 @@ MYPY = False
 if MYPY:  # a Python before 3.9 could not read it
     from collections.abc import Callable
 
-# _IOR('f', 1, long), linux/fs.h.
-GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
+# _IOR('f', 1, long), linux/fs.h. These processors have other numbers (asm/ioctl.h).
+ODD = os.uname().machine.startswith(("alpha", "mips", "parisc", "ppc", "sparc"))
+GET_FLAGS = (0x40006601 if ODD else 0x80006601) | struct.calcsize("l") << 16
 NONE_THERE = (errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
 ACLS = {"system.posix_acl_access": 1, "system.posix_acl_default": 2}
 

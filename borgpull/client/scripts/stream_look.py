@@ -27,7 +27,9 @@ NOATIME = getattr(os, "O_NOATIME", 0)
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 FOLDER = PLAIN | os.O_DIRECTORY
 WAY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC  # a folder that may perhaps not be listed
-GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16  # _IOR('f', 1, long), linux/fs.h
+# _IOR('f', 1, long), linux/fs.h. These processors have other numbers (asm/ioctl.h).
+ODD = os.uname().machine.startswith(("alpha", "mips", "parisc", "ppc", "sparc"))
+GET_FLAGS = (0x40006601 if ODD else 0x80006601) | struct.calcsize("l") << 16
 NO_FLAGS = bytes(struct.calcsize("l"))
 KEPT_FLAGS = 0x70  # those of chattr(1) that borg stores: immutable, append, nodump
 NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.ENOSYS)

@@ -26,8 +26,11 @@ OPS = ("open", "make", "write", "name", "chown", "chmod", "acl", "xattr", "time"
 MAX_TROUBLES = 32  # of one item
 IN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 WRONG = (OSError, ValueError, OverflowError, TypeError)  # a name or number that no system knows
-GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16  # _IOR('f', 1, long), linux/fs.h
-SET_FLAGS = 0x40006602 | struct.calcsize("l") << 16
+# _IOR('f', 1, long) and _IOW('f', 2, long), linux/fs.h. These processors have other numbers
+# (asm/ioctl.h).
+ODD = os.uname().machine.startswith(("alpha", "mips", "parisc", "ppc", "sparc"))
+GET_FLAGS = (0x40006601 if ODD else 0x80006601) | struct.calcsize("l") << 16
+SET_FLAGS = (0x80006602 if ODD else 0x40006602) | struct.calcsize("l") << 16
 CHANGEABLE = 0x40 | 0x10 | 0x20 | 0x04  # the flags that borg stores
 ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 NOBODY = 0xFFFFFFFF  # the id of an ACL's entries that have none
@@ -235,7 +238,8 @@ def flags(handle: int, head: "dict[str, Any]") -> None:
         there = int.from_bytes(answer[:4], sys.byteorder)
         new = there & ~CHANGEABLE | int(wanted)
         if new != there:
-            fcntl.ioctl(handle, SET_FLAGS, struct.pack("l", new))
+            # Whatever the number says, the kernel takes an int: the first four bytes.
+            fcntl.ioctl(handle, SET_FLAGS, struct.pack("I", new).ljust(struct.calcsize("l"), b"\0"))
     except OSError as error:
         if wanted:
             report.trouble("flags", error)
