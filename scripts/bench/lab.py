@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scripts.bench import trees
-from scripts.bench.meter import Cost, Gauge, docker, peaks
+from scripts.bench.meter import Cost, Gauge, docker, peaks, seconds_of
 from scripts.bench.plans import BARE, FIRST, UNGUARDED, UNWRITTEN, WHOLE, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +19,9 @@ IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
 # The same with rsync, for the two machines of the jobs by hand.
 BY_HAND = f"{IMAGE}-bench"
 ID = f"borgpull-bench-{os.getpid()}"
+# The cgroup above those of our jobs, and a container that keeps it there. What it has spent stays
+# when a job's container is gone. By this name systemd takes it, too.
+SLICE, OURS = f"{ID}.slice", "ours"
 # Room that the trees and the repositories of a plan take.
 MEMORY, ROOM = Path("/dev/shm"), 14 << 30
 PASSPHRASE = "/run/secrets/passphrase"
@@ -121,8 +124,12 @@ class Lab:
 
     def gauge(self, name: str) -> Gauge:
         if name not in self._gauges:
-            self._gauges[name] = Gauge(f"{ID}-{name}")
+            self._gauges[name] = Gauge(f"{ID}-{name}", above=name == OURS)
         return self._gauges[name]
+
+    def folders(self) -> set[Path]:
+        """The cgroups above those of our jobs; none if there is no job yet."""
+        return self._gauges[OURS].folders if OURS in self._gauges else set()
 
     def moved(self) -> int:
         """Bytes that have come to the proxy, from either side."""
@@ -134,13 +141,26 @@ class Lab:
 
     def measured(self, where: str, *words: str, server: str = "server") -> Cost:
         """Run a command in a container. `server` is the one of the server's side."""
+
+        def timed() -> float:
+            return int(self.run(where, "sh", "-c", _TIMED, "sh", *words).split()[-1]) / 1e9
+
+        return self._cost(server, timed)
+
+    def whole(self, job: str, *words: str) -> Cost:
+        """`docker run` of our image with the words of a job, from its start to its end."""
+        ours = ["--name", f"{ID}-job", "--cgroup-parent", SLICE, *self.options(job)]
+        argv = ["run", "--rm", *ours, IMAGE, *words]
+        return self._cost(OURS, lambda: seconds_of(*argv))
+
+    def _cost(self, server: str, timed: Callable[[], float]) -> Cost:
         os.sync()  # no job is to wait for the disk on behalf of the one before
         client, other = self.gauge("client"), self.gauge(server)
         moved, of_client, of_other = self.moved(), client.cpu(), other.cpu()
         with peaks(client, other) as memory:
-            output = self.run(where, "sh", "-c", _TIMED, "sh", *words)
+            seconds = timed()
         return Cost(
-            seconds=int(output.split()[-1]) / 1e9,
+            seconds=seconds,
             client_cpu=client.cpu() - of_client,
             server_cpu=other.cpu() - of_other,
             client_memory=memory[0],
@@ -160,6 +180,8 @@ class Lab:
         network = ["--network", ID, *self._keys, *self._passphrase]
         self.start("client", BY_HAND, *network, *folders, command=["sh", "-c", _SSHD])
         self.start("server", BY_HAND, *network, *self._volumes, command=["sh", "-c", _SSHD])
+        alone = ["--network", "none", "--cgroup-parent", SLICE]
+        self.start(OURS, IMAGE, *alone, command=["sleep", "infinity"])
         script = ["--network", ID, "-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro"]
         routes = ["2201:client:22", "2202:server:22"]
         self.start("proxy", IMAGE, *script, command=["python3", "/p.py", str(self.trip), *routes])
@@ -218,9 +240,13 @@ def lab(plan: Plan, trip: int) -> Iterator[Lab]:
             it.prepare(plan)
             yield it
         finally:
-            names = docker("ps", "-aq", "--filter", f"network={ID}").split()
+            spent = it.folders()
+            names = docker("ps", "-aq", "--filter", f"name=^{ID}-").split()
             if names:
                 docker("rm", "-f", "-v", *names)
+            for cgroup in spent:
+                with contextlib.suppress(OSError):  # systemd has removed its own
+                    cgroup.rmdir()
             docker("network", "rm", ID)
             if os.geteuid() != 0:  # the containers write as root
                 emptied = ["/bench", "-mindepth", "1", "-delete"]

@@ -5,12 +5,20 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 EVERY = 0.02  # seconds between two looks at the memory
+
+
+def seconds_of(*args: str) -> float:
+    """How long a command of docker takes."""
+    begun = time.monotonic()
+    docker(*args)
+    return time.monotonic() - begun
 
 
 def docker(*args: str, timeout: float = 3600) -> str:
@@ -37,11 +45,17 @@ class Cost:
 class Gauge:
     """Processor time and memory of a container, by its cgroup: version 1 or 2."""
 
-    def __init__(self, container: str) -> None:
+    def __init__(self, container: str, *, above: bool = False) -> None:
+        """`above`: of all containers, also of those that are gone, that have this one's parent."""
         pid = docker("inspect", "--format", "{{.State.Pid}}", container).strip()
         rows = [line.split(":", 2) for line in Path(f"/proc/{pid}/cgroup").read_text().split()]
-        path = {name: of.lstrip("/") for _, names, of in rows for name in names.split(",")}
+        path = {name: Path(of[1:]) for _, names, of in rows for name in names.split(",")}
+        if above:
+            path = {name: of.parent for name, of in path.items()}
         self._second = "memory" not in path
+        # Beside version 1, version 2 may be there, too, and count nothing.
+        at = {name: "" if self._second else name or "unified" for name in path}
+        self.folders = {CGROUPS / at[name].removeprefix("name=") / of for name, of in path.items()}
         if self._second:
             folder = CGROUPS / path[""]
             self._cpu, self._memory = folder / "cpu.stat", folder / "memory.stat"
