@@ -310,11 +310,8 @@ def test_a_target_that_lies(lab: Lab, source: Client) -> None:
     words = ("all", f"{TREE}/links", f"{TREE}/files", "--overwrite", "always")
     for mode, code, text in (
         ("flood", 37, "a greeting without end"),
-        (
-            "flood_later",
-            37,
-            "",
-        ),  # a slow target may be asked before, and then its numbers are wrong
+        # A slow one is asked before, and then its numbers are wrong.
+        ("flood_later", 37, ""),
         ("early", 37, "nobody asked for"),
         ("gone", 80, "the helper on the target ended with 0"),
         ("lie", 80, "missing"),
