@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from borgpull.borg.inside.manifest import FORMAT
 from borgpull.drills.flip import flip, flip_within, largest_segment
 from borgpull.ops.workspace import LOCK_NAME, PRIVATE_PREFIX
 from borgpull.state import ownkey
@@ -418,8 +419,9 @@ def _older(lab: Lab, client: Client) -> None:
     path = manifests(lab.state, client.name)[-1]
     key = ownkey.key(lab.state, client.name, "manifest")
     text = path.read_bytes()
-    assert b'"format": 2' in text
-    path.write_bytes(text.replace(b'"format": 2', b'"format": 1', 1))
+    own = b'"format": %d' % FORMAT
+    assert own in text
+    path.write_bytes(text.replace(own, b'"format": 1', 1))
     rewrite(path, key, lambda facts: facts, path)
 
 
