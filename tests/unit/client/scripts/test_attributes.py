@@ -1,4 +1,4 @@
-"""The numbers by which the kernel is asked for the flags of a file, for each processor."""
+"""The flags of a file: the numbers by which the kernel is asked for them, for each processor."""
 
 from __future__ import annotations
 
