@@ -137,12 +137,16 @@ class Engine:
             if isinstance(item, float):
                 time.sleep(item)
                 continue
-            rest = memoryview(item)
             try:
-                while rest:
-                    rest = rest[os.write(self._feed, rest) :]
+                self.send(item)
             except BrokenPipeError:
                 return
+
+    def send(self, text: bytes) -> None:
+        """Raises BrokenPipeError if it has ended."""
+        rest = memoryview(text)
+        while rest:
+            rest = rest[os.write(self._feed, rest) :]
 
     def _tell(self, message: dict[str, Any]) -> None:
         assert self.child.stdin is not None

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import struct
 import sys
 import threading
 from hashlib import sha256
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from borgpull.borg import manifest
-from borgpull.borg.inside import inorder
+from borgpull.borg.inside import inorder, wire
 from borgpull.borg.inside.manifest import SUFFIX
 from tests.support.engine_alone import (
     BASE,
@@ -37,7 +36,6 @@ RUNS, FILES = 8, 50
 FOLDER = BASE / "manifests"
 NOTHING = {"carried": [], "kept": [], "before": ""}
 XATTR = extra(b"x", b"user.a", b"1")
-READ = 0  # the request for a file's content
 
 
 class File(NamedTuple):
@@ -92,26 +90,20 @@ class Client:
     def serve(self, engine: Engine) -> None:
         """List, and answer what is asked for."""
         named = sorted(self.files.items())
-        self.send(engine, rows(TOP, *[row(1, n, self.st(f), f.more) for n, f in named]))
-        self.send(engine, listed(len(named) + 1))
+        engine.send(rows(TOP, *[row(1, n, self.st(f), f.more) for n, f in named]))
+        engine.send(listed(len(named) + 1))
         answers, text = 0, b""
         while piece := os.read(engine.requests, 1 << 16):
             text += piece
-            whole_ones = len(text) - len(text) % 5
-            for kind, number in struct.iter_unpack("<BI", text[:whole_ones]):
-                if kind == READ:
+            whole_ones = len(text) - len(text) % wire.REQUEST.size
+            for kind, number in wire.REQUEST.iter_unpack(text[:whole_ones]):
+                if kind == wire.READ:
                     file = named[number - 1][1]
-                    self.send(engine, whole(number, self.st(file), file.content, file.time))
+                    engine.send(whole(number, self.st(file), file.content, file.time))
                     answers += 1
-                elif kind == 3:
-                    self.send(engine, bye(len(named) + 1, answers))
+                elif kind == wire.FINISH:
+                    engine.send(bye(len(named) + 1, answers))
             text = text[whole_ones:]
-
-    @staticmethod
-    def send(engine: Engine, text: bytes) -> None:
-        rest = memoryview(text)
-        while rest:
-            rest = rest[os.write(engine._feed, rest) :]
 
 
 def run(client: Client, number: int) -> dict[str, Any]:

@@ -46,7 +46,6 @@ MAC = 32  # bytes
 SUFFIX, NEW = ".manifest", "new"
 BLOCK = 256 << 10  # of records in a frame
 _tuple: Any = tuple.__new__
-_PLAIN = struct.Struct("<IB32s").pack
 
 
 class Manifest:
@@ -78,15 +77,6 @@ class Manifest:
 
     def saved(self, slot: Slot) -> None:
         """An entry is in the archive. Raises OSError."""
-        if self._is_plain(slot):  # nearly all of a first run
-            assert slot.sum is not None
-            flags = HAS_SUM | packed(slot.item.get("chunks") or ())
-            self._records += _PLAIN(slot.number, flags, slot.sum)
-            self._entries += 1
-            if len(self._records) >= BLOCK:
-                self._flush()
-            self._next(slot, slot.sum)
-            return
         flags, found, more = 0, b"", b""
         if slot.status == "h":
             flags = FURTHER
@@ -109,16 +99,6 @@ class Manifest:
             text = json.dumps([slot.st, _words(slot)]).encode()
             more += LENGTH.pack(len(text)) + text
         self.record(slot.number, flags, found, more)
-
-    @staticmethod
-    def _is_plain(slot: Slot) -> bool:
-        """Is it a file that was read, with one name, and as it was listed?"""
-        return (
-            (slot.status == "A" or slot.status == "M")
-            and slot.sum is not None
-            and not (slot.other or slot.unsure or slot.extra.failed)
-            and not slot.item.get("hardlink_master")
-        )
 
     def record(self, number: int, flags: int, found: bytes, more: bytes = b"") -> None:
         """Add one, in the order of the listing. Raises OSError.
