@@ -29,7 +29,7 @@ NEAR, PATIENCE = 1024, 100
 
 
 class InOrder:
-    """What the last run has left, and what this one leaves."""
+    """The pairs of key and sum that the last run has left, and those that this run leaves."""
 
     def __init__(self, path: Path, sums: Sums) -> None:
         self._path, self._sums = path, sums
@@ -66,7 +66,7 @@ class InOrder:
         return self._count - length_hint(self._rest)
 
     def before(self, count: int) -> int:
-        """The number of the first pair of so many files that came last.
+        """The number of the pair with which the last `count` files began.
 
         It is -1 if their pairs do not follow each other.
         """

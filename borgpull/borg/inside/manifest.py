@@ -113,7 +113,7 @@ class Manifest:
             self._flush()
 
     def _next(self, slot: Slot, found: bytes) -> None:
-        """The order has this sum next, if the file may be among `plain` in the next run."""
+        """Add a file's sum to the order, if it may be one of `plain` in the next run."""
         if self.in_order is None or slot.extra is not NO_EXTRA or slot.st.st_nlink > 1:
             return
         ids = slot.ids if slot.status == "U" else [one.id for one in slot.item.get("chunks") or ()]
