@@ -145,7 +145,7 @@ def state():
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter if it goes between the two calls
         return "gone"
 
 until(lambda: state() in ("gone", "Z"))

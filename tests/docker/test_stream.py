@@ -49,9 +49,13 @@ case.create_test_files()
 KILL_ENGINE = """
 import os
 for pid in filter(str.isdigit, os.listdir('/proc')):
-    with open(f'/proc/{pid}/cmdline', 'rb') as file:
-        if b'borgpull.borg.inside.stream' in file.read().split(bytes(1)):
-            os.kill(int(pid), 9)
+    try:
+        with open(f'/proc/{pid}/cmdline', 'rb') as file:
+            words = file.read().split(bytes(1))
+    except OSError:  # it has just ended
+        continue
+    if b'borgpull.borg.inside.stream' in words:
+        os.kill(int(pid), 9)
 """
 # borg stores no time before 1970, and none after 2038-01-17.
 _OUT = "! -newermt '1969-12-31 23:59:59 UTC' -o -newermt '2038-01-17 03:14:07 UTC'"
@@ -308,12 +312,13 @@ def test_what_changes_meanwhile_is_saved_as_it_is_then(lab: Lab, saved: Saved) -
     client = saved.client
     client.exec(
         *("sh", "-c"),
-        "mkdir /srv/data/meanwhile; cd /srv/data/meanwhile; head -c 9M /dev/urandom >hold; "
+        "mkdir /srv/data/meanwhile; cd /srv/data/meanwhile; head -c 12M /dev/urandom >hold; "
         "mkdir folder; echo linked >one; ln one two; ln one three; "
         "for name in gone mode pipe text folder/in; do echo x >$name; done",
     )
     words = ("--json", "--init", "--name", "meanwhile", "--compression", "none")
-    with ends.slow_way(lab, client, 4_000_000) as slow:
+    # What is on its way already is some 5 MB. The rest leaves three seconds for the changes.
+    with ends.slow_way(lab, client, 2_000_000) as slow:
         run = ends.start(lab, "stream", *words, slow, f"{TREE}/meanwhile")
         ends.await_text(run, '"progress"')
         client.exec("sh", "-c", MEANWHILE)
