@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import engine_alone, engine_damaged, engine_early, engine_sums
+from tests.support import engine_alone, engine_damaged, engine_early, engine_runs
 from tests.support.lab import IMAGE, ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -141,10 +141,15 @@ def test_an_early_engine_whose_job_fails_ends_at_once_and_holds_nothing() -> Non
     assert found["ended"] == [73, None]  # and whoever asks for the list must ask borg
 
 
-@pytest.mark.parametrize("seed", ["one", "two"])
-def test_each_sum_of_a_manifest_is_that_of_the_content_whatever_has_changed(seed: str) -> None:
-    found: Any = case(seed, engine_sums.__name__)
-    assert len(found) == engine_sums.RUNS
+@pytest.mark.parametrize("seed", ["one", "two", "three"])
+def test_archive_and_manifest_have_what_the_client_has_whatever_has_changed(seed: str) -> None:
+    found: Any = case(seed, engine_runs.__name__)
+    assert len(found) == engine_runs.RUNS
     for run in found:
-        assert (run["code"], run["paths"], run["sums"]) == (0, True, True), run
-        assert run["pairs"] == run["plain"], run
+        assert run["code"] == 0, run
+        assert (run["items"], run["sums"], run["entries"]) == (True, True, True), run
+    # Most items are those of the run before. In the first run there is none, and the last listing
+    # of the last run is damaged.
+    copied = [run["copied"] for run in found]
+    assert copied[0] == 0 < min(copied[1:-1]), copied
+    assert sum(copied) > 100, copied

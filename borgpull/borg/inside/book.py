@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.inorder import InOrder
 from borgpull.borg.inside.manifest import NEW, SUFFIX, Manifest
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.sums import Sums
@@ -57,9 +56,7 @@ class Book:
 
 
 @contextlib.contextmanager
-def book(
-    order: dict[str, Any] | None, roots: Sequence[str], sums: Sums, in_order: InOrder | None = None
-) -> Iterator[Book | None]:
+def book(order: dict[str, Any] | None, roots: Sequence[str], sums: Sums) -> Iterator[Book | None]:
     """Begin one by an order of `state/manifests.py`. It is gone afterwards unless it was kept."""
     if order is None:
         yield None
@@ -68,7 +65,7 @@ def book(
     path.unlink(missing_ok=True)
     file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")  # noqa: SIM115
     try:
-        manifest = Manifest(file, bytes.fromhex(order["key"]), sums, in_order)
+        manifest = Manifest(file, bytes.fromhex(order["key"]), sums)
         manifest.begin(roots, order)
         yield Book(order, roots, manifest)
     finally:

@@ -78,7 +78,7 @@ class Chunks:
 
         assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
         self._archive, self._key, self._cache, self._named = archive, key, cache, cached_hash
-        self._sums = sums
+        self.sums = sums
         self.hasher = Hasher(key.id_hash)
         self.sum: bytes | None = None  # of the last file's content
         self._progress = args.progress
@@ -105,7 +105,7 @@ class Chunks:
     def _added(self, key: bytes, data: Any, found: bytes) -> Any:
         entry = self._cache.add_chunk(key, data, self._archive.stats, wait=False)
         self._cache.repository.async_response(wait=False)
-        self._sums.note(key, found)
+        self.sums.note(key, found)
         return entry
 
     def _one(self, pair: tuple[Any, Future[tuple[bytes, Any, bytes]] | None]) -> Any:
@@ -141,7 +141,7 @@ class Chunks:
     def remember(self, ids: list[bytes]) -> None:
         """Note the sum of the last file, which did not change while it was read."""
         if self.sum is not None and len(ids) > 1:
-            self._sums.note(key_of(ids), self.sum)
+            self.sums.note(key_of(ids), self.sum)
 
     def drop(self, chunks: list[Any]) -> None:
         for chunk in chunks:

@@ -18,12 +18,13 @@ from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fresh import Fresh
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
+from borgpull.borg.inside.repeated import Repeated
 from borgpull.borg.inside.saving import Saving
 from borgpull.borg.inside.skipped import Skipped
 from borgpull.borg.inside.slots import (
     LATER,
     READY,
-    Run,
+    Batch,
     Slot,
     of_row,
 )
@@ -37,6 +38,7 @@ TURNS, FEW_ASKED = 32, 512
 # The helper learns after so many entries how far this side is.
 DONE_EVERY = 1024
 MAX_NAMES = 1_000_000  # of users, and of groups
+ALL = 1 << 30  # entries
 
 
 class Engine(Saving):
@@ -63,6 +65,7 @@ class Engine(Saving):
     def run(self) -> None:
         """Take all that comes, to the helper's last word. Raises BadFrame, Ended."""
         self._usual, self._fresh = self._for_usual(), self._for_fresh()
+        self._repeated = self._for_repeated()
         if self._saving is not None and not self._files.usual:
             self.reads.came += 1  # nobody knows
         for turn in itertools.count():
@@ -87,17 +90,26 @@ class Engine(Saving):
         if not self._files.usual or not self._files.entries:
             return None
         archive, _, chunks = self._saving
-        return Usual(
-            *(archive, chunks, self._files, self.fields, self.manifest, self.reread, self.reads)
-        )
+        more = (self.fields, self.manifest, self.reread, self.reads)
+        return Usual(archive, chunks, self._files, *more, chunks.sums, self.writer)
 
     def _for_fresh(self) -> Fresh | None:
         """None where there is no ctime."""
         if self._saving is None or not self.fields.ctimes or not self._files.usual:
             return None
         archive, _, chunks = self._saving
-        more = (self.manifest, self.reads, self.asked.known)
+        more = (self.manifest, self.reads, self.asked.known, self.writer)
         return Fresh(archive, chunks, self._files, self.fields, *more)
+
+    def _for_repeated(self) -> Repeated | None:
+        """None if the last listing is of no use, or if some of its files are to be read again."""
+        if self._usual is None or self.writer is None or self.manifest is None:
+            return None
+        if self.last is None or self.reread is not None:
+            return None
+        assert self._saving is not None
+        archive, _, chunks = self._saving
+        return Repeated(self.last, self.writer, archive, chunks, self._files, self.manifest)
 
     def _tend(self) -> None:
         if self._saving is not None:
@@ -112,7 +124,10 @@ class Engine(Saving):
             self._list(content)
         elif kind == wire.NAME:
             group, number, name = wire.name(content)
-            self.fields.learn(group, number, name if self.fields.by_name else None)
+            name = name if self.fields.by_name else None
+            self.fields.learn(group, number, name)
+            if self._repeated is not None and not self._repeated.has_name(group, number, name):
+                self._repeated = None  # the items of the last run have another one
             if len(self.fields.names[group]) > MAX_NAMES:
                 raise BadFrame("names of users without end")
         elif kind == wire.TROUBLE:
@@ -132,11 +147,23 @@ class Engine(Saving):
                 self._row(row)
             return
         text, at = wire.unpacked(content, wire.MAX_ROWS), 0
+        if self.writer is not None:
+            known = self._repeated.frame(content, text) if self._repeated is not None else None
+            self.writer.frame(self._count, content, text, known)
         while at < len(text):
+            most = ALL
+            if self._repeated is not None:
+                stretch, at = self._repeated.look(text, at, self._count, self._places)
+                if stretch is not None:
+                    self._batch(stretch)
+                    continue
+                most = self._repeated.most
             if self._usual is not None:
-                run, at = self._usual.look(text, at, self._count, self._places)
+                run, at = self._usual.look(text, at, self._count, self._places, most)
                 if run:
-                    self._run(run)
+                    self._batch(run)
+                if len(run) == most:
+                    continue
             if self._fresh is not None:
                 slots, at = self._fresh.look(text, at, self._count, self._places)
                 if slots:
@@ -147,13 +174,13 @@ class Engine(Saving):
                 at += wire.ENTRY_STAT.size + len(row.name) + len(row.extra)
                 self._row(row)
 
-    def _run(self, run: Run) -> None:
+    def _batch(self, batch: Batch) -> None:
         if self._total is not None:
             raise BadFrame("an entry after the end of the listing")
-        self._count += len(run)
+        self._count += len(batch)
         if self._queue:
-            self._queue.add(run)
-        elif not self._save_run(run):
+            self._queue.add(batch)
+        elif not self._save_batch(batch):
             self._advance()
 
     def _want_all(self, slots: list[Slot]) -> None:

@@ -51,6 +51,10 @@ class Fields:
         if name is not None:
             self._stored[group][number] = stored(name)
 
+    def told(self) -> list[list[list[Any]]]:
+        """The names of users and of groups: lists of pairs of number and name."""
+        return [[[*pair] for pair in sorted(names.items())] for names in self.names]
+
     def item(
         self,
         path: str,

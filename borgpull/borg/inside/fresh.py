@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside.ahead import Come
+from borgpull.borg.inside.blocks import Writer
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.fields import Fields, stored
@@ -21,7 +22,6 @@ from borgpull.borg.inside.manifest import Manifest, packed
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.slots import ASKED, Slot
-from borgpull.borg.inside.sums import EMPTY
 from borgpull.borg.inside.usual import CTIME, PATH, SIZE
 from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, SMALL, WHOLE, Stat
 
@@ -56,6 +56,7 @@ class Fresh:
         manifest: Manifest | None,
         reads: Reads,
         known: Known | None,
+        writer: Writer | None,
     ) -> None:
         from borg.helpers.time import MAX_NS  # type: ignore[import-not-found]
 
@@ -63,7 +64,7 @@ class Fresh:
         self._stats, self._id_hash = archive.stats, archive.key.id_hash
         self._chunks, self._files = chunks, files
         self._fields, self._manifest, self._reads = fields, manifest, reads
-        self._known = known
+        self._known, self._writer = known, writer
 
     def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[list[Slot], int]:
         """The files from here to the first one that the engine must look at: where that begins.
@@ -110,9 +111,9 @@ class Fresh:
     def save(self, come: Sequence[Come]) -> None:
         """Add the items of files that have come as they were listed."""
         pack, plain, small = self._chunks.pack, self._fields.plain, self._chunks.small
-        parts: list[bytes] = []
+        items: list[bytes] = []
         flags: list[int] = []
-        pairs: list[bytes] = []
+        sums: list[bytes] = []
         for slot, data, hashed in come:
             st = slot.st
             chunks = small(data, hashed)
@@ -121,14 +122,20 @@ class Fresh:
             if self._known is not None and st.st_ctime_ns >= self._known.time:
                 self._known.memorized(slot)
             begin, middle, end = plain(st.st_mode, st.st_uid, st.st_gid)
-            parts += (
-                *(begin, pack(chunks), CTIME, pack(st.st_ctime_ns), middle, pack(st.st_mtime_ns)),
-                *(PATH, pack(stored(slot.path)), SIZE, pack(len(data)), end),
+            times = pack(st.st_ctime_ns), middle, pack(st.st_mtime_ns)
+            item = b"".join(
+                (
+                    *(begin, pack(chunks), CTIME, *times),
+                    *(PATH, pack(stored(slot.path)), SIZE, pack(len(data)), end),
+                )
             )
-            pairs += (chunks[0][0] if chunks else EMPTY, found)
+            items.append(item)
+            sums.append(found)
+            if self._writer is not None and chunks:
+                self._writer.one(slot.number, slot.hash, found, chunks[0][2], item)
             flags.append(packed(chunks))
             self._reads.see(slot, flags[-1])
         if self._manifest is not None:
-            self._manifest.fresh([slot.number for slot, _, _ in come], flags, pairs)
+            self._manifest.fresh([slot.number for slot, _, _ in come], flags, sums)
         self._stats.nfiles += len(come)
-        self._chunks.write(b"".join(parts))
+        self._chunks.write(b"".join(items))

@@ -12,9 +12,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from borgpull.borg.inside import inorder, sums, wire
+from borgpull.borg.inside import blocks, sums, wire
+from borgpull.borg.inside.blocks import Blocks
 from borgpull.borg.inside.channel import Channel
-from borgpull.borg.inside.inorder import InOrder
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
 
@@ -31,7 +31,8 @@ class Known:
     def __init__(self, cache: Any) -> None:
         folder = Path(cache.path)
         self.sums = Sums(folder / sums.NAME)
-        self.in_order = InOrder(folder / inorder.NAME, self.sums)
+        self.listing = folder / blocks.NAME
+        self.blocks = Blocks(self.listing)
         self._cache = cache
         self._newest_file = folder / NEWEST
         self._forgotten = _read(self._newest_file)
@@ -115,7 +116,6 @@ class Known:
 
         with contextlib.suppress(OSError):
             self.sums.save(lambda key: key in self._cache.chunks, len(self._cache.chunks))
-            self.in_order.save()
             if self._newest:
                 files = self._cache.files
                 found = {key: files[key] for key in self._newest if key in files}

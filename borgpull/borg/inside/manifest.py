@@ -27,10 +27,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.extras import NO_EXTRA
-from borgpull.borg.inside.inorder import InOrder
-from borgpull.borg.inside.slots import Run, Slot
-from borgpull.borg.inside.sums import Sums, key_of
+from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.sums import Sums
 
 FORMAT = 3
 KNOWN = (2, FORMAT)  # those that can be read: 2 has no records of MANY
@@ -51,12 +49,8 @@ _tuple: Any = tuple.__new__
 class Manifest:
     """One that is being written."""
 
-    def __init__(
-        self, file: IO[bytes], key: bytes, sums: Sums, in_order: InOrder | None = None
-    ) -> None:
-        """`in_order` are the same sums, for files that have one name and no attributes."""
+    def __init__(self, file: IO[bytes], key: bytes, sums: Sums) -> None:
         self._file, self._mac, self._sums = file, hmac.new(key, digestmod="sha256"), sums
-        self.in_order = in_order
         self._records = bytearray()
         self._entries = self._bare = self._unsure = 0  # all, without a sum, not sure
         self._doubted: set[bytes] = set()  # first names that are not as their further ones say
@@ -88,7 +82,6 @@ class Manifest:
                 known = self._sums.of(slot.ids)
             if known is not None:
                 flags, found = HAS_SUM, known
-                self._next(slot, known)
             if slot.status != "U":
                 flags |= packed(slot.item.get("chunks") or ())
         if slot.item.get("hardlink_master"):
@@ -112,44 +105,24 @@ class Manifest:
         if len(self._records) >= BLOCK:
             self._flush()
 
-    def _next(self, slot: Slot, found: bytes) -> None:
-        """Add a file's sum to the order, if it may be one of `plain` in the next run."""
-        if self.in_order is None or slot.extra is not NO_EXTRA or slot.st.st_nlink > 1:
-            return
-        ids = slot.ids if slot.status == "U" else [one.id for one in slot.item.get("chunks") or ()]
-        self.in_order.add(key_of(ids), found)
-
-    def plain(self, run: Run, count: int) -> None:
-        """The first unchanged files of a run are in the archive. Raises OSError."""
-        if not count:
-            return
-        if self.in_order is not None and run.at >= 0:
-            self.in_order.same(run.at, count)
-        elif self.in_order is not None:
-            for one in run[:count]:
-                self.in_order.add(key_of(one.ids), one.content)
-        self.many(run.number, bytes((HAS_SUM,)) * count, [one[4] for one in run[:count]])
-
-    def fresh(self, numbers: Sequence[int], flags: Sequence[int], pairs: Sequence[bytes]) -> None:
-        """New files are in the archive: their numbers, what `packed` says of them, and a pair of
-        key and sum of each. Raises OSError.
+    def fresh(self, numbers: Sequence[int], flags: Sequence[int], sums: Sequence[bytes]) -> None:
+        """New files are in the archive: their numbers, what `packed` says of them, and their sums.
+        Raises OSError.
         """
-        if self.in_order is not None:
-            self.in_order.extend(pairs)
-        begin, sums, words = 0, pairs[1::2], bytes([HAS_SUM | one for one in flags])
+        begin, words = 0, bytes([HAS_SUM | one for one in flags])
         while begin < len(numbers):
             end = len(numbers)
             if numbers[-1] - numbers[begin] >= end - begin:  # not all of them follow each other
                 end = begin + 1
                 while numbers[end] == numbers[end - 1] + 1:
                     end += 1
-            self.many(numbers[begin], words[begin:end], sums[begin:end])
+            self.many(numbers[begin], words[begin:end], b"".join(sums[begin:end]))
             begin = end
 
-    def many(self, number: int, flags: bytes, sums: Sequence[bytes]) -> None:
+    def many(self, number: int, flags: bytes, sums: bytes) -> None:
         """Add some that follow each other, from this number on. Raises OSError."""
         self._records += RECORD.pack(number, MANY) + LENGTH.pack(len(flags)) + flags
-        self._records += b"".join(sums)
+        self._records += sums
         self._entries += len(flags)
         if len(self._records) >= BLOCK:
             self._flush()

@@ -73,27 +73,41 @@ class Reads:
         self.files += [Read(*one) for one in part["files"]]
 
 
-def last(cache: Any) -> str:
-    """The id of the archive whose run has left borg's files cache; "" if nobody knows."""
+class Last(NamedTuple):
+    """What the last run has left as it is now."""
+
+    id: str = ""  # of its archive, if the files cache is that run's
+    listing: bool = False  # is it that run's, too?
+
+
+def last(cache: Any, listing: Path) -> Last:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         found = json.loads((Path(cache.path) / LAST).read_bytes())
-        if found["files"] == _state(cache):
-            return str(found["id"])
-    return ""
+        if found["files"] == _state(_files(cache)):
+            listed = found.get("listing")
+            return Last(str(found["id"]), listed is not None and listed == _state(listing))
+    return Last()
 
 
-def keep(cache: Any, archive_id: str) -> None:
-    """This run's archive has its name, and the files cache is written."""
+def keep(cache: Any, archive_id: str, listing: Path | None) -> None:
+    """This run's archive has its name, and the files cache and its listing are written, if any."""
     with contextlib.suppress(OSError):
+        found: dict[str, Any] = {"id": archive_id, "files": _state(_files(cache))}
+        if listing is not None:
+            found["listing"] = _state(listing)
         path = Path(cache.path) / LAST
         fresh = path.with_name(f"{LAST}.new")
-        fresh.write_text(json.dumps({"id": archive_id, "files": _state(cache)}))
+        fresh.write_text(json.dumps(found))
         fresh.replace(path)
 
 
-def _state(cache: Any) -> list[int]:
-    """Raises OSError."""
+def _files(cache: Any) -> Path:
     from borg.cache import files_cache_name  # type: ignore[import-not-found]
 
-    found = (Path(cache.path) / files_cache_name()).stat()
+    return Path(cache.path, files_cache_name())
+
+
+def _state(path: Path) -> list[int]:
+    """Raises OSError."""
+    found = path.stat()
     return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

@@ -4,7 +4,6 @@ wait for one. Items leave it in the order of the listing.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from borgpull.borg.inside import filescache
 from borgpull.borg.inside.ahead import Come
 from borgpull.borg.inside.asked import Asked
+from borgpull.borg.inside.blocks import Blocks, Writer
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fields import Fields, stored
@@ -20,6 +20,7 @@ from borgpull.borg.inside.fresh import Fresh
 from borgpull.borg.inside.manifest import Manifest, packed
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reads import Reads
+from borgpull.borg.inside.repeated import Repeated
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.slots import (
     ASKED,
@@ -27,9 +28,9 @@ from borgpull.borg.inside.slots import (
     LATER,
     READY,
     TYPES,
+    Batch,
     FirstNames,
     Queue,
-    Run,
     Slot,
 )
 from borgpull.borg.inside.special import Special
@@ -55,6 +56,9 @@ class Saving:
             self._files = filescache.Files(saving[1])
         self._usual: Usual | None = None
         self._fresh: Fresh | None = None
+        self._repeated: Repeated | None = None
+        self.last: Blocks | None = None  # of the last run, if nothing else has changed
+        self.writer: Writer | None = None
         self.reread: Reread | None = None
         self.manifest: Manifest | None = None
         self.reads = Reads()
@@ -108,9 +112,9 @@ class Saving:
         """Make items of what is at the head of the queue, as far as it is known."""
         while self._queue:
             slot = self._queue.head
-            if isinstance(slot, Run):
+            if not isinstance(slot, Slot):
                 self._queue.pop()
-                self._save_run(slot)
+                self._save_batch(slot)
                 continue
             if not self._ready(slot):
                 return
@@ -143,22 +147,19 @@ class Saving:
         self.times += slot.item["mtime"] != slot.st.st_mtime_ns
         self._saved(kind, slot.path)
 
-    def _save_run(self, run: Run) -> bool:
+    def _save_batch(self, batch: Batch) -> bool:
         """False if one has lost a chunk: then it is the head of the queue, and others follow."""
-        assert self._usual is not None
-        count = self._usual.save(run)
+        count = batch.save()
         self.items["-"] += count
-        if self.promise.open:
-            for one in run[:count]:
-                self.promise.see(os.fsdecode(one.path), "-")
+        for at in range(count if self.promise.open else 0):
+            self.promise.see(batch.path(at), "-")
         if count:
-            self._last = os.fsdecode(run[count - 1].path)
-        if count == len(run):
+            self._last = batch.path(count - 1)
+        if count == len(batch):
             return True
-        lost, rest = run[count], Run(run[count + 1 :])
-        if rest:
-            self._queue.put_back(rest)
-        slot = lost.slot(LATER)
+        if count + 1 < len(batch):
+            self._queue.put_back(batch.rest(count + 1))
+        slot = batch.slot(count, LATER)
         self._choose(slot)
         self._queue.put_back(slot)
         return False

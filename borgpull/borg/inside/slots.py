@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from borgpull.borg.inside.extras import NO_EXTRA, Extra, extra
 from borgpull.borg.inside.wire import BadFrame, Row, Stat
@@ -75,16 +75,43 @@ class Plain(NamedTuple):
     fields: tuple[int, ...]  # as `wire.ENTRY_STAT` has them
     ids: list[bytes]  # of its chunks
     content: bytes  # the sum, if a manifest is made
+    hash: bytes  # of its path, for the files cache
 
     def slot(self, state: int) -> Slot:
         st = Stat._make(self.fields[-len(Stat._fields) :])
         return Slot(self.number, os.fsdecode(self.path), st, NO_EXTRA, state)
 
 
-class Run(list[Plain]):
-    """Such files that follow each other: at least one."""
+class Batch(Protocol):
+    """Unchanged files that follow each other: at least one. They wait for nothing of their own."""
 
-    at = -1  # the number of the first one's pair, if their sums are `inorder.py`'s, one by one
+    @property
+    def number(self) -> int:
+        """Of the first one's entry."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the client has said of them, about."""
+
+    def __len__(self) -> int: ...
+
+    def save(self) -> int:
+        """Add their items, up to the first one that has lost a chunk: how many."""
+
+    def path(self, at: int) -> str: ...
+
+    def slot(self, at: int, state: int) -> Slot: ...
+
+    def rest(self, at: int) -> Batch:
+        """Those from there on."""
+
+
+class Run(list[Plain]):
+    """Plain ones."""
+
+    def __init__(self, save: Callable[[Run], int], files: Iterable[Plain] = ()) -> None:
+        super().__init__(files)
+        self._save = save
 
     @property
     def number(self) -> int:
@@ -94,22 +121,34 @@ class Run(list[Plain]):
     def weight(self) -> int:
         return sum([len(one.path) for one in self])
 
+    def save(self) -> int:
+        return self._save(self)
+
+    def path(self, at: int) -> str:
+        return os.fsdecode(self[at].path)
+
+    def slot(self, at: int, state: int) -> Slot:
+        return self[at].slot(state)
+
+    def rest(self, at: int) -> Run:
+        return Run(self._save, self[at:])
+
 
 class Queue:
-    """Slots, and runs of plain files, in the order of the listing."""
+    """Slots, and batches of files, in the order of the listing."""
 
     def __init__(self) -> None:
-        self._slots: deque[Slot | Run] = deque()
+        self._slots: deque[Slot | Batch] = deque()
         self._weight = self._count = 0  # of entries
 
     def __len__(self) -> int:
         return len(self._slots)
 
     @property
-    def head(self) -> Slot | Run:
+    def head(self) -> Slot | Batch:
         return self._slots[0]
 
-    def add(self, slot: Slot | Run) -> None:
+    def add(self, slot: Slot | Batch) -> None:
         """Raises BadFrame if too much waits."""
         self._slots.append(slot)
         self._weigh(slot.weight)
@@ -134,7 +173,7 @@ class Queue:
         self._count -= 1
         return True
 
-    def put_back(self, slot: Slot | Run) -> None:
+    def put_back(self, slot: Slot | Batch) -> None:
         """Make it the head."""
         self._slots.appendleft(slot)
         self._weight += slot.weight
@@ -145,7 +184,7 @@ class Queue:
         slot.weight += size
         self._weigh(size)
 
-    def pop(self) -> Slot | Run:
+    def pop(self) -> Slot | Batch:
         slot = self._slots.popleft()
         self._weight -= slot.weight
         self._count -= _entries(slot)
@@ -157,8 +196,8 @@ class Queue:
             raise BadFrame("a listing whose names and attributes do not wait for us")
 
 
-def _entries(slot: Slot | Run) -> int:
-    return len(slot) if isinstance(slot, Run) else 1
+def _entries(slot: Slot | Batch) -> int:
+    return 1 if isinstance(slot, Slot) else len(slot)
 
 
 class _First(NamedTuple):

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TextIO
 
 from borgpull.borg.inside import filescache, reads
 from borgpull.borg.inside.answers import Run
+from borgpull.borg.inside.blocks import Writer
 from borgpull.borg.inside.book import book
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.content import Chunks
@@ -179,7 +180,8 @@ class Work(NamedTuple):
 def save(work: Work, cache: Any, known: Known) -> None:
     """Make the archive. Raises as `create`."""
     archiver, args, repository, channel, orders, control, manifest, key = work
-    with book(orders["manifest"], orders["roots"], known.sums, known.in_order) as made:
+    with contextlib.ExitStack() as stack:
+        made = stack.enter_context(book(orders["manifest"], orders["roots"], known.sums))
         archive = new_archive(args, repository, key, manifest, cache)
         written = ReadBack(archive, orders["read_back"])
         saving = (archive, cache, Chunks(archive, key, cache, args, known.sums))
@@ -187,8 +189,15 @@ def save(work: Work, cache: Any, known: Known) -> None:
         run.asked.known = known if orders["compares"] else None
         run.reread = rereading(orders["reread"], known.sums)
         run.manifest = made.manifest if made else None
-        run.reads.before = reads.last(cache)
+        last = reads.last(cache, known.listing)
+        run.reads.before = last.id
         run.fields.ctimes, run.fields.by_name = not args.noctime, not args.numeric_ids
+        depends = depending(args, orders)
+        if made is not None:
+            run.writer = stack.enter_context(
+                contextlib.closing(Writer(known.listing, known.blocks))
+            )
+            run.last = known.blocks if last.listing and known.blocks.fit(depends) else None
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
@@ -205,7 +214,8 @@ def save(work: Work, cache: Any, known: Known) -> None:
         teller.line({"type": READ_BACK_LINE, **asdict(written.told)})
         teller.line({"type": SAVED_LINE, **row(archive.name, repository, key)})
         known.save()
-        reads.keep(cache, archive.fpr)
+        listed = run.writer is not None and run.writer.save({**depends, "names": run.fields.told()})
+        reads.keep(cache, archive.fpr, known.listing if listed else None)
         if made is not None and verified:
             made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
@@ -274,6 +284,12 @@ def report(archive: Any, run: Run, channel: Channel) -> dict[str, Any]:
         "received": channel.received,
         "reread": run.reread.told() if run.reread is not None else None,
     }
+
+
+def depending(args: Any, orders: dict[str, Any]) -> dict[str, Any]:
+    """What the items of a listing depend on, beside its entries and the names of owners."""
+    patterns = [[str(one.cmd), repr(one.val)] for one in args.patterns]
+    return {"roots": orders["roots"], "patterns": patterns, "by_name": not args.numeric_ids}
 
 
 def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:

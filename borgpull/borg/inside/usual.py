@@ -11,14 +11,16 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from borgpull.borg.inside.blocks import Writer
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fields import Fields
 from borgpull.borg.inside.filescache import SEEN, Files
-from borgpull.borg.inside.manifest import Manifest
+from borgpull.borg.inside.manifest import HAS_SUM, Manifest
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.slots import Plain, Run
+from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, MAX_SIZE
 
 _tuple: Any = tuple.__new__
@@ -39,6 +41,8 @@ class Usual:
         manifest: Manifest | None,
         reread: Reread | None,
         reads: Reads,
+        sums: Sums,
+        writer: Writer | None,
     ) -> None:
         from borg.helpers.time import MAX_NS  # type: ignore[import-not-found]
 
@@ -47,22 +51,24 @@ class Usual:
         self._chunks = chunks
         self._files, self._unpack = files.entries, files.unpack
         self._fields, self._manifest, self._reads = fields, manifest, reads
-        self._in_order = manifest.in_order if manifest is not None else None
+        self._writer = writer
         self._sum_of: Callable[[Sequence[bytes]], bytes | None]
-        self._sum_of = self._in_order.of if self._in_order is not None else lambda _ids: b""
+        self._sum_of = sums.of if manifest is not None else lambda _ids: b""
         self._due = reread.due if reread is not None else None
 
-    def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[Run, int]:
+    def look(self, text: bytes, at: int, number: int, places: Places, most: int) -> tuple[Run, int]:
         """The files from here to the first one that the engine must look at: where that begins.
 
-        All have one name, no attributes, and are unchanged. `number` is of the first entry.
+        All have one name, no attributes, and are unchanged. They are `most` files at most.
+        `number` is of the first entry.
         """
-        run, below = Run(), -1
+        run, below = Run(self.save), -1
         append = run.append
         whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
         files, unpack, id_hash, sum_of = self._files, self._unpack, self._id_hash, self._sum_of
         due, latest, before = self._due, self._latest, b""
-        while at + size_of <= whole:
+        last = number + most
+        while at + size_of <= whole and number < last:
             fields = unpack_at(text, at)
             depth, length, more, mode, _, _, links, _, inode, size, mtime, ctime, _ = fields
             begin = at + size_of
@@ -96,22 +102,20 @@ class Usual:
                 files[key] = SEEN + entry[2:]
                 self._reads.came += age > 1
             # Plain(…) would take three times as long.
-            append(_tuple(Plain, (number, path[1:], fields, ids, content)))
+            append(_tuple(Plain, (number, path[1:], fields, ids, content, key)))
             number += 1
             at = end
-        if self._in_order is not None:
-            run.at = self._in_order.before(len(run))
         return run, at
 
     def save(self, run: Run) -> int:
         """Add the items of files that were looked at, up to the first one that has lost a chunk:
         how many.
         """
-        pack, plain = self._chunks.pack, self._fields.plain
-        parts: list[bytes] = []
+        pack, plain, writer = self._chunks.pack, self._fields.plain, self._writer
+        items: list[bytes] = []
         incref = self._chunks.referring()
         total = packed = count = 0
-        for _, path, fields, ids, _ in run:
+        for number, path, fields, ids, content, key in run:
             try:
                 if len(ids) == 1:  # as most have
                     _, size, csize = incref(ids[0])
@@ -126,14 +130,20 @@ class Usual:
                 break
             total += size
             begin, middle, end = plain(fields[3], fields[4], fields[5])
-            parts += (
-                *(begin, pack(chunks), CTIME, pack(fields[11]), middle, pack(fields[10])),
-                *(PATH, pack(path), SIZE, pack(size), end),
+            item = b"".join(
+                (
+                    *(begin, pack(chunks), CTIME, pack(fields[11]), middle, pack(fields[10])),
+                    *(PATH, pack(path), SIZE, pack(size), end),
+                )
             )
+            items.append(item)
+            if writer is not None and len(ids) == 1:
+                writer.one(number, key, content, chunks[0][2], item)
             count += 1
-        if self._manifest is not None:
-            self._manifest.plain(run, count)
+        if self._manifest is not None and count:
+            sums = b"".join([one.content for one in run[:count]])
+            self._manifest.many(run.number, bytes((HAS_SUM,)) * count, sums)
         self._stats.update(total, packed, False)
         self._stats.nfiles += count
-        self._chunks.write(b"".join(parts))
+        self._chunks.write(b"".join(items))
         return count

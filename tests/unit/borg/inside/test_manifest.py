@@ -27,7 +27,7 @@ from borgpull.borg.inside.manifest import (
     UNSURE,
     Manifest,
 )
-from borgpull.borg.inside.slots import Plain, Run, Slot
+from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import EMPTY, Sums
 from borgpull.borg.inside.wire import Stat
 
@@ -123,9 +123,7 @@ def test_only_a_usual_file_has_a_short_record(status: str) -> None:
 def test_unchanged_files_get_their_records_at_once() -> None:
     file = io.BytesIO()
     manifest = Manifest(file, b"key", Sums(Path("/nowhere")))
-    run = Run(Plain(number, b"a", (), [ONE], SUM) for number in (3, 4, 5))
-    manifest.plain(run, 2)
-    manifest.plain(run, 0)
+    manifest.many(3, bytes((HAS_SUM,)) * 2, SUM * 2)
     manifest._flush()
     text = file.getvalue()
     assert text[wire.HEAD.size :] == many(3, [HAS_SUM, HAS_SUM], [SUM, SUM])
@@ -155,8 +153,7 @@ def test_new_files_that_follow_each_other_have_one_record(
     file = io.BytesIO()
     manifest = Manifest(file, b"key", Sums(Path("/nowhere")))
     sums = [bytes([number]) * 32 for number in numbers]
-    pairs = [part for found in sums for part in (ONE, found)]
-    manifest.fresh(numbers, [number % 2 * HARD for number in numbers], pairs)
+    manifest.fresh(numbers, [number % 2 * HARD for number in numbers], sums)
     wanted, at = b"", 0
     for number, count in parts:
         flags = [HAS_SUM | one % 2 * HARD for one in numbers[at : at + count]]
