@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol
 from borgpull.borg.inside.extras import NO_EXTRA, Extra, extra
 from borgpull.borg.inside.wire import BadFrame, Row, Stat
 
-# The helper lists some 17,000 entries ahead at most, and 12 MiB of their paths and attributes.
-MAX_QUEUE, MAX_QUEUED = 20_000, 32 << 20
+# The helper lists some 33,000 entries ahead at most, and 12 MiB of their paths and attributes.
+MAX_QUEUE, MAX_QUEUED = 36_000, 32 << 20
 # Of all first names, with what a name costs beside its text.
 MAX_LINKED, COST = 2 << 30, 400
 

@@ -37,6 +37,7 @@ from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.readback import READ_BACK_LINE, WrittenDamaged
 from borgpull.borg.inside.readback import Reader as ReadBack
+from borgpull.borg.inside.repeated import depending
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.starting import (
     parse_fast,
@@ -284,12 +285,6 @@ def report(archive: Any, run: Run, channel: Channel) -> dict[str, Any]:
         "received": channel.received,
         "reread": run.reread.told() if run.reread is not None else None,
     }
-
-
-def depending(args: Any, orders: dict[str, Any]) -> dict[str, Any]:
-    """What the items of a listing depend on, beside its entries and the names of owners."""
-    patterns = [[str(one.cmd), repr(one.val)] for one in args.patterns]
-    return {"roots": orders["roots"], "patterns": patterns, "by_name": not args.numeric_ids}
 
 
 def rereading(order: dict[str, Any] | None, known: Sums) -> Reread | None:

@@ -20,6 +20,7 @@ except ImportError:
 
 HEAD, ENTRY, MOST = struct.Struct("<BI"), struct.Struct("<HHI"), (1 << 63) - 1
 STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
+ROW = struct.Struct(ENTRY.format + STAT.format[1:])  # of an entry, up to its name
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
 SAME, SUM = 13, 14
 MAX_XATTRS = 3 << 20  # bytes of all attributes of one entry
@@ -131,11 +132,31 @@ def flags(handle: int) -> bytes:
         answer = fcntl.ioctl(handle, GET_FLAGS, NO_FLAGS)
     except OSError:
         return b""
+    return kept(answer)
+
+
+def kept(answer: bytes) -> bytes:
+    if answer == NO_FLAGS:
+        return b""
     number = int.from_bytes(answer[:4], sys.byteorder) & KEPT_FLAGS
     return extra(b"f", b"", b"%d" % number) if number else b""
 
 
+def attributes(handle: int) -> bytes:
+    """Extended attributes, ACLs and flags of an open file. Most have none, which is found soon."""
+    try:
+        found = xattrs(handle) if os.listxattr(handle) else b""
+        return found + kept(fcntl.ioctl(handle, GET_FLAGS, NO_FLAGS))
+    except OSError:
+        return xattrs(handle) + flags(handle)
+
+
 def packed(st: os.stat_result) -> bytes:
+    return STAT.pack(*fields(st))
+
+
+def fields(st: os.stat_result) -> "tuple[int, ...]":
+    """What STAT packs."""
     mode, ino, dev, nlink, uid, gid, size = st[:7]
     if (uid, gid) not in owners:
         owners.add((uid, gid))
@@ -144,19 +165,21 @@ def packed(st: os.stat_result) -> bytes:
     mtime, ctime = st.st_mtime_ns, st.st_ctime_ns
     if not -MOST <= mtime <= MOST or not -MOST <= ctime <= MOST:
         mtime, ctime = [max(-MOST, min(MOST, ns)) for ns in (mtime, ctime)]
-    nlink = min(nlink, 0xFFFFFFFF)
-    return STAT.pack(mode, uid, gid, nlink, dev, ino, size, mtime, ctime, st.st_rdev)
+    return mode, uid, gid, min(nlink, 0xFFFFFFFF), dev, ino, size, mtime, ctime, st.st_rdev
 
 
 def entry(depth: int, name: bytes, st: os.stat_result, more: bytes) -> bytes:
-    return ENTRY.pack(depth, len(name), len(more)) + packed(st) + name + more
+    return ROW.pack(depth, len(name), len(more), *fields(st)) + name + more
 
 
-def regular(handle: int) -> "tuple[os.stat_result, bytes, None] | None":
-    """What an open file is; None if it is no regular one. It is closed here. Raises OSError."""
+def regular(handle: int) -> "tuple[os.stat_result, bytes | None]":
+    """What an open file is, and its attributes; None for them if it is no regular one.
+
+    It is closed here. Raises OSError.
+    """
     try:
         st = os.fstat(handle)
-        return (st, xattrs(handle) + flags(handle), None) if stat.S_ISREG(st.st_mode) else None
+        return st, attributes(handle) if stat.S_ISREG(st.st_mode) else None
     finally:
         os.close(handle)
 
@@ -172,9 +195,9 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
         except OSError:
             pass  # look at it without opening it first
         else:
-            found = regular(handle)
-            if found is not None:
-                return found
+            st, more = regular(handle)
+            if more is not None:
+                return st, more, None
     for again in (2, 1, 0):
         st = os.lstat(name)
         kind = stat.S_IFMT(st.st_mode)
@@ -192,9 +215,9 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
                 if error.errno in MOVED:
                     raise
                 return st, xattrs(name) + extra(b"o", b"", b"%d" % (error.errno or 0)), None
-            found = regular(handle)
-            if found is not None:
-                return found
+            st, more = regular(handle)
+            if more is not None:
+                return st, more, None
         except OSError as error:  # it was replaced by something else: look once more
             moved = error.errno in MOVED or (kind == stat.S_IFLNK and error.errno == NO_LINK)
             if not moved or not again:

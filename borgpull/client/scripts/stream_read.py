@@ -50,7 +50,7 @@ FILE, END = struct.Struct("<IBi"), struct.Struct("<BiqQ")
 READ, DONE, PRUNE, FINISH = range(4)
 SMALL = 512 << 10  # a file of at most so many bytes is one frame; larger ones come in blocks
 # Entries, and bytes of them, that are listed before the other side is done with them.
-AHEAD, AHEAD_BYTES = 16384, 8 << 20
+AHEAD, AHEAD_BYTES = 32768, 8 << 20
 
 # Seconds that one ctime lasts: a kernel's tick, or the whole second of an old file system.
 TICK, COARSE = 0.01, 1.0

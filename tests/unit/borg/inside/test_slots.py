@@ -67,7 +67,7 @@ def test_what_comes_at_once_has_the_same_bounds() -> None:
     assert not queue.took(slot(0))  # it is not the head
     assert queue.took(first)
     assert queue.head.number == 0
-    queue.extend([slot(number, "a" * 999) for number in range(slots.MAX_QUEUE - 10)])
+    queue.extend([slot(number, "a" * 800) for number in range(slots.MAX_QUEUE - 10)])
     with pytest.raises(BadFrame):
         queue.extend([slot(0)])
     queue = Queue()
