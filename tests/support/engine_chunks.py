@@ -1,0 +1,118 @@
+"""In a container of our image: a chunk of an item that could be copied is gone, or was stored anew.
+
+`python3 -m tests.support.engine_chunks` prints what it found as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.support.engine_alone import (
+    BASE,
+    OLD,
+    SECOND,
+    TOP,
+    Engine,
+    borg,
+    bye,
+    listed,
+    row,
+    stat,
+    whole,
+)
+from tests.support.engine_runs import COUNTED, FOLDER, NOTHING
+from tests.support.evil_helper import FILE, rows
+
+NAMES = "abcde"
+SIZE = 3000
+
+
+class Runs:
+    """Runs of one client. Each has a newest file, which borg forgets."""
+
+    def __init__(self, fault: str, turn: int) -> None:
+        self.fault, self.turn, self.number = fault, turn, 0
+
+    def file(self, name: str) -> str:
+        """No other case has this one."""
+        return f"{name}-{self.fault}{self.turn}"
+
+    def content(self, name: str) -> bytes:
+        return f"{name} {self.fault} {self.turn} ".encode().ljust(SIZE, b".")
+
+    def run(self, named: str, answered: str) -> tuple[int, int]:
+        """The exit code, and how many items were copied."""
+        self.number += 1
+        late = OLD + (self.number + 100 * self.turn) * SECOND
+        newest = stat(FILE, 5, ino=99, time=late)
+        sts = {one: stat(FILE, SIZE, ino=20 + ord(one), time=OLD + self.turn) for one in named}
+        numbers = {one: number for number, one in enumerate(named, 1)}
+        frames = [
+            rows(
+                TOP,
+                *(row(1, self.file(one).encode(), st) for one, st in sts.items()),
+                row(1, b"z", newest),
+            ),
+            listed(len(named) + 2),
+            *(
+                whole(numbers[one], sts[one], self.content(one), OLD + self.turn)
+                for one in answered
+            ),
+            whole(len(named) + 1, newest, b"newer", late),
+            bye(len(named) + 2, len(answered) + 1),
+        ]
+        folder = FOLDER / f"{self.fault}{self.turn}"
+        folder.mkdir(parents=True, exist_ok=True)
+        order: dict[str, Any] = {**NOTHING, "folder": str(folder), "key": "11" * 32}
+        order["number"] = self.number
+        options: dict[str, Any] = {"manifest": order, "program": ("-c", COUNTED)}
+        archive = f"{self.fault}{self.turn}-{self.number}"
+        code, text = Engine(archive, [*frames], "--filter", "AMCE", **options).end()
+        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return code, sum(line["count"] for line in lines if line.get("type") == "copied")
+
+
+def chunk(fault: str, turn: int, name: str) -> dict[str, Any]:
+    """One file's chunk, of five: the archive that has it is deleted, and others have the rest."""
+    runs = Runs(fault, turn)
+    others = NAMES.replace(name, "")
+    codes = [runs.run(others, others), runs.run(NAMES, name)]
+    archive = f"::{fault}{turn}-"
+    borg("delete", f"{archive}2")
+    if fault == "anew":
+        (BASE / "one").write_bytes(runs.content(name))
+        words = ("--compression", "none", "--files-cache", "disabled", f"{archive}anew")
+        borg("create", *words, f"{BASE}/one")
+    codes.append(runs.run(NAMES, name if fault == "gone" else ""))
+    wanted = {one: runs.content(one).decode() for one in NAMES}
+    lines = borg("list", "--json-lines", "--format", "{path}{csize}", f"{archive}3").splitlines()
+    found = {line["path"]: line["csize"] for line in map(json.loads, lines)}
+    return {
+        "codes": codes,
+        "same": {
+            one: borg("extract", "--stdout", f"{archive}3", f"r/{runs.file(one)}") for one in NAMES
+        }
+        == wanted,
+        "order": [path[2:3] for path in found if path != "r"] == [*NAMES, "z"],
+        "larger": [one for one in NAMES if found[f"r/{runs.file(one)}"] > SIZE // 2],
+    }
+
+
+def main() -> None:
+    Path(FOLDER).mkdir(parents=True)
+    borg("init", "--encryption", "repokey-blake2")
+    print(
+        json.dumps(
+            {
+                f"{fault} {name}": chunk(fault, turn, name)
+                for fault in ("gone", "anew")
+                for turn, name in enumerate("ace")
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
