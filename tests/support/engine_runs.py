@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from borgpull.borg import manifest
-from borgpull.borg.inside import blocks, wire
+from borgpull.borg.inside import blocks, reads, wire
 from borgpull.borg.inside.manifest import SUFFIX
 from tests.support.engine_alone import (
     BASE,
@@ -192,13 +192,16 @@ def files_of(archive: str) -> list[list[Any]]:
 
 
 def damage() -> None:
-    """Turn a bit of what the next run would copy. Time and size stay."""
+    """Turn a bit of what the next run would copy. As on a bad disk, nothing else tells of it."""
     (path,) = Path(f"{BASE}/base/.cache/borg").glob(f"*/{blocks.NAME}")
-    st, text = path.stat(), bytearray(path.read_bytes())
+    text = bytearray(path.read_bytes())
     text[text.index(b"mtime") + 6] ^= 1
     with path.open("r+b") as file:
         file.write(text)
-    os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+    last, st = path.with_name(reads.LAST), path.stat()
+    found = json.loads(last.read_text())
+    found["listing"] = [st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns]
+    last.write_text(json.dumps(found))
 
 
 def main() -> None:
