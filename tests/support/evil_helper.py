@@ -60,7 +60,7 @@ LIES: dict[str, tuple[list[bytes], int]] = {
     "folder": ([ONE, ENDED, frame(AGAIN, struct.pack("<I", 1) + row(1, b"file", DIR))], 0),
     "goodbye": ([*GOOD, frame(BYE, struct.pack("<QQ", 2, 7))], 0),
     "endless": ([ONE, ENDED, BIG, *([ZERO] * 3000)], 0),
-    "flood": ([TOP, rows(*(row(1, b"%d" % n, FILE) for n in range(25_000)))], 0),
+    "flood": ([TOP, rows(*(row(1, b"%d" % n, FILE) for n in range(50_000)))], 0),
     "short": ([ONE, ENDED, whole(1, 5, b"hell"), GOODBYE], 0),
     "ends": ([ONE], 0),
     "fails": ([*GOOD, GOODBYE], 3),
