@@ -103,6 +103,21 @@ def test_several_threads_tell_the_same_as_one(
     assert len(begun) == number - 1 + (CONTENTS[name] != WHOLE)
 
 
+def test_memory_is_not_taken_for_the_end_of_a_truncated_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It still has the piece before, which is alike."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(350_000))
+    use(2, monkeypatch)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        assert stream_beside.alike(handle, [(100_000, sha256(bytes(100_000)).digest())] * 4) == 3
+        assert os.lseek(handle, 0, os.SEEK_CUR) == 300_000
+    finally:
+        os.close(handle)
+
+
 @pytest.mark.parametrize("number", [1, 2, 4])
 @pytest.mark.parametrize("content", [WHOLE, changed(1)])
 @pytest.mark.parametrize("place", [0, 2, 7])
@@ -123,6 +138,31 @@ def test_a_read_error_is_that_of_the_file(
     frames, error = told(path, monkeypatch)
     assert error is not None and error.errno == errno.EIO
     assert bool(frames) == (content != WHOLE and place > 1)
+
+
+def test_a_difference_before_an_error_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the error is met while the difference is still being hashed."""
+    path = tmp_path / "file"
+    path.write_bytes(changed(2))
+    readv = os.readv
+
+    def reading(handle: int, rooms: list[memoryview]) -> int:
+        if os.lseek(handle, 0, os.SEEK_CUR) >= sum(SIZES[:3]):
+            raise OSError(errno.EIO, "bad")
+        return readv(handle, rooms)
+
+    def slow(data: bytes | memoryview = b"") -> Any:
+        time.sleep(0.05)
+        return sha256(data)
+
+    use(2, monkeypatch)
+    monkeypatch.setattr(os, "readv", reading)
+    monkeypatch.setattr(stream_beside, "sha256", slow)
+    frames, error = told(path, monkeypatch)
+    assert error is not None
+    assert frames
 
 
 def test_an_error_that_comes_once_is_not_forgotten(
