@@ -8,6 +8,7 @@ from hashlib import sha256
 
 MYPY = False
 if MYPY:  # a Python before 3.9 could not read it
+    from collections.abc import Callable
     from threading import Thread
 
 WORTH = 16 << 20  # bytes of a file: below, threads would hardly save more time than they take
@@ -20,6 +21,19 @@ def threads(pieces: "list[tuple[int, bytes]]") -> int:
         return 1
     most = ROOM // max(size for size, _ in pieces)
     return max(1, min(THREADS, most, len(os.sched_getaffinity(0))))
+
+
+# Memory for pieces, one after the other. To allocate it for each file takes as long as to hash it.
+rooms = []  # type: list[memoryview]
+
+
+def room(number: int, size: int) -> memoryview:
+    """The room with a number, or the beginning of it."""
+    while len(rooms) <= number:
+        rooms.append(memoryview(b""))
+    if len(rooms[number]) < size:
+        rooms[number] = memoryview(bytearray(size))
+    return rooms[number][:size]
 
 
 class Alike:
@@ -35,9 +49,8 @@ class Alike:
         self.same = bytearray(len(pieces) + 1)
         self.errors = {}  # type: dict[int, OSError]
 
-    def run(self) -> None:
-        """What each thread does."""
-        room = memoryview(bytearray(max(size for size, _ in self.pieces)))
+    def run(self, room: memoryview) -> None:
+        """What each thread does, in a room of its own."""
         while True:
             with self.reading:
                 number = self.next
@@ -85,11 +98,12 @@ def alike(handle: int, pieces: "list[tuple[int, bytes]]") -> int:
         return 0
     begin = os.lseek(handle, 0, os.SEEK_CUR)
     look = Alike(handle, pieces)
+    most = max(size for size, _ in pieces)
     others = []  # type: list[Thread | None]
     try:
         while len(others) < number - 1:
-            others.append(started(look.run))
-        look.run()
+            others.append(started(look.run, room(len(others) + 1, most)))
+        look.run(room(0, most))
     finally:
         look.end = 0
         for other in others:
@@ -100,11 +114,11 @@ def alike(handle: int, pieces: "list[tuple[int, bytes]]") -> int:
     return found
 
 
-def started(run: "object") -> "Thread | None":
+def started(run: "Callable[..., None]", *args: memoryview) -> "Thread | None":
     """A thread; None if the system has no more."""
     from threading import Thread
 
-    thread = Thread(target=run, daemon=True)  # type: ignore[arg-type]
+    thread = Thread(target=run, args=args, daemon=True)
     try:
         thread.start()
     except RuntimeError:

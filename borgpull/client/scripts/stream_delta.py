@@ -7,7 +7,7 @@ import os
 import struct
 from hashlib import sha256
 
-from borgpull.client.scripts.stream_beside import Beside, alike, threads
+from borgpull.client.scripts.stream_beside import Beside, alike, room, threads
 from borgpull.client.scripts.stream_look import DATA, SAME, SUM, ZEROS, out
 
 REQUEST, PIECE, COMPARE = struct.Struct("<BI"), struct.Struct("<I32s"), 4
@@ -69,9 +69,7 @@ class Difference:
         self.whole = None  # type: object # the sha256 so far, once anything differs
         self.before = 0  # the number of the pieces up to there
         self.torn = False  # are they no longer what they were told to be?
-        # Memory for one piece, and for the one before it, which may still be hashed. What is
-        # allocated for each block anew costs a third of the time.
-        self.rooms = []  # type: list[memoryview]
+        self.room = 0  # the number of the one for the last piece, which may still be hashed
 
     def tell(self) -> None:
         if self.same:
@@ -118,17 +116,15 @@ class Difference:
 
         Raises OSError.
         """
-        if not self.rooms:
-            most = max(size for size, _ in self.pieces)
-            self.rooms = [memoryview(bytearray(most)), memoryview(bytearray(most))]
-        self.rooms.reverse()
-        room, blocks, found = self.rooms[0][:size], [], sha256()
-        while room:
-            count = os.readv(self.handle, [room[:BLOCK]])
+        if self.whole is not None:
+            self.room = 1 - self.room
+        left, blocks, found = room(self.room, size), [], sha256()
+        while left:
+            count = os.readv(self.handle, [left[:BLOCK]])
             if not count:
                 break
-            blocks.append(room[:count])
-            room = room[count:]
+            blocks.append(left[:count])
+            left = left[count:]
             if self.whole is not None:
                 self.hash(blocks[-1])
             found.update(blocks[-1])

@@ -89,9 +89,9 @@ def test_several_threads_tell_the_same_as_one(
     begun: list[Any] = []
     started = stream_beside.started
 
-    def counted(run: Any) -> Any:
+    def counted(run: Any, *args: memoryview) -> Any:
         begun.append(run)
-        return started(run)
+        return started(run, *args)
 
     monkeypatch.setattr(stream_beside, "started", counted)
     use(1, monkeypatch)
@@ -349,3 +349,12 @@ def test_memory_may_be_used_again_one_block_later() -> None:
         beside.update(memoryview(room))
     assert beside.digest() == sha256(expected).digest()
     beside.end()
+
+
+def test_memory_is_kept_for_the_next_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_beside, "rooms", [])
+    first = stream_beside.room(1, 5000)
+    assert stream_beside.room(1, 3000).obj is first.obj
+    assert len(stream_beside.room(1, 3000)) == 3000
+    assert len(stream_beside.room(1, 6000)) == 6000
+    assert stream_beside.room(0, 1).obj is not stream_beside.room(1, 1).obj
