@@ -351,6 +351,24 @@ def test_memory_may_be_used_again_one_block_later() -> None:
     beside.end()
 
 
+def test_each_thread_has_memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others read on while one has not hashed its piece yet."""
+    path = tmp_path / "file"
+    path.write_bytes(WHOLE)
+
+    def slow(data: memoryview) -> Any:
+        time.sleep(0.02)
+        return sha256(data)
+
+    use(4, monkeypatch)
+    monkeypatch.setattr(stream_beside, "sha256", slow)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        assert stream_beside.alike(handle, KNOWN) == len(KNOWN)
+    finally:
+        os.close(handle)
+
+
 def test_memory_is_kept_for_the_next_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_beside, "rooms", [])
     first = stream_beside.room(1, 5000)
