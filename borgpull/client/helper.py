@@ -27,10 +27,14 @@ from borgpull.ssh.session import Session
 from borgpull.trees.manifest import ALL, Carried
 
 # The texts that make up the helper, in their order. An import of one by the other is left out.
-PARTS = tuple(f"stream_{name}.py" for name in ("look", "list", "delta", "hello", "pack", "read"))
+PARTS = tuple(
+    f"stream_{name}.py" for name in ("look", "list", "beside", "delta", "hello", "pack", "read")
+)
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # Comments, empty lines, and docstrings with something of their own indentation after them.
-_UNREAD = re.compile(r'^( *)"""(?:[^"]|"(?!""))*"""\n(?=\n*\1\S)|^ *(?:#.*)?\n', re.MULTILINE)
+_UNREAD = re.compile(
+    r'^( *)"""(?:[^"]|"(?!""))*"""\n(?=\n*\1\S)|^ *(?:#.*)?\n|  # .*', re.MULTILINE
+)
 # It reads its own text, and then lines, by the one buffer.
 _BOOT = (
     "import sys\n"

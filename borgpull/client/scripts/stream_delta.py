@@ -7,6 +7,7 @@ import os
 import struct
 from hashlib import sha256
 
+from borgpull.client.scripts.stream_beside import Beside, alike, room, threads
 from borgpull.client.scripts.stream_look import DATA, SAME, SUM, ZEROS, out
 
 REQUEST, PIECE, COMPARE = struct.Struct("<BI"), struct.Struct("<I32s"), 4
@@ -61,62 +62,85 @@ def add(block: bytes) -> None:
 class Difference:
     """Compares a file with its pieces; tells runs of those that are the same."""
 
-    def __init__(self, handle: int) -> None:
-        self.handle = handle
+    def __init__(self, handle: int, pieces: "list[tuple[int, bytes]]") -> None:
+        self.handle, self.pieces = handle, pieces
         self.first = self.same = 0  # the run that is not told yet
         self.size = 0  # bytes so far
         self.whole = None  # type: object # the sha256 so far, once anything differs
-        self.before = []  # type: list[tuple[int, bytes]] # the pieces up to there
+        self.before = 0  # the number of the pieces up to there
         self.torn = False  # are they no longer what they were told to be?
+        self.room = 0  # the number of the one for the last piece, which may still be hashed
 
     def tell(self) -> None:
         if self.same:
             out.add(SAME, struct.pack("<II", self.first, self.same))
         self.same = 0
 
-    def differs(self, blocks: "list[bytes]") -> None:
+    def begin(self) -> None:
+        """Only now is the hash of all wanted, so the beginning is read again."""
+        self.whole = Beside() if threads(self.pieces) > 1 else sha256()
+        self.again()
+
+    def differs(self, blocks: "list[memoryview]", hashed: bool) -> None:
         """Send what came after all that was told."""
         self.tell()
-        if self.whole is None:  # only now is the hash of all wanted, so the beginning is read again
-            self.whole = sha256()
-            self.again()
+        if self.whole is None:
+            self.begin()
         for block in blocks:
-            self.hash(block)
+            if not hashed:
+                self.hash(block)
             self.size += len(block)
-            add(block)
+            add(bytes(block))
 
     def again(self) -> None:
         """Hash the beginning, which is told. A program that has mapped the file may have changed it
         since, and no time with it: then nobody knows the hash of what was told."""
         at = 0
-        for size, known in self.before:
+        for size, known in self.pieces[: self.before]:
             end, found = at + size, sha256()
             while at < end:
                 block = os.pread(self.handle, min(BLOCK, end - at), at)
                 if not block:
                     break
-                found.update(block)
                 self.hash(block)
+                found.update(block)
                 at += len(block)
             self.torn = self.torn or found.digest() != known
             at = end
 
-    def hash(self, block: bytes) -> None:
+    def hash(self, block: "bytes | memoryview") -> None:
         self.whole.update(block)  # type: ignore[attr-defined]
 
-    def pieces(self, pieces: "list[tuple[int, bytes]]") -> None:
+    def read(self, size: int) -> "tuple[list[memoryview], bytes]":
+        """The next blocks up to a size, and the sha256 of them. They stay until the next but one.
+
+        Raises OSError.
+        """
+        if self.whole is not None:
+            self.room = 1 - self.room
+        left, blocks, found = room(self.room, size), [], sha256()
+        while left:
+            count = os.readv(self.handle, [left[:BLOCK]])
+            if not count:
+                break
+            blocks.append(left[:count])
+            left = left[count:]
+            if self.whole is not None:
+                self.hash(blocks[-1])
+            found.update(blocks[-1])
+        return blocks, found.digest()
+
+    def compare(self) -> None:
         """Raises OSError."""
-        for number, (size, known) in enumerate(pieces):
-            blocks, left, found = [], size, sha256()
-            while left:
-                block = os.read(self.handle, min(BLOCK, left))
-                if not block:
-                    break
-                found.update(block)
-                blocks.append(block)
-                left -= len(block)
-            if left or found.digest() != known:
-                self.differs(blocks)
+        self.before = self.same = alike(self.handle, self.pieces)
+        self.size = sum(size for size, _ in self.pieces[: self.before])
+        for number in range(self.before, len(self.pieces)):
+            size, known = self.pieces[number]
+            hashed = self.whole is not None
+            blocks, found = self.read(size)
+            left = size - sum(map(len, blocks))
+            if left or found != known:
+                self.differs(blocks, hashed)
                 if left:
                     return
                 continue
@@ -125,29 +149,34 @@ class Difference:
             self.same += 1
             self.size += size
             if self.whole is None:
-                self.before.append((size, known))
-            else:
-                for block in blocks:
-                    self.hash(block)
+                self.before += 1
 
     def end(self) -> None:
         self.tell()
         if self.whole is not None and not self.torn:
             out.add(SUM, self.whole.digest())  # type: ignore[attr-defined]
 
+    def close(self) -> None:
+        """No thread of it goes on."""
+        if isinstance(self.whole, Beside):
+            self.whole.end()
+
 
 def rest(handle: int, size: int, expected: int, pieces: "list[tuple[int, bytes]]") -> None:
     """Send what is left of a large file, or only what differs from pieces. Raises OSError."""
-    difference = Difference(handle)
-    difference.pieces(pieces)
-    size += difference.size
-    while size <= expected + max(expected, GROWTH):
-        block = os.read(handle, BLOCK)
-        if not block:
-            break
-        size += len(block)
-        if pieces:
-            difference.differs([block])
-        else:
-            add(block)
-    difference.end()
+    difference = Difference(handle, pieces)
+    try:
+        difference.compare()
+        size += difference.size
+        while size <= expected + max(expected, GROWTH):
+            block = os.read(handle, BLOCK)
+            if not block:
+                break
+            size += len(block)
+            if pieces:
+                difference.differs([memoryview(block)], hashed=False)
+            else:
+                add(block)
+        difference.end()
+    finally:
+        difference.close()
