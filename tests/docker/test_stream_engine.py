@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import pytest
 
-from tests.support import engine_alone, engine_damaged, engine_early, engine_sums
+from tests.support import engine_alone, engine_damaged, engine_early, engine_nonces, engine_sums
 from tests.support.lab import IMAGE, ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -148,3 +149,11 @@ def test_each_sum_of_a_manifest_is_that_of_the_content_whatever_has_changed(seed
     for run in found:
         assert (run["code"], run["paths"], run["sums"]) == (0, True, True), run
         assert run["pairs"] == run["plain"], run
+
+
+def test_no_nonce_is_used_twice() -> None:
+    found = case("", engine_nonces.__name__)
+    assert found["code"] == 0
+    pairs = found["nonces"]
+    assert len(pairs) > engine_nonces.FILES
+    assert not [(one, other) for one, other in itertools.pairwise(pairs) if other[0] < one[1]]
