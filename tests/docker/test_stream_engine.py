@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.support import engine_alone, engine_damaged, engine_early, engine_nonces, engine_sums
+from tests.support import (
+    engine_alone,
+    engine_damaged,
+    engine_early,
+    engine_ids,
+    engine_nonces,
+    engine_sums,
+)
 from tests.support.lab import IMAGE, ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -157,3 +164,9 @@ def test_no_nonce_is_used_twice() -> None:
     pairs = found["nonces"]
     assert len(pairs) > engine_nonces.FILES
     assert not [(one, other) for one, other in itertools.pairwise(pairs) if other[0] < one[1]]
+
+
+def test_the_ids_of_chunks_are_those_of_borg() -> None:
+    found = case("", engine_ids.__name__)
+    assert len(found) == 5
+    assert all(all(same) for same in found.values()), found
