@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import pytest
 
-from tests.support import engine_alone, engine_chunks, engine_damaged, engine_early, engine_runs
+from tests.support import (
+    engine_alone,
+    engine_chunks,
+    engine_damaged,
+    engine_early,
+    engine_ids,
+    engine_nonces,
+    engine_runs,
+)
 from tests.support.lab import IMAGE, ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
@@ -164,3 +173,17 @@ def test_archive_and_manifest_have_what_the_client_has_whatever_has_changed(seed
     copied = [run["copied"] for run in found]
     assert copied[0] == copied[-1] == 0, copied
     assert sum(copied) > 100 if seed == "one" else sum(copied) > 50, copied
+
+
+def test_no_nonce_is_used_twice() -> None:
+    found = case("", engine_nonces.__name__)
+    assert found["code"] == 0
+    pairs = found["nonces"]
+    assert len(pairs) > engine_nonces.FILES
+    assert not [(one, other) for one, other in itertools.pairwise(pairs) if other[0] < one[1]]
+
+
+def test_the_ids_of_chunks_are_those_of_borg() -> None:
+    found = case("", engine_ids.__name__)
+    assert len(found) == 5
+    assert all(all(same) for same in found.values()), found

@@ -12,6 +12,7 @@ from typing import Any
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.ahead import Hashed, Hasher
 from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.idhash import id_hash_of
 from borgpull.borg.inside.sums import EMPTY, Sums, key_of
 from borgpull.borg.inside.wire import BadFrame, End
 
@@ -79,7 +80,8 @@ class Chunks:
         assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
         self._archive, self._key, self._cache, self._named = archive, key, cache, cached_hash
         self.sums = sums
-        self.hasher = Hasher(key.id_hash)
+        self._id_hash = id_hash_of(key)
+        self.hasher = Hasher(self._id_hash)
         self.sum: bytes | None = None  # of the last file's content
         self._progress = args.progress
         self._entry, self._item = ChunkListEntry, Item
@@ -118,7 +120,7 @@ class Chunks:
 
     def _hashed(self, chunk: Any) -> tuple[bytes, Any, bytes]:
         """Id, content and sha256 of borg's chunk. The hasher's thread calls it."""
-        key, data = self._named(chunk, self._key.id_hash)
+        key, data = self._named(chunk, self._id_hash)
         return key, data, sha256(data).digest()
 
     def large(self, fields: dict[str, Any], reader: Reader) -> tuple[list[Any], End]:

@@ -102,7 +102,7 @@ class Reader:
     def look(self) -> None:
         """Raises WrittenDamaged, and borg's errors of a repository."""
         self.told.new += self._sampled.count
-        with _synced(self._repository):
+        with _synced(self._repository), _same_nonces(self._key):
             for chunk_id in self._sampled.take():
                 if chunk_id in self._cache.chunks:  # a file that failed leaves none
                     self.told.bytes += len(self._read(chunk_id))
@@ -120,6 +120,24 @@ class Reader:
             text = f"a chunk that was just written is damaged, so nothing is saved: {error}"
             raise WrittenDamaged(text) from None
         return found
+
+
+@contextlib.contextmanager
+def _same_nonces(key: Any) -> Iterator[None]:
+    """borg's decryption leaves the cipher at the nonces that follow the chunk.
+
+    borg 1.4.5, crypto/low_level.pyx, AES256_CTR_BASE. What is encrypted next would take them, and
+    another chunk has them already. Without encryption there is no cipher.
+    """
+    cipher = getattr(key, "cipher", None)
+    if cipher is None:
+        yield
+        return
+    following = cipher.next_iv()
+    try:
+        yield
+    finally:
+        cipher.set_iv(following)
 
 
 @contextlib.contextmanager
