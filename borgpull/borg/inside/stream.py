@@ -1,10 +1,11 @@
-"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD [ARG…]`: `borg create` of a tree that a
-helper on the client reads (`client/scripts/stream_read.py`).
+"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD`: `borg create` of a tree that a helper
+on the client reads (`client/scripts/stream_read.py`).
 
-It loads borg's code, and waits for its orders: a line of JSON on standard input, with the command
-line of a `borg create`, the roots of the listing, the named paths, and what the reader can do. With
-the ARGs of a `borg create`, it opens repository and cache before. Then lines `borgpull_listed` have
-the list of archives. All but the reading is stock borg: its options, locks, cache, keys, messages,
+It loads borg's code, and waits for lines of JSON on standard input. The first one has the rest of
+its environment, and words. The second one has its orders: the command line of a `borg create`, the
+roots of the listing, the named paths, and what the reader can do. If the words are those of a `borg
+create`, it opens repository and cache before the orders. Then lines `borgpull_listed` have the list
+of archives. All but the reading is stock borg: its options, locks, cache, keys, messages,
 exit codes. When all has come, it says so by a line `borgpull_read` on standard error. Then the
 archive waits for its name: a line of JSON. Without one, nothing is saved. A line `borgpull_saved`
 has the archive's row in the repository's list.
@@ -30,7 +31,7 @@ from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.listed import row, tell_listed
 from borgpull.borg.inside.matcher import of_patterns
-from borgpull.borg.inside.orders import name_of_archive, orders_of
+from borgpull.borg.inside.orders import beginning_of, name_of_archive, orders_of
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
@@ -38,7 +39,9 @@ from borgpull.borg.inside.readback import READ_BACK_LINE, WrittenDamaged
 from borgpull.borg.inside.readback import Reader as ReadBack
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.starting import (
+    be,
     parse_fast,
+    run_to_its_end,
     taken_input,
     waits_for_locks_until_the_end_of,
 )
@@ -58,9 +61,9 @@ SKIPPED_LINE, READS_LINE = "borgpull_skipped", "borgpull_reads"
 
 def main() -> None:
     """Does not return, unless nobody gives an order."""
+    gc.set_threshold(GARBAGE)
     from borg import archiver  # type: ignore[import-not-found]
 
-    gc.set_threshold(GARBAGE)
     channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
     control = taken_input()
     # borg tests itself at its start, for as long as it takes to load. The client is not there yet.
@@ -68,7 +71,12 @@ def main() -> None:
     archiver.selftest = lambda _logger: None
     parse_fast(archiver)
     waits_for_locks_until_the_end_of(control)
-    early, orders = sys.argv[3:], None
+    beginning = beginning_of(control)
+    if beginning is None:
+        return
+    env, early = beginning
+    be(env)
+    orders = None
     if not early:
         orders = orders_of(control)
         if orders is None:
@@ -79,7 +87,7 @@ def main() -> None:
         fake="dry_run", exclusive=True, compatibility=operation
     )(creating(channel, orders, control))
     os.chdir("/")  # paths are relative to it, as in archives of the other methods
-    archiver.main()
+    run_to_its_end(archiver.main)
 
 
 def creating(
