@@ -18,7 +18,7 @@ from borgpull.borg.inside.listed import LISTED_LINE
 from borgpull.borg.inside.readback import READ_BACK_LINE, ReadBack
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.skipped import Skipped
-from borgpull.borg.inside.stream import (
+from borgpull.borg.inside.told import (
     CUT,
     DAMAGED,
     HOSTILE,

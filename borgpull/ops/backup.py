@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from borgpull.errors import (
 from borgpull.events import Emit
 from borgpull.methods import METHODS, Source
 from borgpull.methods.base import Verdict, lists_archives
-from borgpull.ops import conclusion, findings, guarding, named
+from borgpull.ops import findings, named
 from borgpull.ops.findings import some
 from borgpull.ops.workspace import locked_borg, private_folder
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
@@ -58,6 +59,7 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
                 found[:] = repository.archives(borg) if listed is None else listed
                 ledger.see(Path(job.places.state), job.client, found)
 
+            threading.Thread(target=_load_the_end, daemon=True).start()
             with (
                 manifests.none_unfinished(Path(job.places.state), job.client),
                 METHODS[job.verb](job, borg, folder, emit, ready) as source,
@@ -65,6 +67,8 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
                 name = _new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
+                from borgpull.ops import conclusion, guarding
+
                 saved = _save(job, borg, source, name, emit, fresh=not found)
                 row = source.row(borg, saved["archive"])
                 recorded = conclusion.record(job, row, found, saved, begun)
@@ -90,6 +94,11 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
 def _borg(job: jobs.Backup, emit: Emit) -> AbstractContextManager[Borg]:
     make = job.encryption if job.init and not job.dry_run else None
     return locked_borg(job, emit, make=make)
+
+
+def _load_the_end() -> None:
+    """What only the end of a backup needs comes in while ssh connects, and this side waits."""
+    from borgpull.ops import conclusion, guarding  # noqa: F401
 
 
 def default_archive_name(client: str) -> str:

@@ -47,16 +47,22 @@ from borgpull.borg.inside.starting import (
 )
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
+from borgpull.borg.inside.told import (
+    CUT,
+    DAMAGED,
+    HOSTILE,
+    OTHER_BORG,
+    READ_LINE,
+    READS_LINE,
+    SAVED_LINE,
+    SKIPPED_LINE,
+)
 from borgpull.borg.inside.wire import BadFrame
 
 # The borg whose insides this program knows. Another one must be tried first.
 BORG = "1.4.5"
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
-# Exit codes that borg does not have.
-HOSTILE, CUT, OTHER_BORG, DAMAGED = 200, 201, 202, 203
-READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
-SKIPPED_LINE, READS_LINE = "borgpull_skipped", "borgpull_reads"
 
 
 def main() -> None:
