@@ -41,8 +41,7 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
     """Back a client up. Raises every layer's errors; a Result is a verified archive. It has failed,
     and the archive is verified, if the guard has tripped.
 
-    The archive that ArchivesVanished names is verified, too. This error means that others are
-    missing.
+    The archive that ArchivesVanished names is verified, too: others are missing then.
     """
     started, begun = time.monotonic(), datetime.now(UTC)
     with private_folder() as folder, _borg(job, emit) as plain, Spares() as spares:
@@ -59,11 +58,10 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
                 found[:] = repository.archives(borg) if listed is None else listed
                 ledger.see(Path(job.places.state), job.client, found)
 
-            threading.Thread(target=_load_the_end, daemon=True).start()
-            with (
-                manifests.none_unfinished(Path(job.places.state), job.client),
-                METHODS[job.verb](job, borg, folder, emit, ready) as source,
-            ):
+            opening = METHODS[job.verb](job, borg, folder, emit, ready)
+            _load_the_end()
+            state = Path(job.places.state)
+            with manifests.none_unfinished(state, job.client), opening as source:
                 name = _new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
@@ -98,7 +96,11 @@ def _borg(job: jobs.Backup, emit: Emit) -> AbstractContextManager[Borg]:
 
 def _load_the_end() -> None:
     """What only the end of a backup needs comes in while ssh connects, and this side waits."""
-    from borgpull.ops import conclusion, guarding  # noqa: F401
+
+    def load() -> None:
+        from borgpull.ops import conclusion, guarding  # noqa: F401
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def default_archive_name(client: str) -> str:
