@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from borgpull.borg import messages
+from borgpull.borg import loading, messages
 from borgpull.borg.inside import looking
 from borgpull.borg.spares import WAITING, Sink, Spares
 from borgpull.errors import BorgFailed
@@ -61,14 +61,12 @@ class Borg:
             "BORG_HOSTNAME": self.client,
             # Without it, borg asks for the name of user 0, which a client's passwd may lack.
             "BORG_USERNAME": "root",
-            "BORG_EXIT_CODES": "modern",
             "BORG_DISPLAY_PASSPHRASE": "no",
-            "PYTHONUNBUFFERED": "1",
-            "TZ": "UTC",
+            **loading.ENV,
             **self.extra_env,
         }
         if fd is not None:
-            env["BORG_PASSPHRASE_FD"] = str(fd)
+            env[loading.PASSPHRASE_FD] = str(fd)
         return env
 
     def argv(self, command: str, *args: str) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from borgpull.borg.inside import waiting
+from borgpull.borg.loading import PASSPHRASE_FD
 from borgpull.process import CommandError, Completed, Running, running
 from borgpull.secrets import Secret, as_fd
 
@@ -41,7 +42,7 @@ class Spares:
         """Start some. `env` is without BORG_PASSPHRASE_FD. Raises CommandError."""
         for _ in range(number):
             fd = self._stack.enter_context(as_fd(passphrase))
-            own = {**env, **({} if fd is None else {"BORG_PASSPHRASE_FD": str(fd)})}
+            own = {**env, **({} if fd is None else {PASSPHRASE_FD: str(fd)})}
             fds = () if fd is None else (fd,)
             words = (*self.prefix, *self.program)
             child = self._stack.enter_context(

@@ -6,20 +6,19 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any
 
-from borgpull.borg import messages
+from borgpull.borg import loading, messages
 from borgpull.borg.command import Borg
 from borgpull.borg.create import Created, Order, watch
 from borgpull.borg.inside.listed import LISTED_LINE
 from borgpull.borg.inside.readback import READ_BACK_LINE, ReadBack
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.skipped import Skipped
-from borgpull.borg.inside.stream import (
+from borgpull.borg.inside.told import (
     CUT,
     DAMAGED,
     HOSTILE,
@@ -28,6 +27,7 @@ from borgpull.borg.inside.stream import (
     SAVED_LINE,
     SKIPPED_LINE,
 )
+from borgpull.borg.loading import Loading, Pipes
 from borgpull.borg.repository import with_offset
 from borgpull.errors import BorgFailed, HostileClient, RepositoryDamaged
 from borgpull.events import Emit
@@ -35,15 +35,11 @@ from borgpull.outputs.backups import Reread
 from borgpull.process import CommandError, Running, Stream, pipe, running
 from borgpull.secrets import as_fd
 
-PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
 # How the engine's own lines begin; borg's have other types.
 _OWN = b'{"type": "borgpull_'
 # With these, it opens repository and cache before its orders.
 _EARLY = ("--list", "--json", "--progress", "::early", "--", "/")
 _END_SECONDS = 10.0
-# malloc(3), mallopt(3). By itself, glibc gives each large block back to the kernel, which clears it
-# before the next use. Chunks are copied several times: 0.7 s of a processor for each gigabyte.
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 
 @dataclass
@@ -67,13 +63,10 @@ class Cut(BorgFailed):
 class Engine:
     """An engine that waits for its orders. Its lines end where the archive waits for its name."""
 
-    def __init__(
-        self, child: Running, client: str, answers: IO[bytes], requests: IO[bytes]
-    ) -> None:
-        """`answers` and `requests` are our ends of the pipes that the child has, too."""
-        self.child, self._client = child, client
-        self.answers, self.requests = answers, requests
-        self._lines: Iterator[tuple[Stream, bytes] | None] = child.lines()
+    def __init__(self, loaded: Loading, client: str) -> None:
+        self.child, self._tell, self._client = loaded.process, loaded.tell, client
+        self.answers, self.requests = loaded.ours
+        self._lines: Iterator[tuple[Stream, bytes] | None] = self.child.lines()
         self.report: Report | None = None
         self.row: dict[str, Any] | None = None  # of the saved archive, read anew
         self.skipped, self.reads = Skipped(), Reads()
@@ -175,18 +168,9 @@ class Engine:
         self._tell({"name": name, "verified": verified})
         return watch(self, self._client, Order(archive=name), alive=lambda: True, emit=emit)
 
-    def _tell(self, message: dict[str, Any]) -> None:
-        assert self.child.popen.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has ended, and its code says why
-            self.child.popen.stdin.write(json.dumps(message).encode() + b"\n")
-            self.child.popen.stdin.flush()
-
 
 def _is_own(item: tuple[Stream, bytes] | None) -> bool:
     return item is not None and item[0] == "stderr" and item[1].startswith(_OWN)
-
-
-Pipes = tuple[IO[bytes], IO[bytes]]
 
 
 @contextlib.contextmanager
@@ -196,17 +180,18 @@ def started(borg: Borg, *, early: bool) -> Iterator[tuple[Engine, IO[bytes], IO[
     An `early` one opens the repository and the cache before its orders, and lists the archives.
     """
     words = borg.words("create", *_EARLY) if early else []
-    with child(borg, PROGRAM, "borg create", _MALLOC, words=words) as (process, ours, theirs):
-        engine = Engine(process, borg.client, *ours)
+    with loading.taken() as loaded:
+        loaded.begin(borg.env(None), borg.passphrase, words)
+        engine = Engine(loaded, borg.client)
         try:
-            yield engine, *theirs
+            yield engine, *loaded.theirs
         finally:
             if early and not engine.ordered:
                 # A SIGTERM while it frees borg's lock would leave the lock.
-                assert process.popen.stdin is not None
-                process.popen.stdin.close()
+                assert engine.child.popen.stdin is not None
+                engine.child.popen.stdin.close()
                 with contextlib.suppress(CommandError):
-                    process.wait(_END_SECONDS)
+                    engine.child.wait(_END_SECONDS)
 
 
 @contextlib.contextmanager
@@ -215,12 +200,10 @@ def child(
     program: Sequence[str],
     name: str,
     env: Mapping[str, str] | None = None,
-    *,
-    words: Sequence[str] = (),
 ) -> Iterator[tuple[Running, Pipes, Pipes]]:
     """A program that is to talk to a reader: our ends of its pipes, and the reader's.
 
-    It loads its code meanwhile. It ends with this block, in any case. `words` are its last ones.
+    It loads its code meanwhile. It ends with this block, in any case.
     """
     with (
         pipe() as (answers, for_answers),
@@ -230,7 +213,7 @@ def child(
         fds = (answers.fileno(), requests.fileno())
         own = () if secret is None else (secret,)
         with running(
-            [*program, *map(str, fds), *words],
+            [*program, *map(str, fds)],
             name=name,
             env={**borg.env(secret), **(env or {})},
             pass_fds=(*fds, *own),

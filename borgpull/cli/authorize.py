@@ -16,11 +16,11 @@ from borgpull.cli.screen import Screen
 from borgpull.client import authorized
 from borgpull.client.mounts import of_client
 from borgpull.errors import ConfigError, UsageError
-from borgpull.launchers.run import in_sidecar
 from borgpull.names import client_name
 from borgpull.paths import client_path, for_borg
 from borgpull.places import Places
 from borgpull.process import CommandError, run
+from borgpull.sidecar import in_sidecar
 from borgpull.verbs import METHODS
 
 

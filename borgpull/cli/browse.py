@@ -19,11 +19,11 @@ from borgpull.cli.screen import Screen
 from borgpull.errors import ArchiveMissing, NotInArchive
 from borgpull.events import Event
 from borgpull.jobs import Browse, List
-from borgpull.launchers.run import in_sidecar
 from borgpull.names import client_name
 from borgpull.ops.standing import counting
 from borgpull.paths import archive_path
 from borgpull.results import Result
+from borgpull.sidecar import in_sidecar
 from borgpull.trees.tree import Entry
 
 # Where things are, as `restore` needs to know it too.

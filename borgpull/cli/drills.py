@@ -21,10 +21,10 @@ from borgpull.drills.telling import Telling, failed_after_all
 from borgpull.errors import BorgpullError, ConfigError, DrillFailed, UsageError
 from borgpull.events import Emit
 from borgpull.jobs import Demo, Drill, Drills
-from borgpull.launchers.run import in_sidecar
 from borgpull.names import client_name
 from borgpull.outputs.drills import History, Outcome, Reported
 from borgpull.results import Result
+from borgpull.sidecar import in_sidecar
 
 
 def drill(

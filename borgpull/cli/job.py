@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 
 from borgpull import asking
 from borgpull.cli.context import perform
+from borgpull.cli.early import first_line
 from borgpull.cli.options import Launch, LauncherName
 from borgpull.errors import UsageError
 from borgpull.jobs import Job, from_json
@@ -18,10 +18,11 @@ from borgpull.verbs import VERBS
 
 def job() -> None:
     """A job of a launcher: a line of standard input. Raises SystemExit."""
-    try:
-        line = sys.stdin.buffer.readline() if sys.stdin is not None else b""
-    except KeyboardInterrupt:
-        raise SystemExit(128 + signal.SIGINT) from None
+    read_and_do(first_line())
+
+
+def read_and_do(line: bytes) -> None:
+    """Raises SystemExit."""
     found = read(line.decode(errors="replace"))
 
     def made() -> Job:

@@ -14,9 +14,6 @@ import signal
 import time
 from types import FrameType
 
-from borgpull.events import silent
-from borgpull.jobs import Tidy
-from borgpull.places import Places
 from borgpull.signals import CAUGHT, END_SECONDS
 from borgpull.ssh.sessions import descendants
 
@@ -74,13 +71,16 @@ def _end_orphans() -> None:
 
 
 def _tidy() -> None:
-    inside = Places()
-    places = Places(
-        repo=os.environ.get("BORGPULL_REPO", inside.repo),
-        state=os.environ.get("BORGPULL_STATE", inside.state),
-    )
     # Whatever fails, a failed import for want of memory too: the exit code comes after this.
     with contextlib.suppress(Exception):
+        from borgpull.events import silent
+        from borgpull.jobs import Tidy
         from borgpull.ops import tidy
+        from borgpull.places import Places
 
+        inside = Places()
+        places = Places(
+            repo=os.environ.get("BORGPULL_REPO", inside.repo),
+            state=os.environ.get("BORGPULL_STATE", inside.state),
+        )
         tidy.run(Tidy(places=places), silent)

@@ -11,8 +11,8 @@ from borgpull.cli.options import Launch
 from borgpull.cli.screen import Screen
 from borgpull.errors import ConfigError, UsageError
 from borgpull.jobs import Status
-from borgpull.launchers.run import in_sidecar
 from borgpull.results import Result
+from borgpull.sidecar import in_sidecar
 
 Kube = Annotated[
     bool, typer.Option("--kube", help="Of the jobs of a Kubernetes cluster, by your kubectl.")

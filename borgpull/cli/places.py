@@ -11,9 +11,9 @@ from borgpull.cli.options import OnClient, Through, Where
 from borgpull.cli.userconfig import Way, or_agent
 from borgpull.errors import ConfigError
 from borgpull.jobs import Access, Route
-from borgpull.launchers.run import in_sidecar
 from borgpull.paths import client_path, for_borg
 from borgpull.places import Places
+from borgpull.sidecar import in_sidecar
 from borgpull.ssh import options as ssh_options
 
 USUAL_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_rsa")

@@ -18,10 +18,10 @@ from borgpull.drills import checkfile
 from borgpull.errors import UsageError
 from borgpull.jobs import Drill, DrillCheck, Job
 from borgpull.launchers.needs import SCRATCH_FOLDER
-from borgpull.launchers.run import IN_SIDECAR
 from borgpull.places import Places
 from borgpull.renderers.plan import REPORTS, Plan, check_file, require_checks_run
 from borgpull.renderers.timetable import Timetable
+from borgpull.sidecar import IN_SIDECAR
 from borgpull.verbs import VERBS
 
 # The words have no say in these: whoever renders decides it, or the container does.

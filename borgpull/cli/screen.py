@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from borgpull.cli.summaries import summary
 from borgpull.cli.text import owner_of, safe, size, when
 from borgpull.errors import Told
 from borgpull.events import Event
@@ -126,6 +125,8 @@ class Screen:
         if self.json_lines:
             print(Event("result", result.to_dict()).to_json(), flush=True)
             return
+        from borgpull.cli.summaries import summary  # at the end, and not with --json
+
         for line in summary(result):
             print(line)
         if result.failure is not None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from borgpull.addresses import Target
 from borgpull.errors import ConfigError, UsageError
-from borgpull.launchers.run import in_sidecar
 from borgpull.process import CommandError, run
+from borgpull.sidecar import in_sidecar
 from borgpull.ssh import keys
 
 # This value comes after all of the user's own. ssh takes the first value that it meets, so this one

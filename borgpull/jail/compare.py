@@ -26,23 +26,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from borgpull.jail.clientwalk import ClientWalk, WalkBroken, complaint
+from borgpull.jail.findings import CLOCK_SECONDS, MAX_TOLD, Finding
 from borgpull.jail.wanted import Known, Plan, lies_in_any
 
 # Listings at once: several hide the round trip, but must not crowd the client's sftp-server.
 WORKERS = 8
-# SFTP's times have a second's resolution.
-CLOCK_SECONDS = 2
-# Further findings of a kind are only counted: a client may have any number of them.
-MAX_TOLD = 50_000
 # OpenSSH's sftp-server names an entry by its whole path, in 4,096 bytes with a NUL.
 LONGEST_PATH, LONGEST_NAME = 4095, 255
 # The latest time in borg 1.x (borg/helpers/time.py, 1.4.5). It stores a later time as this one.
 MAX_SECONDS = 2**31 - 1 - 48 * 3600
-
-Finding = dict[str, Any]
 
 
 @dataclass

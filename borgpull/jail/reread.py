@@ -12,7 +12,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
-from borgpull.jail.compare import Finding, difference
+from borgpull.jail.compare import difference
+from borgpull.jail.findings import Finding
 
 
 def read_again(lines: Iterable[bytes]) -> Iterator[Finding]:

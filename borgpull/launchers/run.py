@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from borgpull.events import Emit
 from borgpull.jobs import Job
 from borgpull.launchers.options import DockerOptions, RawWriter
 from borgpull.results import Result
+from borgpull.sidecar import in_sidecar
 
 Launcher = Literal["here", "docker"]
-IN_SIDECAR = "BORGPULL_SIDECAR"
-
-
-def in_sidecar() -> bool:
-    """Does this process run in the image?"""
-    return bool(os.environ.get(IN_SIDECAR))
 
 
 def run(

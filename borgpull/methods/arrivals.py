@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Sequence
 
 from borgpull.client.shell import script
+from borgpull.errors import NotVerified
+from borgpull.jail.findings import Finding
 from borgpull.process import CommandError, run
 from borgpull.ssh.config import SshConfig
 from borgpull.trees.folders import above
@@ -22,6 +24,33 @@ MARK = "borgpull-times"  # comes after a profile's greeting; as in stat.sh
 
 Times = tuple[int, int]
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
+
+
+def judge_names(
+    config: SshConfig, found: Sequence[Finding], counts: Finding, since: float
+) -> tuple[list[str], list[str]]:
+    """The paths missing from the archive, with reasons; and the paths that came too late.
+
+    Raises NotVerified.
+    """
+    if counts["more"]:
+        raise NotVerified(f"too much differs from the client to be looked at: {counts['more']}")
+    lost = [told(item) for item in found if "absent" in item]
+    came = [item["came"] for item in found if "came" in item]
+    if counts["skew"] is None:
+        deep = "SFTP cannot name all that may be in it"
+        lost += [f"/{item['unnameable']} ({deep})" for item in found if "unnameable" in item]
+    elif came:
+        there = set(were_there(config, came, since))
+        lost += [f"/{path}" for path in came if path in there]
+        came = [path for path in came if path not in there]
+    return lost, came
+
+
+def told(item: Finding) -> str:
+    """An absent name, with the reason if one is known."""
+    why = f" ({item['why']})" if "why" in item else ""
+    return f"/{item['absent']}{why}" if item["absent"] else item["why"]
 
 
 def were_there(config: SshConfig, paths: Sequence[str], since: float) -> list[str]:

@@ -18,10 +18,10 @@ from borgpull.borg.messages import CHANGED
 from borgpull.client import walk as walks
 from borgpull.errors import ConnectionLost, NotVerified
 from borgpull.jail import sshfs
-from borgpull.jail.compare import CLOCK_SECONDS, Finding
+from borgpull.jail.findings import CLOCK_SECONDS, Finding
 from borgpull.jail.jail import Jail
 from borgpull.jail.wanted import Plan
-from borgpull.methods import arrivals
+from borgpull.methods.arrivals import judge_names
 from borgpull.methods.base import Verdict
 from borgpull.process import CommandError, Running, pipe, running
 from borgpull.ssh.config import SshConfig
@@ -130,27 +130,6 @@ class Verifier:
         return found
 
 
-def judge_names(
-    config: SshConfig, found: Sequence[Finding], counts: Finding, since: float
-) -> tuple[list[str], list[str]]:
-    """The paths missing from the archive, with reasons; and the paths that came too late.
-
-    Raises NotVerified.
-    """
-    if counts["more"]:
-        raise NotVerified(f"too much differs from the client to be looked at: {counts['more']}")
-    lost = [told(item) for item in found if "absent" in item]
-    came = [item["came"] for item in found if "came" in item]
-    if counts["skew"] is None:
-        deep = "SFTP cannot name all that may be in it"
-        lost += [f"/{item['unnameable']} ({deep})" for item in found if "unnameable" in item]
-    elif came:
-        there = set(arrivals.were_there(config, came, since))
-        lost += [f"/{path}" for path in came if path in there]
-        came = [path for path in came if path not in there]
-    return lost, came
-
-
 def needs_reading(item: Finding) -> bool:
     """Does the file's size differ, so that it may have been cut short on its way?"""
     return item["now"] is not None and item["now"] != item["archived"]
@@ -169,12 +148,6 @@ def is_cut(item: Finding, since: float, until: float) -> bool:
         return True
     touched = item["mtime"] != item["now_mtime"] or since <= item["now_mtime"] / 1e9 <= until
     return bool(item["archived"] < item["now"] and not touched)
-
-
-def told(item: Finding) -> str:
-    """An absent name, with the reason if one is known."""
-    why = f" ({item['why']})" if "why" in item else ""
-    return f"/{item['absent']}{why}" if item["absent"] else item["why"]
 
 
 def told_by_borg(done: Created) -> list[str]:

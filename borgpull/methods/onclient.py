@@ -20,7 +20,6 @@ from borgpull.borg.command import Borg, exclude_args, literal, location
 from borgpull.borg.create import Created, Order
 from borgpull.borg.serve import Gate
 from borgpull.client import room
-from borgpull.client.authorized import FILTER
 from borgpull.client.borg import ClientBorg, choose
 from borgpull.client.folder import Place
 from borgpull.client.mounts import of_client
@@ -31,6 +30,7 @@ from borgpull.jobs import Access, Backup
 from borgpull.methods import clock, losses, named
 from borgpull.methods.base import Ready, Source, Verdict
 from borgpull.methods.commands import ByCommands
+from borgpull.methods.lines import worth_a_line
 from borgpull.methods.renaming import Renaming, Start
 from borgpull.methods.vanished import there_again
 from borgpull.methods.witnessed import Witnessed
@@ -200,16 +200,6 @@ class OnClient(ByCommands):
     def losses(self) -> dict[str, int | None]:
         assert self._counting is not None
         return self._counting.result()
-
-
-def worth_a_line(order: Order) -> str:
-    """Letters for --filter. A first backup leaves out "A": 50,000 lines take 4 s.
-
-    A dry run marks each item that would be saved by a dash, which is counted.
-    """
-    if order.dry_run:
-        return FILTER + "-"  # a dash in front would make it an option
-    return FILTER.replace("A", "") if order.fresh else FILTER
 
 
 @contextlib.contextmanager

@@ -24,20 +24,14 @@ from borgpull.borg.streaming import Report
 from borgpull.client.facts import Facts
 from borgpull.client.hello import bars
 from borgpull.client.mounts import of_client, parse
-from borgpull.errors import (
-    BorgFailed,
-    BorgpullError,
-    ClientUnsuitable,
-    ConnectionLost,
-    UsageError,
-)
+from borgpull.errors import BorgFailed, BorgpullError, ClientUnsuitable, ConnectionLost, UsageError
 from borgpull.events import Emit
-from borgpull.jail.compare import CLOCK_SECONDS
+from borgpull.jail.findings import CLOCK_SECONDS
 from borgpull.jobs import Backup
-from borgpull.methods import clock, losses, named, plans
+from borgpull.methods import clock, named, plans
+from borgpull.methods.arrivals import judge_names
 from borgpull.methods.base import Ahead, Ready, Source, Verdict, lists_archives, not_ahead
-from borgpull.methods.comparison import judge_names
-from borgpull.methods.onclient import worth_a_line
+from borgpull.methods.lines import worth_a_line
 from borgpull.outputs.backups import Manifest
 from borgpull.readers import choice
 from borgpull.readers.choice import READERS, Started
@@ -295,6 +289,8 @@ class Streamed(Source):
         lost, mounts, config = self._reader.LOSES, self._mounts, self._session.config
         if not lost:
             return {}
+        from borgpull.methods import losses  # most readers lose nothing
+
         walk = (mounts.starts(self._job.roots), mounts.points())
         found = losses.by_sftp(config, *walk, sudo=self._job.access.sudo)
         return {name: found[name] for name in lost}

@@ -27,7 +27,7 @@ from borgpull.client.hello import bars
 from borgpull.client.mounts import Mounts
 from borgpull.errors import BorgFailed, BorgpullError, ConnectionLost, HostileClient
 from borgpull.events import Emit, silent
-from borgpull.jail.compare import CLOCK_SECONDS
+from borgpull.jail.findings import CLOCK_SECONDS
 from borgpull.jobs import Backup
 from borgpull.methods import plans
 from borgpull.outputs.backups import Manifest, Reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from borgpull.errors import (
 from borgpull.events import Emit
 from borgpull.methods import METHODS, Source
 from borgpull.methods.base import Verdict, lists_archives
-from borgpull.ops import conclusion, findings, guarding, named
+from borgpull.ops import findings, named
 from borgpull.ops.findings import some
 from borgpull.ops.workspace import locked_borg, private_folder
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
@@ -40,8 +41,7 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
     """Back a client up. Raises every layer's errors; a Result is a verified archive. It has failed,
     and the archive is verified, if the guard has tripped.
 
-    The archive that ArchivesVanished names is verified, too. This error means that others are
-    missing.
+    The archive that ArchivesVanished names is verified, too: others are missing then.
     """
     started, begun = time.monotonic(), datetime.now(UTC)
     with private_folder() as folder, _borg(job, emit) as plain, Spares() as spares:
@@ -58,13 +58,15 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
                 found[:] = repository.archives(borg) if listed is None else listed
                 ledger.see(Path(job.places.state), job.client, found)
 
-            with (
-                manifests.none_unfinished(Path(job.places.state), job.client),
-                METHODS[job.verb](job, borg, folder, emit, ready) as source,
-            ):
+            opening = METHODS[job.verb](job, borg, folder, emit, ready)
+            _load_the_end()
+            state = Path(job.places.state)
+            with manifests.none_unfinished(state, job.client), opening as source:
                 name = _new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
+                from borgpull.ops import conclusion, guarding
+
                 saved = _save(job, borg, source, name, emit, fresh=not found)
                 row = source.row(borg, saved["archive"])
                 recorded = conclusion.record(job, row, found, saved, begun)
@@ -90,6 +92,15 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
 def _borg(job: jobs.Backup, emit: Emit) -> AbstractContextManager[Borg]:
     make = job.encryption if job.init and not job.dry_run else None
     return locked_borg(job, emit, make=make)
+
+
+def _load_the_end() -> None:
+    """What only the end of a backup needs comes in while ssh connects, and this side waits."""
+
+    def load() -> None:
+        from borgpull.ops import conclusion, guarding  # noqa: F401
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def default_archive_name(client: str) -> str:

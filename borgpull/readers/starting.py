@@ -13,7 +13,7 @@ from borgpull.client.hello import read
 from borgpull.client.helper import END_SECONDS, Ends, Helper
 from borgpull.client.mounts import FALLBACK
 from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NotVerified
-from borgpull.jail.compare import Finding
+from borgpull.jail.findings import Finding
 from borgpull.process import CommandError, Running
 from borgpull.readers.child import HOSTILE, NO_WALK
 from borgpull.ssh import words

@@ -17,7 +17,7 @@ from borgpull.ssh.config import TELLING, SshConfig
 from borgpull.ssh.diagnose import from_ssh
 
 CONNECT_SECONDS = 60.0
-TICK_SECONDS = 0.02
+TICK_SECONDS = 0.005
 LAST_MOMENT_SECONDS = 2.0
 # The longest usual answer is a list of some thousand mounts, in bytes.
 MAX_ANSWER = 16 << 20

@@ -129,6 +129,7 @@ class Engine:
             "rate": None,
             "may_skip": [],
         }
+        self._tell({"env": {"BORG_HOST_ID": "alone"}, "words": []})
         self._tell({"argv": words, **orders})
         threading.Thread(target=self._send, args=(frames,), daemon=True).start()
 

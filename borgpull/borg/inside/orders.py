@@ -8,6 +8,15 @@ from typing import Any, TextIO
 from borgpull.borg.inside.channel import Ended
 
 
+def beginning_of(control: TextIO) -> tuple[dict[str, str], list[str]] | None:
+    """Wait for the environment and the words of this process; None if nobody wants it."""
+    text = control.readline()
+    if not text:
+        return None
+    found = json.loads(text)
+    return dict(found["env"]), list(found["words"])
+
+
 def orders_of(control: TextIO) -> dict[str, Any] | None:
     """Wait for them; None if nobody wants anything more."""
     text = control.readline()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import select
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 
@@ -15,6 +17,26 @@ def taken_input() -> TextIO:
     os.dup2(null, 0)
     os.close(null)
     return control
+
+
+def be(env: Mapping[str, str]) -> None:
+    """Take over an environment that came once borg was loaded."""
+    from borg.platform import base  # type: ignore[import-not-found]
+
+    os.environ.update(env)
+    base.hostid = env["BORG_HOST_ID"]  # borg has read it as it was loaded (1.4.5, base.py)
+
+
+def run_to_its_end(program: Callable[[], None]) -> None:
+    """Run borg's main, and end. Python would first free all memory, object by object."""
+    try:
+        program()
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code)
+        raise
 
 
 def waits_for_locks_until_the_end_of(control: TextIO) -> None:

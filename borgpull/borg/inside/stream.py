@@ -1,10 +1,11 @@
-"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD [ARG…]`: `borg create` of a tree that a
-helper on the client reads (`client/scripts/stream_read.py`).
+"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD`: `borg create` of a tree that a helper
+on the client reads (`client/scripts/stream_read.py`).
 
-It loads borg's code, and waits for its orders: a line of JSON on standard input, with the command
-line of a `borg create`, the roots of the listing, the named paths, and what the reader can do. With
-the ARGs of a `borg create`, it opens repository and cache before. Then lines `borgpull_listed` have
-the list of archives. All but the reading is stock borg: its options, locks, cache, keys, messages,
+It loads borg's code, and waits for lines of JSON on standard input. The first one has the rest of
+its environment, and words. The second one has its orders: the command line of a `borg create`, the
+roots of the listing, the named paths, and what the reader can do. If the words are those of a `borg
+create`, it opens repository and cache before the orders. Then lines `borgpull_listed` have the list
+of archives. All but the reading is stock borg: its options, locks, cache, keys, messages,
 exit codes. When all has come, it says so by a line `borgpull_read` on standard error. Then the
 archive waits for its name: a line of JSON. Without one, nothing is saved. A line `borgpull_saved`
 has the archive's row in the repository's list.
@@ -18,7 +19,6 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, NamedTuple, TextIO
 
@@ -26,43 +26,45 @@ from borgpull.borg.inside import filescache, reads
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.blocks import Writer
 from borgpull.borg.inside.book import book
-from borgpull.borg.inside.channel import Channel, Ended
+from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.failing import failing
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.listed import row, tell_listed
 from borgpull.borg.inside.matcher import of_patterns
-from borgpull.borg.inside.orders import name_of_archive, orders_of
+from borgpull.borg.inside.orders import beginning_of, name_of_archive, orders_of
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
-from borgpull.borg.inside.readback import READ_BACK_LINE, WrittenDamaged
+from borgpull.borg.inside.readback import READ_BACK_LINE
 from borgpull.borg.inside.readback import Reader as ReadBack
 from borgpull.borg.inside.repeated import depending
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.starting import (
+    be,
     parse_fast,
+    run_to_its_end,
     taken_input,
     waits_for_locks_until_the_end_of,
 )
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
-from borgpull.borg.inside.wire import BadFrame
+from borgpull.borg.inside.told import (
+    READ_LINE,
+    READS_LINE,
+    SAVED_LINE,
+    SKIPPED_LINE,
+)
 
-# The borg whose insides this program knows. Another one must be tried first.
-BORG = "1.4.5"
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
-# Exit codes that borg does not have.
-HOSTILE, CUT, OTHER_BORG, DAMAGED = 200, 201, 202, 203
-READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
-SKIPPED_LINE, READS_LINE = "borgpull_skipped", "borgpull_reads"
 
 
 def main() -> None:
     """Does not return, unless nobody gives an order."""
+    gc.set_threshold(GARBAGE)
     from borg import archiver  # type: ignore[import-not-found]
 
-    gc.set_threshold(GARBAGE)
     channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
     control = taken_input()
     # borg tests itself at its start, for as long as it takes to load. The client is not there yet.
@@ -70,60 +72,27 @@ def main() -> None:
     archiver.selftest = lambda _logger: None
     parse_fast(archiver)
     waits_for_locks_until_the_end_of(control)
-    early, orders = sys.argv[3:], None
+    beginning = beginning_of(control)
+    if beginning is None:
+        return
+    env, early = beginning
+    be(env)
+    orders = None
     if not early:
         orders = orders_of(control)
         if orders is None:
             return
     sys.argv = early if orders is None else orders["argv"]
+
+    def create_of(own: Any, args: Any, repository: Any, **parts: Any) -> None:
+        create(own, args, repository, channel, orders, control, **parts)
+
     operation = (archiver.Manifest.Operation.WRITE,)
     archiver.Archiver.do_create = archiver.with_repository(
         fake="dry_run", exclusive=True, compatibility=operation
-    )(creating(channel, orders, control))
+    )(failing(create_of))
     os.chdir("/")  # paths are relative to it, as in archives of the other methods
-    archiver.main()
-
-
-def creating(
-    channel: Channel, orders: dict[str, Any] | None, control: TextIO
-) -> Callable[..., None]:
-    """In place of borg's do_create: `create`, with its own errors as those of borg."""
-    import borg
-    from borg.helpers import Error  # type: ignore[import-not-found]
-
-    class HostileClient(Error):  # type: ignore[misc]
-        """{}"""
-
-        exit_mcode = HOSTILE
-
-    class StreamCut(Error):  # type: ignore[misc]
-        """{}"""
-
-        exit_mcode = CUT
-
-    class OtherBorg(Error):  # type: ignore[misc]
-        """stream knows borg {}, and this is borg {}"""
-
-        exit_mcode = OTHER_BORG
-
-    class Damaged(Error):  # type: ignore[misc]
-        """{}"""
-
-        exit_mcode = DAMAGED
-
-    def do_create(self: Any, args: Any, repository: Any, **parts: Any) -> None:
-        if borg.__version__ != BORG:
-            raise OtherBorg(BORG, borg.__version__)
-        try:
-            create(self, args, repository, channel, orders, control, **parts)
-        except BadFrame as error:
-            raise HostileClient(str(error)) from None
-        except Ended as error:
-            raise StreamCut(str(error)) from None
-        except WrittenDamaged as error:
-            raise Damaged(str(error)) from None
-
-    return do_create
+    run_to_its_end(archiver.main)
 
 
 def create(
@@ -253,7 +222,7 @@ def tell_skipped(teller: Teller, run: Run) -> None:
 def new_archive(args: Any, repository: Any, key: Any, manifest: Any, cache: Any) -> Any:
     """As borg's do_create makes it. Raises borg's errors."""
     from borg.archive import Archive  # type: ignore[import-not-found]
-    from borg.helpers import utcnow
+    from borg.helpers import utcnow  # type: ignore[import-not-found]
 
     return Archive(
         *(repository, key, manifest, args.location.archive),

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from borgpull.jail.clientwalk import ClientWalk, complaint
-from borgpull.jail.compare import MAX_TOLD, Finding
+from borgpull.jail.findings import MAX_TOLD, Finding
 from borgpull.jail.wanted import Known, Plan
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.link import Link

@@ -18,7 +18,7 @@ from borgpull.client.facts import Facts
 from borgpull.client.hello import there
 from borgpull.client.helper import END_SECONDS, MARK, Ends
 from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp
-from borgpull.jail.compare import Finding
+from borgpull.jail.findings import Finding
 from borgpull.jail.wanted import Plan
 from borgpull.outputs.backups import Uncarried
 from borgpull.process import CommandError, Running, pipe, run, running

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from borgpull.client.walk import glob_escape
 from borgpull.jail.clientwalk import WalkBroken, complaint
-from borgpull.jail.compare import Finding
+from borgpull.jail.findings import Finding
 from borgpull.readers.child import BadAnswer, Ended
 from borgpull.readers.shell.records import Record, of_busybox, of_find
 

@@ -18,7 +18,7 @@ from borgpull.errors import (
     ConnectionLost,
     HostileClient,
 )
-from borgpull.jail.compare import Finding
+from borgpull.jail.findings import Finding
 from borgpull.jail.wanted import Plan
 from borgpull.process import CommandError, Completed, Running, pipe, running
 from borgpull.readers.child import NO_TOOLS, NOT_THERE

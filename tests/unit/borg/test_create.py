@@ -12,7 +12,7 @@ from borgpull.borg import create, messages
 from borgpull.borg.create import Created, Order
 from borgpull.errors import ConnectionLost
 from borgpull.events import Event
-from borgpull.methods.onclient import worth_a_line
+from borgpull.methods.lines import worth_a_line
 from borgpull.process import running
 
 STATS = {"archive": {"stats": {"nfiles": 10}}}

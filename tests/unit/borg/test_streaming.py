@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.borg import streaming
+from borgpull.borg import loading, streaming
 from borgpull.borg.command import Borg
 
 # What chunks do to the memory: large blocks come and go. It tells how many pages were given.
@@ -29,7 +29,7 @@ print(pages() - before)
 def test_the_memory_of_a_chunk_is_kept_for_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "PROGRAM", (sys.executable, "-c", CHURN))
+    monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", CHURN))
     borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
     with streaming.started(borg, early=False) as (engine, _, _):
         said = [item[1] for item in engine.child.lines() if item is not None]
