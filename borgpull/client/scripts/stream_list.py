@@ -5,19 +5,22 @@ import os
 import stat
 import struct
 import zlib
+from operator import itemgetter
 
 from borgpull.client.scripts.stream_look import (
     LIST,
     LISTED,
     NOATIME,
     PLAIN,
+    ROW,
     TROUBLE,
     WAY,
+    attributes,
     entry,
+    fields,
     look,
     opened,
     out,
-    regular,
 )
 
 # In a frame of TROUBLE: what has failed; or why a folder is left out.
@@ -144,7 +147,7 @@ class Walk:
         else:  # Python 3.6
             names = map(os.fsencode, os.listdir(handle))
             rows = [(inode(name, handle), name, False) for name in names]
-        rows.sort(key=lambda row: row[0])
+        rows.sort(key=itemgetter(0))
         return [row[1:] for row in rows]
 
     def free(self, node: Node, names: "list[tuple[bytes, bool]]") -> "list[tuple[bytes, bool]]":
@@ -228,14 +231,20 @@ class Walk:
             name = names[-1][0]
             try:
                 handle = os.open(name, PLAIN | NOATIME)
-                st, more = regular(handle)
             except OSError:
                 break  # `one` looks at it in another way
-            if more is None:
+            try:
+                st = os.fstat(handle)
+                if not stat.S_ISREG(st.st_mode):
+                    break
+                more = attributes(handle)
+            except OSError:
                 break
+            finally:
+                os.close(handle)
             names.pop()
             self.weight += above + len(name) + len(more)
-            append(entry(depth, name, st, more))
+            append(ROW.pack(depth, len(name), len(more), *fields(st)) + name + more)
             files[number] = node, name, st.st_ctime_ns, depth
             number += 1
         found, self.listed = number - self.listed, number

@@ -136,8 +136,6 @@ def flags(handle: int) -> bytes:
 
 
 def kept(answer: bytes) -> bytes:
-    if answer == NO_FLAGS:
-        return b""
     number = int.from_bytes(answer[:4], sys.byteorder) & KEPT_FLAGS
     return extra(b"f", b"", b"%d" % number) if number else b""
 
@@ -146,7 +144,8 @@ def attributes(handle: int) -> bytes:
     """Extended attributes, ACLs and flags of an open file. Most have none, which is found soon."""
     try:
         found = xattrs(handle) if os.listxattr(handle) else b""
-        return found + kept(fcntl.ioctl(handle, GET_FLAGS, NO_FLAGS))
+        answer = fcntl.ioctl(handle, GET_FLAGS, NO_FLAGS)
+        return found if answer == NO_FLAGS else found + kept(answer)
     except OSError:
         return xattrs(handle) + flags(handle)
 
