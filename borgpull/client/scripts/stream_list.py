@@ -18,6 +18,8 @@ from borgpull.client.scripts.stream_look import (
     attributes,
     entry,
     fields,
+    inode,
+    is_plain,
     look,
     opened,
     out,
@@ -29,22 +31,6 @@ BATCH, BATCH_BYTES = 256, 512 << 10  # entries of one frame, and their paths and
 MAX_DEPTH, MAX_PATH = 400, 16 << 10
 CACHE_TAG = b"CACHEDIR.TAG"
 CACHE_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55"
-
-
-def inode(name: bytes, folder: int) -> int:
-    """0 if it has vanished since it was listed: its turn will tell."""
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
-    except OSError:
-        return 0
-
-
-def is_plain(item: "os.DirEntry[str]") -> bool:
-    """Is it a regular file? Most file systems tell it with the name."""
-    try:
-        return item.is_file(follow_symlinks=False)
-    except OSError:
-        return False
 
 
 def cache(folder: int) -> bool:

@@ -222,3 +222,19 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
             if not moved or not again:
                 raise
     raise OSError(errno.ESTALE, "replaced again and again")
+
+
+def inode(name: bytes, folder: int) -> int:
+    """0 if it has vanished since it was listed: its turn will tell."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
+    except OSError:
+        return 0
+
+
+def is_plain(item: "os.DirEntry[str]") -> bool:
+    """Is it a regular file? Most file systems tell it with the name."""
+    try:
+        return item.is_file(follow_symlinks=False)
+    except OSError:
+        return False
