@@ -149,7 +149,7 @@ class Engine(Saving):
         text, at = wire.unpacked(content, wire.MAX_ROWS), 0
         if self.writer is not None:
             known = self._repeated.frame(content, text) if self._repeated is not None else None
-            self.writer.frame(self._count, content, text, known)
+            self.writer.frame(self._count, content, text, known.sizes if known else None)
         while at < len(text):
             most = ALL
             if self._repeated is not None:
@@ -223,6 +223,8 @@ class Engine(Saving):
         """Ask for files, and tell how far we are."""
         self.asked.send()
         done = self._queue.head.number if self._queue else self._count
+        if self.writer is not None:
+            self.writer.done(done)
         # The helper may wait for our word before it lists on.
         if done - self._done >= (DONE_EVERY if self._queue else 1):
             self._done = done

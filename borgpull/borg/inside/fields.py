@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside.extras import NO_EXTRA, Extra
@@ -51,9 +52,13 @@ class Fields:
         if name is not None:
             self._stored[group][number] = stored(name)
 
-    def told(self) -> list[list[list[Any]]]:
-        """The names of users and of groups: lists of pairs of number and name."""
-        return [[[*pair] for pair in sorted(names.items())] for names in self.names]
+    def told(self, before: Sequence[dict[int, str | None]]) -> list[list[list[Any]]]:
+        """The names of users and of groups: lists of pairs of number and name.
+
+        Those from `before` are among them: items with them may have been copied.
+        """
+        pairs = ({**old, **names} for old, names in zip(before, self.names, strict=True))
+        return [[[*pair] for pair in sorted(names.items())] for names in pairs]
 
     def item(
         self,

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside.ahead import Come
-from borgpull.borg.inside.blocks import Writer
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.fields import Fields, stored
 from borgpull.borg.inside.filescache import Files
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import Manifest, packed
+from borgpull.borg.inside.newblocks import Writer
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.slots import ASKED, Slot

@@ -11,16 +11,17 @@ import contextlib
 import os
 from array import array
 from collections.abc import Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from struct import Struct
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.blocks import WIDTH, Block, Blocks, Damaged, Writer
+from borgpull.borg.inside.blocks import WIDTH, Block, Blocks, Damaged, Piece
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.filescache import SEEN, Files
 from borgpull.borg.inside.manifest import HAS_SUM, Manifest
+from borgpull.borg.inside.newblocks import Writer
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.wire import ENTRY_STAT
@@ -32,6 +33,9 @@ _ID = len(b"\x8b\xa6chunks\x91\x93\xda\x00\x20")
 _header = Struct("<HHI").unpack_from
 # After so many entries in vain, at least so many go the usual way at once: 2 to the power of it.
 PATIENCE = 8
+# Bytes of entries in which one is looked for that is not the next one. A frame of ours has some
+# 25,000; a client could make one of 8 MiB, to be searched for each of its entries.
+REACH = 64 << 10
 
 
 def depending(args: Any, orders: dict[str, Any]) -> dict[str, Any]:
@@ -43,37 +47,31 @@ def depending(args: Any, orders: dict[str, Any]) -> dict[str, Any]:
 class Stretch:
     """Such files that follow each other in a frame: entries of a block."""
 
-    def __init__(
-        self, by: Repeated, block: Block, begin: int, end: int, number: int, rows: bytes
-    ) -> None:
+    def __init__(self, by: Repeated, piece: Piece, number: int, rows: bytes) -> None:
         """`number` is that of the first entry. `rows` are their entries."""
-        self.by, self.block, self.begin, self.end = by, block, begin, end
-        self.number, self.rows = number, rows
+        self.by, self.piece, self.number, self.rows = by, piece, number, rows
 
     def __len__(self) -> int:
-        return self.end - self.begin
+        return len(self.piece.sizes)
 
     @property
     def weight(self) -> int:
-        return len(self.rows)
+        return len(self.rows) + len(self.piece.items)
 
     def save(self) -> int:
         return self.by.save(self)
 
     def path(self, at: int) -> str:
-        places = self.block.places
-        begin = self.begin + at
-        return self.by.path(self.block.items[places[begin] : places[begin + 1]])
+        begin = sum(self.piece.lengths[:at])
+        return self.by.path(self.piece.items[begin : begin + self.piece.lengths[at]])
 
     def slot(self, at: int, state: int) -> Slot:
-        rows = self.block.rows
-        row = next(wire.rows_from(self.rows, rows[self.begin + at] - rows[self.begin]))
+        row = next(wire.rows_from(self.rows, sum(self.piece.sizes[:at])))
         return Slot(self.number + at, self.path(at), row.st, NO_EXTRA, state)
 
     def rest(self, at: int) -> Stretch:
-        rows, begin = self.block.rows, self.begin + at
-        text = self.rows[rows[begin] - rows[self.begin] :]
-        return Stretch(self.by, self.block, begin, self.end, self.number + at, text)
+        rows = self.rows[sum(self.piece.sizes[:at]) :]
+        return Stretch(self.by, self.piece.part(at, len(self)), self.number + at, rows)
 
 
 class Repeated:
@@ -96,7 +94,7 @@ class Repeated:
         # The next entry of the last listing: its block, and its number there.
         self._number = self._at = 0
         self._block: Block | None = None
-        self._names = [dict(pairs) for pairs in last.about["names"]]
+        self._names = last.names
         self._misses = 0  # entries in vain, since the last that were not
         self.most = 1  # entries that are to go the usual way next
 
@@ -133,7 +131,7 @@ class Repeated:
         to = at + block.rows[end] - block.rows[begin]
         places.before(_header(block.text, block.rows[end - 1])[0])
         self._at, self._misses = end, 0
-        return Stretch(self, block, begin, end, number, text[at:to]), to
+        return Stretch(self, block.piece(begin, end), number, text[at:to]), to
 
     # --- where we are -----------------------------------------------------------------------------
 
@@ -164,8 +162,9 @@ class Repeated:
                 return block
             if _name(row) == _name(block.text, begin):
                 self._at += 1  # it has changed
+                self._miss()
                 return None
-            place = block.at(block.text.find(row, begin))
+            place = block.at(block.text.find(row, begin, begin + REACH))
             if place >= 0:
                 self._at = place
                 return block
@@ -173,8 +172,7 @@ class Repeated:
 
     def _start(self, text: bytes, at: int, places: Places) -> Block | None:
         """As `_found`, if a block begins with this one."""
-        self._misses += 1
-        self.most = 1 << min(self._misses, PATIENCE)
+        self._miss()
         found = self._last.starts.get(self._hash(text, at, places) or b"")
         if found is None or found == (self._number, self._at):
             return None
@@ -184,6 +182,10 @@ class Repeated:
             return block
         self._at += 1  # it has changed
         return None
+
+    def _miss(self) -> None:
+        self._misses += 1
+        self.most = 1 << min(self._misses, PATIENCE)
 
     def _equal(self, block: Block, text: bytes, at: int) -> int:
         """The end of the entries that are the same, from the next one on, which is."""
@@ -235,33 +237,33 @@ class Repeated:
 
     def save(self, stretch: Stretch) -> int:
         """Add the items, up to the first one whose chunk is lost, or was stored anew: how many."""
-        block, begin, end = stretch.block, stretch.begin, stretch.end
-        items, places = block.items, block.places
-        ids = [items[at + _ID : at + _ID + WIDTH] for at in places[begin:end]]
+        piece = stretch.piece
+        begins = [0, *accumulate(piece.lengths)][:-1]
+        ids = [piece.items[at + _ID : at + _ID + WIDTH] for at in begins]
         found: list[tuple[int, int, int]] = []
         with contextlib.suppress(KeyError):
             found.extend(map(self._chunks.referring(), ids))
-        count = self._fitting(block, begin, found)
+        count = _fitting(piece.stored, found)
         self._chunks.unrefer(ids[count : len(found)])
         if not count:
             return 0
+        if count < len(ids):
+            piece = piece.part(0, count)
         _, sizes, stored = zip(*found[:count], strict=True)
         self._stats.update(sum(sizes), sum(stored), False)
         self._stats.nfiles += count
-        to = begin + count
-        self._chunks.write(items[places[begin] : places[to]])
-        sums = block.sums[WIDTH * begin : WIDTH * to]
-        self._manifest.many(stretch.number, bytes((HAS_SUM,)) * count, sums)
-        self._writer.same(stretch.number, block, begin, to)
+        self._chunks.write(piece.items)
+        self._manifest.many(stretch.number, bytes((HAS_SUM,)) * count, piece.sums)
+        self._writer.same(stretch.number, piece)
         return count
 
-    def _fitting(self, block: Block, begin: int, found: Sequence[tuple[int, int, int]]) -> int:
-        """How many chunks have the stored size that the items say: one may be stored anew."""
-        told = block.stored[begin : begin + len(found)]
-        now = array("I", [entry[2] for entry in found])
-        if now == told:
-            return len(found)
-        return next(at for at, pair in enumerate(zip(now, told, strict=True)) if pair[0] != pair[1])
+
+def _fitting(told: array[int], found: Sequence[tuple[int, int, int]]) -> int:
+    """How many chunks have the stored size that the items say: one may be stored anew."""
+    now = array("I", [entry[2] for entry in found])
+    if now == told[: len(found)]:
+        return len(found)
+    return next(at for at, pair in enumerate(zip(now, told, strict=False)) if pair[0] != pair[1])
 
 
 def _is_whole(text: bytes, at: int) -> bool:

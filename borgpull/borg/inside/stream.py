@@ -24,7 +24,6 @@ from typing import Any, NamedTuple, TextIO
 
 from borgpull.borg.inside import filescache, reads
 from borgpull.borg.inside.answers import Run
-from borgpull.borg.inside.blocks import Writer
 from borgpull.borg.inside.book import book
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
@@ -32,6 +31,7 @@ from borgpull.borg.inside.failing import failing
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.listed import row, tell_listed
 from borgpull.borg.inside.matcher import of_patterns
+from borgpull.borg.inside.newblocks import Writer
 from borgpull.borg.inside.orders import beginning_of, name_of_archive, orders_of
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
@@ -184,7 +184,10 @@ def save(work: Work, cache: Any, known: Known) -> None:
         teller.line({"type": READ_BACK_LINE, **asdict(written.told)})
         teller.line({"type": SAVED_LINE, **row(archive.name, repository, key)})
         known.save()
-        listed = run.writer is not None and run.writer.save({**depends, "names": run.fields.told()})
+        listed = False
+        if run.writer is not None and verified:  # items of an archive in doubt are made anew
+            before = run.last.names if run.last is not None else ({}, {})
+            listed = run.writer.save({**depends, "names": run.fields.told(before)})
         reads.keep(cache, archive.fpr, known.listing if listed else None)
         if made is not None and verified:
             made.keep(archive)

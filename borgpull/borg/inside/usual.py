@@ -11,11 +11,11 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from borgpull.borg.inside.blocks import Writer
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fields import Fields
 from borgpull.borg.inside.filescache import SEEN, Files
 from borgpull.borg.inside.manifest import HAS_SUM, Manifest
+from borgpull.borg.inside.newblocks import Writer
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.reread import Reread

@@ -51,10 +51,10 @@ def nothing_stays() -> Iterator[list[Running]]:
     assert children
     assert not any(child.alive() for child in children)
     for _ in range(100):  # the threads that read its lines close their ends
-        if open_fds() == before:
+        if open_fds() <= before:
             break
         time.sleep(0.05)
-    assert open_fds() == before
+    assert open_fds() <= before
 
 
 @pytest.mark.parametrize("early", [False, True])

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.borg.inside import blocks
-from borgpull.borg.inside.blocks import Blocks, Damaged, Writer
+from borgpull.borg.inside import newblocks
+from borgpull.borg.inside.blocks import Blocks, Damaged
+from borgpull.borg.inside.newblocks import Writer
 
 ABOUT: dict[str, Any] = {"roots": ["r"], "names": [[[0, "root"]], []]}
 NOWHERE = Path("/nowhere")
@@ -96,7 +97,7 @@ def test_files_are_copied_from_a_block(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "two", Blocks(NOWHERE))
     text = b"".join(entry(b"%d" % number) for number in (1, 2, 4, 8))
     writer.frame(7, zlib.compress(text), text)
-    writer.same(8, block, 1, 3)
+    writer.same(8, block.piece(1, 3))
     writer.one(10, hash_of(8), hash_of(-8), 8, b"item" * 9)
     writer.save(ABOUT)
     run(tmp_path / "three", [[1, 2, 4, 8]])
@@ -149,8 +150,8 @@ def test_a_full_disk_fails_no_run(tmp_path: Path) -> None:
 
 
 def test_an_item_that_is_too_long_is_no_plain_one(tmp_path: Path) -> None:
-    run(tmp_path / "listing", [[0, 2]], item=bytes(blocks.MAX_ITEM // 2))
-    assert [*Blocks(tmp_path / "listing").block(0).lengths] == [blocks.MAX_ITEM // 2, 0]
+    run(tmp_path / "listing", [[0, 2]], item=bytes(newblocks.MAX_ITEM // 2))
+    assert [*Blocks(tmp_path / "listing").block(0).lengths] == [newblocks.MAX_ITEM // 2, 0]
 
 
 def test_what_is_not_saved_leaves_nothing(tmp_path: Path) -> None:
@@ -161,3 +162,51 @@ def test_what_is_not_saved_leaves_nothing(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()]
     writer.close()
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_frame_is_written_once_all_of_it_is_saved(tmp_path: Path) -> None:
+    """Also one without any plain file: a listing of such must not be held."""
+    writer = Writer(tmp_path / "listing", Blocks(NOWHERE))
+    for first in range(3):
+        writer.frame(first, b"", entry(b"a"))
+    writer.done(2)
+    assert len(writer._pending) == 1
+    assert writer._weight == writer._pending[0].weight
+    writer.frame(3, b"", b"")
+    assert len(writer._pending) == 1, "one without an entry is no frame"
+    assert writer.save(ABOUT)
+    assert [Blocks(tmp_path / "listing").block(number).count for number in range(3)] == [1] * 3
+
+
+@pytest.mark.parametrize(("frames", "item"), [(200, b""), (1, bytes(10_000))])
+def test_what_waits_has_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int, item: bytes
+) -> None:
+    monkeypatch.setattr(newblocks, "MAX_PENDING", 10_000)
+    writer = Writer(tmp_path / "listing", Blocks(NOWHERE))
+    for first in range(frames):
+        writer.frame(first, b"", entry(b"a"))
+    writer.one(0, hash_of(0), hash_of(0), 1, item)
+    assert not writer._pending
+    writer.frame(frames, b"", entry(b"a"))
+    writer.one(frames, hash_of(0), hash_of(0), 1, b"")
+    assert not writer.save(ABOUT)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_frame_of_too_many_entries_or_bytes_has_no_plain_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block is read as a whole."""
+    monkeypatch.setattr(newblocks, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(newblocks, "MAX_ITEMS", 100)
+    run(tmp_path / "listing", [[0, 2, 4, 6], [0, 2, 4], [30, 2], [0]])
+    found = Blocks(tmp_path / "listing")
+    lengths = [[*found.block(number).lengths] for number in range(4)]
+    assert lengths == [[0, 0, 0, 0], [4, 12, 20], [0, 0], [4]]
+
+
+@pytest.mark.parametrize("more", [1, 0xFFFFFFFF])
+def test_an_entry_that_is_cut_is_none(more: int) -> None:
+    cut = struct.pack("<HHI", 1, 1, more) + bytes(64) + b"a"
+    assert [*newblocks._sizes(entry(b"a") + cut)] == [73]
