@@ -19,7 +19,6 @@ from borgpull.borg.create import Created, Order
 from borgpull.borg.messages import FileWarning
 from borgpull.borg.spares import Spares
 from borgpull.errors import (
-    ArchiveExists,
     ConnectionLost,
     LostData,
     Unreadable,
@@ -30,6 +29,7 @@ from borgpull.methods import METHODS, Source
 from borgpull.methods.base import Verdict, lists_archives
 from borgpull.ops import findings, named
 from borgpull.ops.findings import some
+from borgpull.ops.naming import new_name
 from borgpull.ops.workspace import locked_borg, private_folder
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
 from borgpull.results import Failure, Result
@@ -62,7 +62,7 @@ def run(job: jobs.Backup, emit: Emit) -> Result:
             _load_the_end()
             state = Path(job.places.state)
             with manifests.none_unfinished(state, job.client), opening as source:
-                name = _new_name(job, found)
+                name = new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
                 from borgpull.ops import conclusion, guarding
@@ -103,10 +103,6 @@ def _load_the_end() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-def default_archive_name(client: str) -> str:
-    return f"{client}-{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _make_repository(job: jobs.Backup, borg: Borg, emit: Emit) -> None:
     """Make the repository if the job may. Raises RepositoryMissing, borg's errors."""
     if job.init and not job.dry_run and not repository.exists(borg.repository):
@@ -114,14 +110,6 @@ def _make_repository(job: jobs.Backup, borg: Borg, emit: Emit) -> None:
         repository.init(borg, job.encryption)
         events.note(emit, repository.key_reminder(job.client, job.encryption))
     repository.require(borg.repository, job.client)
-
-
-def _new_name(job: jobs.Backup, found: Sequence[dict[str, Any]]) -> str:
-    """The new archive's name. Raises ArchiveExists."""
-    name = job.archive or default_archive_name(job.client)
-    if name in [item["name"] for item in found]:
-        raise ArchiveExists(f"{job.client} already has an archive {name}")
-    return name
 
 
 def _dry_run(job: jobs.Backup, source: Source, name: str, emit: Emit) -> Result:
