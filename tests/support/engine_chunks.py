@@ -14,7 +14,6 @@ from tests.support.engine_alone import (
     OLD,
     SECOND,
     TOP,
-    Engine,
     borg,
     bye,
     listed,
@@ -22,7 +21,7 @@ from tests.support.engine_alone import (
     stat,
     whole,
 )
-from tests.support.engine_runs import COUNTED, FOLDER, NOTHING
+from tests.support.engine_runs import FOLDER, copied, counted
 from tests.support.evil_helper import FILE, rows
 
 NAMES = "abcde"
@@ -65,13 +64,9 @@ class Runs:
         ]
         folder = FOLDER / f"{self.fault}{self.turn}"
         folder.mkdir(parents=True, exist_ok=True)
-        order: dict[str, Any] = {**NOTHING, "folder": str(folder), "key": "11" * 32}
-        order["number"] = self.number
-        options: dict[str, Any] = {"manifest": order, "program": ("-c", COUNTED)}
         archive = f"{self.fault}{self.turn}-{self.number}"
-        code, text = Engine(archive, [*frames], "--filter", "AMCE", **options).end()
-        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-        return code, sum(line["count"] for line in lines if line.get("type") == "copied")
+        code, text = counted(archive, frames, folder, self.number).end()
+        return code, copied(text)
 
 
 def chunk(fault: str, turn: int, name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import random
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +37,7 @@ from tests.support.evil_helper import DIR, FILE, frame, rows
 
 RUNS, FILES, FOLDERS = 10, 50, 4
 FOLDER = BASE / "manifests"
+KEY = "11" * 32
 NOTHING = {"carried": [], "kept": [], "before": ""}
 XATTR = extra(b"x", b"user.a", b"1")
 TIME = "%Y-%m-%dT%H:%M:%S.000000"
@@ -161,17 +162,27 @@ class Client:
         return sorted(found)
 
 
+def counted(archive: str, frames: Iterable[bytes], folder: Path, number: int) -> Engine:
+    """An engine that tells how many items it has copied. Its manifest has this number."""
+    order: dict[str, Any] = {**NOTHING, "folder": str(folder), "key": KEY, "number": number}
+    program = ("-c", COUNTED)
+    return Engine(archive, frames, "--filter", "AMCE", manifest=order, program=program)
+
+
+def copied(text: str) -> int:
+    """How many items an engine has copied, by what it has said."""
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return sum(line["count"] for line in lines if line.get("type") == "copied")
+
+
 def run(client: Client, number: int) -> dict[str, Any]:
-    order: dict[str, Any] = {**NOTHING, "folder": str(FOLDER), "key": "11" * 32, "number": number}
-    options: dict[str, Any] = {"manifest": order, "program": ("-c", COUNTED)}
-    engine = Engine(f"a{number}", [], "--filter", "AMCE", **options)
+    engine = counted(f"a{number}", [], FOLDER, number)
     thread = threading.Thread(target=client.serve, args=(engine,), daemon=True)
     thread.start()
     code, text = engine.end()
-    said = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     (path,) = FOLDER.glob(f"{number:08}-*{SUFFIX}")
     with path.open("rb") as file:
-        manifest.require_genuine(file, bytes.fromhex(order["key"]))
+        manifest.require_genuine(file, bytes.fromhex(KEY))
         records = {one.path: one.sum for one in manifest.records(file)}
     sums = {client.path(at): sha256(one.content).digest() for at, one in client.files.items()}
     return {
@@ -180,7 +191,7 @@ def run(client: Client, number: int) -> dict[str, Any]:
         "items": files_of(f"a{number}") == client.wanted(),
         "sums": {path: records.get(path) for path in sums} == sums,
         "entries": len(records) == len(sums) + FOLDERS + 1,
-        "copied": sum(line["count"] for line in said if line.get("type") == "copied"),
+        "copied": copied(text),
     }
 
 

@@ -20,7 +20,7 @@ from bisect import bisect_right
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from borgpull.borg.inside import wire
 
@@ -39,35 +39,56 @@ class Damaged(Exception):
     """A block is not as it was written."""
 
 
-class Piece(NamedTuple):
-    """Plain files that follow each other."""
+class Piece:
+    """Entries that follow each other, and what was made of the plain files among them."""
 
-    sizes: array[int]  # of the entries
-    stored: array[int]  # sizes of the chunks
-    lengths: array[int]  # of the items
-    hashes: bytes
-    sums: bytes
-    items: bytes
+    def __init__(
+        self,
+        sizes: array[int],
+        stored: array[int],
+        lengths: array[int],
+        hashes: bytes,
+        sums: bytes,
+        items: bytes,
+    ) -> None:
+        """`sizes` are those of the entries, `stored` of chunks; `lengths` are those of items."""
+        self.sizes, self.stored, self.lengths = sizes, stored, lengths
+        self.hashes, self.sums, self.items = hashes, sums, items
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Where each entry begins, and the end."""
+        return [0, *accumulate(self.sizes)]
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Where each item begins, and the end."""
+        return [0, *accumulate(self.lengths)]
+
+    def item(self, at: int) -> bytes:
+        return self.items[self.places[at] : self.places[at + 1]]
 
     def part(self, begin: int, end: int) -> Piece:
-        places = [0, *accumulate(self.lengths)]
+        """Some of them. It holds no more than those."""
         return Piece(
             *(self.sizes[begin:end], self.stored[begin:end], self.lengths[begin:end]),
             self.hashes[WIDTH * begin : WIDTH * end],
             self.sums[WIDTH * begin : WIDTH * end],
-            self.items[places[begin] : places[end]],
+            self.items[self.places[begin] : self.places[end]],
         )
 
 
-class Block:
-    """A frame of the last listing. `rows` and `places` are where its entries and items begin."""
+class Block(Piece):
+    """A frame of the last listing."""
 
     def __init__(self, text: bytes) -> None:
         """Raises Damaged."""
         count, length, size, crc = BLOCK.unpack_from(text)
         if zlib.crc32(memoryview(text)[BLOCK.size :]) != crc:
             raise Damaged
-        self.count: int = count
         at = BLOCK.size
 
         def part(width: int) -> bytes:
@@ -76,27 +97,15 @@ class Block:
             return text[at - width : at]
 
         self.content = part(length)
-        self.sizes = array("I", part(_ROW * count))  # of the entries
-        self.rows: list[int] = [0, *accumulate(self.sizes)]
-        self.stored = array("I", part(_SIZE * count))
-        self.lengths = array("H", part(_ITEM * count))
-        self.hashes, self.sums = part(WIDTH * count), part(WIDTH * count)
-        self.items = part(size)
-        self.places = [0, *accumulate(self.lengths)]
+        sizes, stored = array("I", part(_ROW * count)), array("I", part(_SIZE * count))
+        lengths = array("H", part(_ITEM * count))
+        hashes, sums = part(WIDTH * count), part(WIDTH * count)
+        super().__init__(sizes, stored, lengths, hashes, sums, part(size))
 
     @cached_property
     def text(self) -> bytes:
         """The entries, as `wire.rows_from` takes them. Raises BadFrame."""
         return wire.unpacked(self.content, wire.MAX_ROWS)
-
-    def piece(self, begin: int, end: int) -> Piece:
-        """Plain files that follow each other. It holds no more of the block."""
-        return Piece(
-            *(self.sizes[begin:end], self.stored[begin:end], self.lengths[begin:end]),
-            self.hashes[WIDTH * begin : WIDTH * end],
-            self.sums[WIDTH * begin : WIDTH * end],
-            self.items[self.places[begin] : self.places[end]],
-        )
 
     def plain(self, begin: int, end: int) -> int:
         """The first entry from `begin` on that is no plain file, or `end`."""

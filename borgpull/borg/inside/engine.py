@@ -91,7 +91,7 @@ class Engine(Saving):
             return None
         archive, _, chunks = self._saving
         more = (self.fields, self.manifest, self.reread, self.reads)
-        return Usual(archive, chunks, self._files, *more, chunks.sums, self.writer)
+        return Usual(archive, chunks, self._files, *more, self.writer)
 
     def _for_fresh(self) -> Fresh | None:
         """None where there is no ctime."""

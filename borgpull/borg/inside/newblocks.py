@@ -118,7 +118,7 @@ class Writer:
         if one is None:
             return
         at = number - one.first
-        to = at + len(piece.sizes)
+        to = at + len(piece)
         one.stored[at:to], one.lengths[at:to] = piece.stored, piece.lengths
         one.hashes[WIDTH * at : WIDTH * to] = piece.hashes
         one.sums[WIDTH * at : WIDTH * to] = piece.sums

@@ -11,7 +11,7 @@ import contextlib
 import os
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate, chain
+from itertools import chain
 from struct import Struct
 from typing import Any
 
@@ -19,6 +19,7 @@ from borgpull.borg.inside import wire
 from borgpull.borg.inside.blocks import WIDTH, Block, Blocks, Damaged, Piece
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
+from borgpull.borg.inside.fields import stored
 from borgpull.borg.inside.filescache import SEEN, Files
 from borgpull.borg.inside.manifest import HAS_SUM, Manifest
 from borgpull.borg.inside.newblocks import Writer
@@ -52,7 +53,7 @@ class Stretch:
         self.by, self.piece, self.number, self.rows = by, piece, number, rows
 
     def __len__(self) -> int:
-        return len(self.piece.sizes)
+        return len(self.piece)
 
     @property
     def weight(self) -> int:
@@ -62,16 +63,15 @@ class Stretch:
         return self.by.save(self)
 
     def path(self, at: int) -> str:
-        begin = sum(self.piece.lengths[:at])
-        return self.by.path(self.piece.items[begin : begin + self.piece.lengths[at]])
+        return self.by.path(self.piece.item(at))
 
     def slot(self, at: int, state: int) -> Slot:
-        row = next(wire.rows_from(self.rows, sum(self.piece.sizes[:at])))
+        row = next(wire.rows_from(self.rows, self.piece.rows[at]))
         return Slot(self.number + at, self.path(at), row.st, NO_EXTRA, state)
 
     def rest(self, at: int) -> Stretch:
-        rows = self.rows[sum(self.piece.sizes[:at]) :]
-        return Stretch(self.by, self.piece.part(at, len(self)), self.number + at, rows)
+        piece = self.piece.part(at, len(self))
+        return Stretch(self.by, piece, self.number + at, self.rows[self.piece.rows[at] :])
 
 
 class Repeated:
@@ -131,13 +131,13 @@ class Repeated:
         to = at + block.rows[end] - block.rows[begin]
         places.before(_header(block.text, block.rows[end - 1])[0])
         self._at, self._misses = end, 0
-        return Stretch(self, block.piece(begin, end), number, text[at:to]), to
+        return Stretch(self, block.part(begin, end), number, text[at:to]), to
 
     # --- where we are -----------------------------------------------------------------------------
 
     def _here(self) -> Block | None:
         """The block with the next entry; None at the end of the last listing."""
-        while self._block is None or self._at >= self._block.count:
+        while self._block is None or self._at >= len(self._block):
             if self._block is not None:
                 self._number, self._at, self._block = self._number + 1, 0, None
             if self._number >= len(self._last):
@@ -190,7 +190,7 @@ class Repeated:
     def _equal(self, block: Block, text: bytes, at: int) -> int:
         """The end of the entries that are the same, from the next one on, which is."""
         rows, begin = block.rows, self._at
-        low, high = begin + 1, block.count + 1  # the end is from `low` on, and below `high`
+        low, high = begin + 1, len(block) + 1  # the end is from `low` on, and below `high`
         first, whole = rows[begin], block.text
 
         def same(end: int) -> bool:
@@ -217,7 +217,7 @@ class Repeated:
         if before is None:
             return None
         name = text[at + ENTRY_STAT.size : at + ENTRY_STAT.size + length]
-        found: bytes = self._id_hash(b"/" + os.fsencode(before) + name)
+        found: bytes = self._id_hash(stored(f"/{before}") + name)
         return found
 
     def _is_there(self, block: Block, begin: int, text: bytes, at: int, places: Places) -> bool:
@@ -238,8 +238,7 @@ class Repeated:
     def save(self, stretch: Stretch) -> int:
         """Add the items, up to the first one whose chunk is lost, or was stored anew: how many."""
         piece = stretch.piece
-        begins = [0, *accumulate(piece.lengths)][:-1]
-        ids = [piece.items[at + _ID : at + _ID + WIDTH] for at in begins]
+        ids = [piece.items[at + _ID : at + _ID + WIDTH] for at in piece.places[:-1]]
         found: list[tuple[int, int, int]] = []
         with contextlib.suppress(KeyError):
             found.extend(map(self._chunks.referring(), ids))
@@ -249,8 +248,8 @@ class Repeated:
             return 0
         if count < len(ids):
             piece = piece.part(0, count)
-        _, sizes, stored = zip(*found[:count], strict=True)
-        self._stats.update(sum(sizes), sum(stored), False)
+        _, sizes, packed = zip(*found[:count], strict=True)
+        self._stats.update(sum(sizes), sum(packed), False)
         self._stats.nfiles += count
         self._chunks.write(piece.items)
         self._manifest.many(stretch.number, bytes((HAS_SUM,)) * count, piece.sums)

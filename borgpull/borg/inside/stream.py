@@ -49,12 +49,7 @@ from borgpull.borg.inside.starting import (
 )
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
-from borgpull.borg.inside.told import (
-    READ_LINE,
-    READS_LINE,
-    SAVED_LINE,
-    SKIPPED_LINE,
-)
+from borgpull.borg.inside.told import READ_LINE, READS_LINE, SAVED_LINE, SKIPPED_LINE
 
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000

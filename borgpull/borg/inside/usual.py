@@ -20,7 +20,6 @@ from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.slots import Plain, Run
-from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, MAX_SIZE
 
 _tuple: Any = tuple.__new__
@@ -41,7 +40,6 @@ class Usual:
         manifest: Manifest | None,
         reread: Reread | None,
         reads: Reads,
-        sums: Sums,
         writer: Writer | None,
     ) -> None:
         from borg.helpers.time import MAX_NS  # type: ignore[import-not-found]
@@ -53,7 +51,7 @@ class Usual:
         self._fields, self._manifest, self._reads = fields, manifest, reads
         self._writer = writer
         self._sum_of: Callable[[Sequence[bytes]], bytes | None]
-        self._sum_of = sums.of if manifest is not None else lambda _ids: b""
+        self._sum_of = chunks.sums.of if manifest is not None else lambda _ids: b""
         self._due = reread.due if reread is not None else None
 
     def look(self, text: bytes, at: int, number: int, places: Places, most: int) -> tuple[Run, int]:

@@ -12,17 +12,15 @@ from borgpull.client.scripts.stream_look import (
     LISTED,
     NOATIME,
     PLAIN,
-    ROW,
     TROUBLE,
     WAY,
-    attributes,
     entry,
-    fields,
     inode,
     is_plain,
     look,
     opened,
     out,
+    regular,
 )
 
 # In a frame of TROUBLE: what has failed; or why a folder is left out.
@@ -217,20 +215,14 @@ class Walk:
             name = names[-1][0]
             try:
                 handle = os.open(name, PLAIN | NOATIME)
+                st, more = regular(handle)
             except OSError:
                 break  # `one` looks at it in another way
-            try:
-                st = os.fstat(handle)
-                if not stat.S_ISREG(st.st_mode):
-                    break
-                more = attributes(handle)
-            except OSError:
+            if more is None:
                 break
-            finally:
-                os.close(handle)
             names.pop()
             self.weight += above + len(name) + len(more)
-            append(ROW.pack(depth, len(name), len(more), *fields(st)) + name + more)
+            append(entry(depth, name, st, more))
             files[number] = node, name, st.st_ctime_ns, depth
             number += 1
         found, self.listed = number - self.listed, number

@@ -49,7 +49,7 @@ def test_it_has_what_was_written(tmp_path: Path) -> None:
     assert found.about == ABOUT
     assert len(found) == 3
     block = found.block(0)
-    assert block.count == 4
+    assert len(block) == 4
     assert block.text == b"".join(entry(b"%d" % number) for number in (0, 2, 3, 4))
     assert [*block.lengths] == [4, 12, 0, 20]
     assert [*block.stored] == [0, 2, 0, 4]
@@ -97,7 +97,7 @@ def test_files_are_copied_from_a_block(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "two", Blocks(NOWHERE))
     text = b"".join(entry(b"%d" % number) for number in (1, 2, 4, 8))
     writer.frame(7, zlib.compress(text), text)
-    writer.same(8, block.piece(1, 3))
+    writer.same(8, block.part(1, 3))
     writer.one(10, hash_of(8), hash_of(-8), 8, b"item" * 9)
     writer.save(ABOUT)
     run(tmp_path / "three", [[1, 2, 4, 8]])
@@ -175,7 +175,7 @@ def test_a_frame_is_written_once_all_of_it_is_saved(tmp_path: Path) -> None:
     writer.frame(3, b"", b"")
     assert len(writer._pending) == 1, "one without an entry is no frame"
     assert writer.save(ABOUT)
-    assert [Blocks(tmp_path / "listing").block(number).count for number in range(3)] == [1] * 3
+    assert [len(Blocks(tmp_path / "listing").block(number)) for number in range(3)] == [1] * 3
 
 
 @pytest.mark.parametrize(("frames", "item"), [(200, b""), (1, bytes(10_000))])
