@@ -127,6 +127,7 @@ class Engine:
         *,
         compares: bool,
         read_back: int,
+        began: int | None,
         reread: dict[str, Any] | None = None,
         manifest: dict[str, Any] | None = None,
         rate: int | None = None,
@@ -135,16 +136,17 @@ class Engine:
         """Let it begin. From here on, only the child has the pipes to the client.
 
         `compares`: can the reader compare a file with hashes of its pieces? One of `read_back`
-        new chunks is read back. `reread` and
-        `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them. `rate` is in
-        bytes a second. `may_skip` are reasons of `inside/skipped.py`.
+        new chunks is read back. The run `began` at that Unix time by the client's clock. `reread`
+        and `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them. `rate`
+        is in bytes a second. `may_skip` are reasons of `inside/skipped.py`.
         """
         self.ordered = True
         self.answers.close()
         self.requests.close()
         more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
         more |= {"compares": compares, "reread": reread, "manifest": manifest}
-        more |= {"read_back": read_back, "rate": rate, "may_skip": list(may_skip)}
+        more |= {"read_back": read_back, "began": began or 0, "rate": rate}
+        more |= {"may_skip": list(may_skip)}
         self._tell({"argv": list(argv), **more})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient | RepositoryDamaged:

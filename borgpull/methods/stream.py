@@ -131,6 +131,7 @@ class Streamed(Source):
         self._engine, self._helper, facts = started.engine, started.helper, started.facts
         self.reader = started.name
         self._reader = READERS[started.name]
+        self._began = facts.time
         self._mounts = of_client(facts.mounts or None, job.paths, started.hollow)
         self._types = parse(facts.mounts)
         self._plan = plans.plan(job, self._mounts)
@@ -172,6 +173,7 @@ class Streamed(Source):
             *(argv, roots, paths),
             compares=compares,
             read_back=self._job.read_back,
+            began=self._began,
             reread=reread,
             manifest=book,
             rate=self._job.limit_rate,

@@ -96,6 +96,7 @@ class Engine:
         compares: bool = False,
         reread: dict[str, Any] | None = None,
         read_back: int = 64,
+        began: int = 0,
         manifest: dict[str, Any] | None = None,
         program: Sequence[str] = ("-m", "borgpull.borg.inside.stream"),
     ) -> None:
@@ -123,6 +124,7 @@ class Engine:
             "roots": ["r"],
             "named": ["r"],
             "compares": compares,
+            "began": began,
             "read_back": read_back,
             "reread": reread,
             "manifest": manifest,

@@ -111,7 +111,8 @@ class Run(Engine):
             slot.status = "M"  # since the files cache knew it
         more = extra(answer.extra)
         self._queue.grow(slot, len(answer.extra))
-        slot.other = slot.other or more.fresh or st != slot.st
+        news = more.fresh and more._replace(fresh=False) != slot.extra
+        slot.other = slot.other or news or st != slot.st
         slot.st, slot.extra = st, more if more.fresh else slot.extra
 
     def _finish(self, slot: Slot, chunks: list[Any], size: int, end: End) -> None:
@@ -151,9 +152,9 @@ class Run(Engine):
         self._advance()
 
     def _look_again(self, slot: Slot, ids: list[bytes]) -> None:
-        """An unchanged file was read once more."""
-        assert self.reread is not None
-        if not self.reread.judge(slot, ids, slot.sum):
+        """An unchanged file was read once more; a brief one has one chunk."""
+        reread = self.reread
+        if ids != slot.ids if reread is None else not reread.judge(slot, ids, slot.sum):
             slot.status = "M"
 
     def _again(self, number: int, row: Row) -> None:

@@ -11,14 +11,15 @@ import stat
 from concurrent.futures import Future
 from typing import Any
 
-from borgpull.borg.inside import wire
+from borgpull.borg.inside import brief, wire
 from borgpull.borg.inside.ahead import SEVERAL, Frames, Hashed
+from borgpull.borg.inside.brief import is_brief
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fresh import Fresh
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
-from borgpull.borg.inside.repeated import Repeated
+from borgpull.borg.inside.repeated import ALL, Repeated
 from borgpull.borg.inside.saving import Saving
 from borgpull.borg.inside.skipped import Skipped
 from borgpull.borg.inside.slots import (
@@ -38,7 +39,6 @@ TURNS, FEW_ASKED = 32, 512
 # The helper learns after so many entries how far this side is.
 DONE_EVERY = 1024
 MAX_NAMES = 1_000_000  # of users, and of groups
-ALL = 1 << 30  # entries
 
 
 class Engine(Saving):
@@ -58,6 +58,7 @@ class Engine(Saving):
         hasher = saving[2].hasher if saving is not None else None
         self._frames = Frames(channel, self.asked, hasher)
         self._count = self._done = 0
+        self._brief = 0  # older files (ns) may come without their flags
         self._total: int | None = None  # entries, once the listing is at its end
         self.may_skip: list[str] = []  # why a folder may be left out
         self.skipped = Skipped()
@@ -72,6 +73,8 @@ class Engine(Saving):
             if self._total is not None and not self._queue:
                 break
             kind, content, hashed = self._frames.frame()
+            if turn == 0:  # it has read its plan, which is no request
+                self._be_brief()
             self._take(kind, content, hashed)
             if kind == SEVERAL or turn % TURNS == 0 or len(self.asked) < FEW_ASKED:
                 self._ask()
@@ -111,6 +114,18 @@ class Engine(Saving):
         archive, _, chunks = self._saving
         return Repeated(self.last, self.writer, archive, chunks, self._files, self.manifest)
 
+    def _be_brief(self) -> None:
+        """Let files that the last listing should have be listed briefly (see brief.py)."""
+        since = brief.seconds(self.since)
+        if self._repeated is None or self.asked.known is None or not since:
+            return
+        self._brief = since * brief.SECOND
+        for taker in (self._usual, self._fresh):
+            if taker is not None:
+                taker.brief = self._brief
+        self._channel.ask(wire.BRIEF, since)
+        self._channel.push()
+
     def _tend(self) -> None:
         if self._saving is not None:
             self._saving[2].tend(self._last)
@@ -126,8 +141,8 @@ class Engine(Saving):
             group, number, name = wire.name(content)
             name = name if self.fields.by_name else None
             self.fields.learn(group, number, name)
-            if self._repeated is not None and not self._repeated.has_name(group, number, name):
-                self._repeated = None  # the items of the last run have another one
+            if self._repeated is not None:
+                self._repeated.see_name(group, number, name)
             if len(self.fields.names[group]) > MAX_NAMES:
                 raise BadFrame("names of users without end")
         elif kind == wire.TROUBLE:
@@ -150,6 +165,7 @@ class Engine(Saving):
         if self.writer is not None:
             known = self._repeated.frame(content, text) if self._repeated is not None else None
             self.writer.frame(self._count, content, text, known.sizes if known else None)
+        sure = 0
         while at < len(text):
             most = ALL
             if self._repeated is not None:
@@ -157,22 +173,22 @@ class Engine(Saving):
                 if stretch is not None:
                     self._batch(stretch)
                     continue
-                most = self._repeated.most
+                most, sure = self._repeated.most, self._repeated.sure
             if self._usual is not None:
-                run, at = self._usual.look(text, at, self._count, self._places, most)
+                run, at = self._usual.look(text, at, self._count, self._places, most, sure)
                 if run:
                     self._batch(run)
                 if len(run) == most:
                     continue
             if self._fresh is not None:
-                slots, at = self._fresh.look(text, at, self._count, self._places)
+                slots, at = self._fresh.look(text, at, self._count, self._places, sure)
                 if slots:
                     self._want_all(slots)
                     continue
             if at < len(text):
                 row = next(wire.rows_from(text, at))
+                self._row(row, brief=at >= sure and is_brief(row.st, row.extra, self._brief))
                 at += wire.ENTRY_STAT.size + len(row.name) + len(row.extra)
-                self._row(row)
 
     def _batch(self, batch: Batch) -> None:
         if self._total is not None:
@@ -190,7 +206,7 @@ class Engine(Saving):
         self._queue.extend(slots)
         self.asked.extend(slots)
 
-    def _row(self, row: Row) -> None:
+    def _row(self, row: Row, *, brief: bool = False) -> None:
         if self._total is not None:
             raise BadFrame("an entry after the end of the listing")
         number, self._count = self._count, self._count + 1
@@ -207,7 +223,9 @@ class Engine(Saving):
             self._tell.status("-", path)
             self.items["-"] += 1
         elif kind == stat.S_IFREG:
-            self._file(of_row(number, path, row, LATER))
+            slot = of_row(number, path, row, LATER)
+            slot.brief = brief
+            self._file(slot)
         else:
             self._add(self.special.fill(of_row(number, path, row, READY)))
 

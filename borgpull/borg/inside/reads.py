@@ -78,6 +78,8 @@ class Last(NamedTuple):
 
     id: str = ""  # of its archive, if the files cache is that run's
     listing: bool = False  # is it that run's, too?
+    since: int = 0  # which files that listing may lack, as it is now (see `keep`)
+    began: int = 0  # the client's clock as it began
 
 
 def last(cache: Any, listing: Path) -> Last:
@@ -85,16 +87,22 @@ def last(cache: Any, listing: Path) -> Last:
         found = json.loads((Path(cache.path) / LAST).read_bytes())
         if found["files"] == _state(_files(cache)):
             listed = found.get("listing")
-            return Last(str(found["id"]), listed is not None and listed == _state(listing))
+            fits = listed is not None and listed == _state(listing)
+            times = (int(found[key]) if fits else 0 for key in ("since", "began"))
+            return Last(str(found["id"]), fits, *times)
     return Last()
 
 
-def keep(cache: Any, archive_id: str, listing: Path | None) -> None:
-    """This run's archive has its name, and the files cache and its listing are written, if any."""
+def keep(cache: Any, archive_id: str, listing: Path | None, since: int = 0, began: int = 0) -> None:
+    """This run's archive has its name, and the files cache and its listing are written, if any.
+
+    The listing has nearly all plain files whose ctime is before `since`, a Unix time. The run
+    `began` at that time by the client's clock, or 0.
+    """
     with contextlib.suppress(OSError):
         found: dict[str, Any] = {"id": archive_id, "files": _state(_files(cache))}
         if listing is not None:
-            found["listing"] = _state(listing)
+            found |= {"listing": _state(listing), "since": since, "began": began}
         path = Path(cache.path) / LAST
         fresh = path.with_name(f"{LAST}.new")
         fresh.write_text(json.dumps(found))

@@ -34,6 +34,7 @@ _ID = len(b"\x8b\xa6chunks\x91\x93\xda\x00\x20")
 _header = Struct("<HHI").unpack_from
 # After so many entries in vain, at least so many go the usual way at once: 2 to the power of it.
 PATIENCE = 8
+ALL = 1 << 30  # entries
 # Bytes of entries in which one is looked for that is not the next one. A frame of ours has some
 # 25,000; a client could make one of 8 MiB, to be searched for each of its entries.
 REACH = 64 << 10
@@ -95,12 +96,15 @@ class Repeated:
         self._number = self._at = 0
         self._block: Block | None = None
         self._names = last.names
+        self._copies = True  # may items be copied?
+        self.sure = 0  # where the entries of a frame end that are in the last listing, too
         self._misses = 0  # entries in vain, since the last that were not
         self.most = 1  # entries that are to go the usual way next
 
-    def has_name(self, group: int, number: int, name: str | None) -> bool:
-        """Did this user (0) or group (1) have this name in the last run, if any?"""
-        return self._names[group].get(number, name) == name
+    def see_name(self, group: int, number: int, name: str | None) -> None:
+        """A user (0) or group (1) has this name. If it is a new one, items have another one now."""
+        if self._names[group].get(number, name) != name:
+            self._copies = False
 
     def path(self, item: bytes) -> str:
         found: bytes = self._unpack(item)[b"path"]
@@ -117,14 +121,25 @@ class Repeated:
     def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[Stretch | None, int]:
         """The files from here to the first one that is not the same: where that begins."""
         self.most = 1
+        if at == 0:
+            self.sure = 0
+        if not self._copies and at < self.sure:
+            self.most = ALL
+            return None, at
         if not _is_whole(text, at):
             return None, at  # whoever takes it apart will refuse it
         block = self._found(text, at, places)
         if block is None:
             return None, at
         begin = end = self._at
-        if block.lengths[begin] and self._is_there(block, begin, text, at, places):
-            end = self._known(block, begin, block.plain(begin, self._equal(block, text, at)))
+        if block.lengths[begin]:
+            last = block.plain(begin, self._equal(block, text, at))
+            self.sure = at + block.rows[last] - block.rows[begin]
+            if not self._copies:
+                self._at = last
+                return None, at
+            if self._is_there(block, begin, text, at, places):
+                end = self._known(block, begin, last)
         if begin == end:
             self._at += 1
             return None, at

@@ -59,6 +59,7 @@ class Saving:
         self._fresh: Fresh | None = None
         self._repeated: Repeated | None = None
         self.last: Blocks | None = None  # of the last run, if nothing else has changed
+        self.since = 0  # a Unix time: which files it has, more or less (see reads.py)
         self.writer: Writer | None = None
         self.reread: Reread | None = None
         self.manifest: Manifest | None = None
@@ -91,7 +92,7 @@ class Saving:
             self.reads.came += self._files.age > 1
         if ids is not None:
             slot.state, slot.ids, slot.status = KNOWN, ids, "U"
-            if ids and self.reread is not None and self.reread.due(name):
+            if slot.brief or (ids and self.reread is not None and self.reread.due(name)):
                 slot.base = ids
                 self._want(slot, "U", first=first)
         else:

@@ -38,7 +38,7 @@ class Slot:
 
     __slots__ = (
         *("answer", "base", "extra", "hash", "ids", "item", "number", "path", "st", "state"),
-        *("status", "other", "sum", "unsure", "weight"),
+        *("status", "brief", "other", "sum", "unsure", "weight"),
     )
 
     def __init__(self, number: int, path: str, st: Stat, more: Extra, state: int) -> None:
@@ -46,6 +46,7 @@ class Slot:
         self.item: Any = None  # of a finished one; None if it has failed
         self.ids: list[bytes] = []  # chunks of a known one
         self.base: list[bytes] = []  # chunks that the file may still have
+        self.brief = False  # are its flags not known, as long as no answer has come?
         self.other = False  # is it another than was listed?
         self.unsure = False  # may it have changed unseen while it was read?
         self.sum: bytes | None = None  # of the content, as far as it is known

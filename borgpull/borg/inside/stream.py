@@ -163,6 +163,7 @@ def save(work: Work, cache: Any, known: Known) -> None:
                 contextlib.closing(Writer(known.listing, known.blocks))
             )
             run.last = known.blocks if last.listing and known.blocks.fit(depends) else None
+            run.since = last.since
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
@@ -183,7 +184,10 @@ def save(work: Work, cache: Any, known: Known) -> None:
         if run.writer is not None and verified:  # items of an archive in doubt are made anew
             before = run.last.names if run.last is not None else ({}, {})
             listed = run.writer.save({**depends, "names": run.fields.told(before)})
-        reads.keep(cache, archive.fpr, known.listing if listed else None)
+        # A file that has changed in one run is in the listing of the next one only.
+        began = orders["began"]
+        times = began if run.last is None else last.began, began
+        reads.keep(cache, archive.fpr, known.listing if listed else None, *times)
         if made is not None and verified:
             made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)

@@ -20,7 +20,7 @@ from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.slots import Plain, Run
-from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, MAX_SIZE
+from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, MAX_SIZE, SMALL
 
 _tuple: Any = tuple.__new__
 _REGULAR = stat.S_IFREG >> 12
@@ -50,21 +50,24 @@ class Usual:
         self._files, self._unpack = files.entries, files.unpack
         self._fields, self._manifest, self._reads = fields, manifest, reads
         self._writer = writer
+        self.brief = 0  # as in brief.py: ns
         self._sum_of: Callable[[Sequence[bytes]], bytes | None]
         self._sum_of = chunks.sums.of if manifest is not None else lambda _ids: b""
         self._due = reread.due if reread is not None else None
 
-    def look(self, text: bytes, at: int, number: int, places: Places, most: int) -> tuple[Run, int]:
+    def look(
+        self, text: bytes, at: int, number: int, places: Places, most: int, sure: int
+    ) -> tuple[Run, int]:
         """The files from here to the first one that the engine must look at: where that begins.
 
         All have one name, no attributes, and are unchanged. They are `most` files at most.
-        `number` is of the first entry.
+        `number` is of the first entry. The flags of all before `sure` are known.
         """
         run, below = Run(self.save), -1
         append = run.append
         whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
         files, unpack, id_hash, sum_of = self._files, self._unpack, self._id_hash, self._sum_of
-        due, latest, before = self._due, self._latest, b""
+        due, latest, before, brief = self._due, self._latest, b"", self.brief
         last = number + most
         while at + size_of <= whole and number < last:
             fields = unpack_at(text, at)
@@ -85,6 +88,8 @@ class Usual:
             key = id_hash(path)
             entry = files.get(key)
             if entry is None or not 0 <= mtime <= latest or len(path) > MAX_PATH:
+                break
+            if ctime < brief and at >= sure and 0 < size <= SMALL:
                 break
             age, its_inode, its_size, its_time, ids = unpack(entry, raw=True)
             if its_inode != inode or its_size != size or its_time != ctime or age > 127:

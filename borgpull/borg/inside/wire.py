@@ -18,8 +18,8 @@ HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN 
 SAME, SUM, PACKED = 13, 14, 15
 # Requests to the helper: read a file; entries below a number are done; leave a folder; the end;
 # read a file, and send what differs from pieces: their number follows, then size and sum of each;
-# read a file, and send its sum.
-READ, DONE, PRUNE, FINISH, COMPARE, HASH = range(6)
+# read a file, and send its sum; list by `brief.py` what is older than a Unix time.
+READ, DONE, PRUNE, FINISH, COMPARE, HASH, BRIEF = range(7)
 REQUEST = struct.Struct("<BI")
 PIECE = struct.Struct("<I32s")
 

@@ -16,6 +16,7 @@ from borgpull.client.scripts.stream_look import (
     WAY,
     entry,
     inode,
+    is_brief,
     is_plain,
     look,
     opened,
@@ -85,8 +86,9 @@ class Level:
         self.pruned = False
 
 
-# By the number of an entry: the folder that it is in, its name, its ctime, and its depth.
-files = {}  # type: dict[int, tuple[Node, bytes, int, int]]
+# By the number of an entry: the folder that it is in, its name, its ctime, and its depth. The ctime
+# is None if its attributes were not looked at.
+files = {}  # type: dict[int, tuple[Node, bytes, int | None, int]]
 
 
 class Walk:
@@ -110,6 +112,7 @@ class Walk:
         # The named paths, if no other file system than theirs is wanted.
         named = skips.get("one_file_system")
         self.only_in = None if named is None else {bytes.fromhex(path) for path in named}
+        self.brief = 0  # files with an older ctime (ns) are listed briefly
         self.listed = self.weight = 0  # entries, and the bytes of their paths and attributes
         self.levels = []  # type: list[Level]
         self.rows = []  # type: list[bytes]
@@ -206,16 +209,21 @@ class Walk:
         """List regular files that come next in a folder: how many. An unusual one ends it.
 
         It lists `count` files at most, and about as many bytes as `most` has. Nearly all files are
-        such. So `one` is here once more, without what they do not need.
+        such. So `one` is here once more, without what they do not need. A small one that is old is
+        not opened: its flags have a ctime, and the other side knows them by that.
         """
-        node, names, number = level.node, level.names, self.listed
+        node, names, number, brief = level.node, level.names, self.listed, self.brief
         depth, above = len(self.levels), len(node.path) + 1
         append, last = self.rows.append, number + count
         while names and names[-1][1] and number < last and self.weight <= most:
             name = names[-1][0]
+            more, ctime = b"", None  # type: bytes | None, int | None
             try:
-                handle = os.open(name, PLAIN | NOATIME)
-                st, more = regular(handle)
+                st = os.lstat(name) if brief else None
+                if st is None or not is_brief(name, st, brief):
+                    handle = os.open(name, PLAIN | NOATIME)
+                    st, more = regular(handle)
+                    ctime = st.st_ctime_ns
             except OSError:
                 break  # `one` looks at it in another way
             if more is None:
@@ -223,7 +231,7 @@ class Walk:
             names.pop()
             self.weight += above + len(name) + len(more)
             append(entry(depth, name, st, more))
-            files[number] = node, name, st.st_ctime_ns, depth
+            files[number] = node, name, ctime, depth
             number += 1
         found, self.listed = number - self.listed, number
         return found

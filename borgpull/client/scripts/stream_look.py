@@ -23,6 +23,7 @@ STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
 ROW = struct.Struct(ENTRY.format + STAT.format[1:])  # of an entry, up to its name
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
 SAME, SUM = 13, 14
+SMALL = 512 << 10  # bytes of a file: it is one frame, and may be listed briefly
 MAX_XATTRS = 3 << 20  # bytes of all attributes of one entry
 NOATIME = getattr(os, "O_NOATIME", 0)
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -222,6 +223,21 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
             if not moved or not again:
                 raise
     raise OSError(errno.ESTALE, "replaced again and again")
+
+
+def is_brief(name: bytes, st: os.stat_result, since: int) -> bool:
+    """Need a file of the current folder not be opened? It has no attributes then; flags may be.
+
+    `borg/inside/brief.py` has the same rule.
+    """
+    if st.st_ctime_ns >= since or st.st_nlink != 1 or not 0 < st.st_size <= SMALL:
+        return False
+    if not stat.S_ISREG(st.st_mode):
+        return False
+    try:
+        return not os.listxattr(name, follow_symlinks=False)
+    except OSError as error:
+        return error.errno in NO_XATTRS
 
 
 def inode(name: bytes, folder: int) -> int:

@@ -26,6 +26,7 @@ from borgpull.client.scripts.stream_look import (
     MOVED,
     PLAIN,
     SAME,
+    SMALL,
     STOP,
     WAY,
     WHOLE,
@@ -47,8 +48,7 @@ if MYPY:  # a Python before 3.9 could not read it
     Pieces = list[tuple[int, bytes]]
 
 FILE, END = struct.Struct("<IBi"), struct.Struct("<BiqQ")
-READ, DONE, PRUNE, FINISH = range(4)
-SMALL = 512 << 10  # a file of at most so many bytes is one frame; larger ones come in blocks
+READ, DONE, PRUNE, FINISH, BRIEF = 0, 1, 2, 3, 6
 # Entries, and bytes of them, that are listed before the other side is done with them.
 AHEAD, AHEAD_BYTES = 32768, 8 << 20
 
@@ -149,7 +149,7 @@ def outlasts(ctime: int) -> bool:
     return True
 
 
-def content(number: int, handle: int, ctime: int, pieces: "Pieces | None") -> None:
+def content(number: int, handle: int, ctime: "int | None", pieces: "Pieces | None") -> None:
     """Send an open file, with what fstat(2) says before and after; only what differs from pieces.
 
     Raises OSError, Moved.
@@ -160,7 +160,7 @@ def content(number: int, handle: int, ctime: int, pieces: "Pieces | None") -> No
     if outlasts(st.st_ctime_ns):
         st = os.fstat(handle)
     more = b""
-    if st.st_ctime_ns != ctime:  # its attributes may be new, too
+    if st.st_ctime_ns != ctime:  # its attributes may be new, or were not looked at
         more = extra(b"n", b"", b"") + xattrs(handle) + flags(handle)
     head = FILE.pack(number, 0, 0) + packed(st) + struct.pack("<I", len(more)) + more
     if pieces is None:
@@ -227,6 +227,8 @@ def requests(walk: Walk) -> None:
                     done = number
                     while heavy and heavy[0][0] <= done:
                         freed = heavy.pop(0)[1]
+                elif kind == BRIEF:
+                    walk.brief = number * 10**9
                 elif kind == PRUNE:
                     walk.prune(number)
                 elif kind == FINISH:

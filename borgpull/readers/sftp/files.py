@@ -12,8 +12,8 @@ import stat
 import struct
 from collections import deque
 
-from borgpull.client.scripts.stream_look import BEGIN, DATA, STOP, WHOLE, Output
-from borgpull.client.scripts.stream_read import END, FILE, OPENING, READING, SMALL
+from borgpull.client.scripts.stream_look import BEGIN, DATA, SMALL, STOP, WHOLE, Output
+from borgpull.client.scripts.stream_read import END, FILE, OPENING, READING
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.folders import Entry
 from borgpull.readers.sftp.link import Link, Then

@@ -6,8 +6,8 @@ import errno
 import struct
 
 from borgpull.borg.inside.wire import MAX_BLOCK, Stat
-from borgpull.client.scripts.stream_look import BEGIN, DATA, STOP, WHOLE, Output
-from borgpull.client.scripts.stream_read import END, FILE, OPENING, READING, SMALL
+from borgpull.client.scripts.stream_look import BEGIN, DATA, SMALL, STOP, WHOLE, Output
+from borgpull.client.scripts.stream_read import END, FILE, OPENING, READING
 from borgpull.readers.child import BadAnswer
 from borgpull.readers.shell.link import Answer, Link
 from borgpull.readers.shell.records import of_stat

@@ -1,0 +1,33 @@
+"""Small files that did not change for long: the helper lists them without opening them.
+
+It asks for their extended attributes and ACLs by name, but not for their flags (chattr(1)). Linux
+gives a file a new ctime whenever its flags change. So a file that is in each field as the last
+listing has it has the flags that it had then. Any other one is read, and its answer has them.
+
+The helper is told a time of its own clock. Younger files are listed as always: their flags could
+have changed within the very tick of their ctime, after the last listing.
+"""
+
+from __future__ import annotations
+
+import stat
+
+from borgpull.borg.inside.wire import SMALL, Stat
+
+SECOND = 10**9
+MARGIN = 2  # seconds: a ctime of an old file system is that of a whole second, or of two
+
+
+def is_brief(st: Stat, more: bytes, since: int) -> bool:
+    """Are the flags of an entry of the listing not told, if the helper knows `since` (ns)?
+
+    The helper (`client/scripts/stream_look.py`) and `usual.py` have the same rule.
+    """
+    if more or st.st_nlink != 1 or not 0 < st.st_size <= SMALL or st.st_ctime_ns >= since:
+        return False
+    return stat.S_ISREG(st.st_mode)
+
+
+def seconds(since: int) -> int:
+    """As it is told to the helper; 0 if its clock is odd: then no file is listed so."""
+    return since - MARGIN if MARGIN < since < 1 << 32 else 0
