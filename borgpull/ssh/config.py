@@ -16,8 +16,9 @@ from borgpull.addresses import Target
 from borgpull.errors import ConfigError, UsageError
 from borgpull.places import Places
 from borgpull.process import CommandError, run
-from borgpull.ssh import keys
+from borgpull.ssh import dialling, keys
 from borgpull.ssh.options import lines as option_lines
+from borgpull.ssh.options import names as option_names
 
 ALIAS = "borgpull-client"
 VIA = "borgpull-via"
@@ -42,6 +43,7 @@ class SshConfig:
     target: Target
     has_key: bool
     via: Target | None = None
+    direct: bool = False  # may the TCP connection be ours (dialling.py)?
 
     def command(self, *words: str, options: Sequence[str] = ()) -> list[str]:
         """The command line that runs `words` on the client, by its login shell.
@@ -89,7 +91,8 @@ def write(
     path.write_text("\n".join(lines) + "\n")
     if ssh_options:
         _try(path)
-    return SshConfig(path, target, key is not None, via)
+    direct = via is None and dialling.may(option_names(ssh_options))
+    return SshConfig(path, target, key is not None, via, direct)
 
 
 def _common(places: Places, forwarding: bool) -> list[str]:

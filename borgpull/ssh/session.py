@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from borgpull.errors import ConnectionLost, HostileClient
 from borgpull.process import CommandError, Completed, Running, TooMuchOutput, run, running
+from borgpull.ssh import dialling
 from borgpull.ssh.config import TELLING, SshConfig
 from borgpull.ssh.diagnose import from_ssh
+from borgpull.ssh.dialling import dialled
 
 CONNECT_SECONDS = 60.0
 TICK_SECONDS = 0.005
@@ -87,14 +90,29 @@ def lost(alive: Callable[[], bool], code: int) -> bool:
 
 
 @contextlib.contextmanager
+def _master(config: SshConfig, socket: Path, options: Sequence[str]) -> Iterator[Running]:
+    """The ssh that holds the connection."""
+    words = ["-M", "-S", str(socket), "-N", *TELLING, *options]
+    with contextlib.ExitStack() as stack:
+        ends: dict[str, Any] = {}
+        with contextlib.ExitStack() as ours:
+            link = ours.enter_context(dialled(config.target)) if config.direct else None
+            if link is not None:
+                words += dialling.OPTIONS
+                ends = {"stdin": link.fileno(), "stdout": link.fileno()}
+            master = running(config.command(options=words), name="ssh", grace=5, **ends)
+            found = stack.enter_context(master)
+        yield found  # the link is ssh's alone
+
+
+@contextlib.contextmanager
 def connected(config: SshConfig, folder: Path, options: Sequence[str] = ()) -> Iterator[Session]:
     """Connect and keep the connection until the end; `options` win over the configuration.
 
     Raises what `diagnose.from_ssh` finds.
     """
     socket = folder / "mux"
-    argv = config.command(options=("-M", "-S", str(socket), "-N", *TELLING, *options))
-    with running(argv, name="ssh", grace=5) as master:
+    with _master(config, socket, options) as master:
         deadline = time.monotonic() + CONNECT_SECONDS
         while not socket.exists():
             if not master.alive() or time.monotonic() > deadline:

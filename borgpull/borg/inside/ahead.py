@@ -1,4 +1,4 @@
-"""Hashes of content, by a thread, while borg encrypts and writes what came before.
+"""Hashes of content, by threads, while borg encrypts and writes what came before.
 
 Only hashing may be there: hashlib lets other threads run meanwhile. Encryption counts its nonces,
 so it stays in one thread.
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.asked import Asked
@@ -20,19 +20,47 @@ from borgpull.borg.inside.slots import Slot
 # The id of a chunk, and the sha256 of its content.
 Hashed = tuple[bytes, bytes]
 # Chunks, or files, that are looked at before it is their turn. A chunk has up to 8 MiB.
-CHUNKS, FILES = 3, 32
-# Several answers at once that are as expected, at most so many. It is no kind of frame.
-SEVERAL, AT_ONCE = 0, 32
+CHUNKS, FILES = 3, 64
+# Several answers at once that are as expected, at most so many. It is no kind of frame. While some
+# are saved, the next ones are hashed.
+SEVERAL, AT_ONCE = 0, FILES // 2
 # To hand content over takes as long as to hash so many bytes.
 WORTH = 16 << 10
 
 
+class Whole:
+    """The sha256 of chunks that follow each other, and of all of them."""
+
+    def __init__(self) -> None:
+        self._all: Any = None
+
+    def add(self, data: Any) -> bytes:
+        """The next chunk's. The first one need not be hashed twice."""
+        if self._all is None:
+            self._all = sha256(data)
+            found: bytes = self._all.digest()
+            return found
+        self._all.update(data)
+        return sha256(data).digest()
+
+    def digest(self) -> bytes:
+        return sha256().digest() if self._all is None else bytes(self._all.digest())
+
+
+class Ahead(NamedTuple):
+    """A chunk whose id and sum are being computed; or the id of a known one, without them."""
+
+    chunk: Any
+    named: Future[tuple[bytes, Any]] | None = None
+    sum: Future[bytes] | None = None
+
+
 class Hasher:
-    """The thread. It works in the order of the calls."""
+    """The threads: one for ids, and one for sums and small files. Each keeps the order of calls."""
 
     def __init__(self, id_hash: Callable[[bytes], bytes]) -> None:
         self._id_hash = id_hash
-        self._pool = ThreadPoolExecutor(1)
+        self._ids, self._pool = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     def hashed(self, data: bytes) -> Hashed:
         """At once."""
@@ -42,29 +70,33 @@ class Hasher:
         """None if it is not worth it."""
         return self._pool.submit(self.hashed, data) if len(data) >= WORTH else None
 
-    def call(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        return self._pool.submit(function, *args)
-
     def chunks(
-        self, chunks: Iterator[Any], hashed: Callable[[Any], Any]
-    ) -> Iterator[tuple[Any, Future[Any] | None]]:
-        """Each chunk with what `hashed` says of it, but for ids of known ones.
+        self, chunks: Iterator[Any], named: Callable[[Any], tuple[bytes, Any]], whole: Whole
+    ) -> Iterator[Ahead]:
+        """Each chunk of a file, for which `named` computes its id and content; `whole` gets all.
 
         borg's chunker shows a place in its own buffer, and writes the next chunk over it. So a
         chunk that waits here is a copy.
         """
-        waiting: deque[tuple[Any, Future[Any] | None]] = deque()
+        waiting: deque[Ahead] = deque()
         for shown in chunks:
             if isinstance(shown, bytes):
-                waiting.append((shown, None))
+                waiting.append(Ahead(shown))
             else:
                 chunk = shown
                 if shown.data is not None:  # it is no hole
                     chunk = shown._replace(data=bytes(shown.data))
-                waiting.append((chunk, self._pool.submit(hashed, chunk)))
+                waiting.append(self._ahead(chunk, named, whole))
             if len(waiting) > CHUNKS:
                 yield waiting.popleft()
         yield from waiting
+
+    def _ahead(self, chunk: Any, named: Callable[[Any], tuple[bytes, Any]], whole: Whole) -> Ahead:
+        if chunk.data is not None:
+            made = self._ids.submit(named, chunk)
+            return Ahead(chunk, made, self._pool.submit(whole.add, chunk.data))
+        made = self._pool.submit(named, chunk)
+        return Ahead(chunk, made, self._pool.submit(lambda: whole.add(made.result()[1])))
 
 
 # A file, its content, and its hashes if they are being computed.

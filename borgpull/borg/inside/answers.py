@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import SEVERAL, Come, Hashed, Hasher
+from borgpull.borg.inside.ahead import SEVERAL, Come, Hashed
 from borgpull.borg.inside.content import Reader
 from borgpull.borg.inside.delta import Compared
 from borgpull.borg.inside.engine import Engine
@@ -77,7 +77,7 @@ class Run(Engine):
         slot = self.asked.answered(answer.number)
         self._opened(slot, answer)
         assert self._saving is not None
-        reader = self._reader(slot, self._saving[2].hasher)
+        reader = self._reader(slot)
         self._ask()  # so that the helper knows what comes next
         fields = self.fields.item(slot.path, slot.st, slot.extra)
         chunks, end = self._saving[2].large(fields, reader)
@@ -91,14 +91,14 @@ class Run(Engine):
         else:
             self._finish(slot, chunks, reader.size, end)
 
-    def _reader(self, slot: Slot, hasher: Hasher) -> Reader:
+    def _reader(self, slot: Slot) -> Reader:
         size = slot.st.st_size
         if self.asked.known is None or not slot.base:
-            return Reader(self._channel, size, hasher)
+            return Reader(self._channel, size)
         assert self._saving is not None
         pieces = [piece[:2] for piece in self.asked.known.pieces(slot.base)]
         whole, seen = self.asked.known.sums.of(slot.base), self._saving[1].seen_chunk
-        return Compared(self._channel, size, hasher, pieces, whole, seen)
+        return Compared(self._channel, size, pieces, whole, seen)
 
     def _opened(self, slot: Slot, answer: Answer) -> None:
         """Take over what the open file is: it may be another one than was listed."""

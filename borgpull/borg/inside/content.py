@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import Hashed, Hasher
+from borgpull.borg.inside.ahead import Ahead, Hashed, Hasher, Whole
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.idhash import id_hash_of
 from borgpull.borg.inside.sums import EMPTY, Sums, key_of
@@ -23,19 +22,16 @@ GROWTH = (1 << 30) + wire.MAX_BLOCK
 class Reader:
     """A large file for borg's chunker: `read` takes frames until the end of the file."""
 
-    def __init__(self, channel: Channel, size: int, hasher: Hasher) -> None:
+    def __init__(self, channel: Channel, size: int) -> None:
         """`size` is what fstat(2) said at its beginning."""
         self._channel, self._left = channel, b""
         self._most = size + max(size, GROWTH) + wire.MAX_BLOCK
         self.size = 0  # bytes so far
         self.end: End | None = None
-        self._sum, self._hasher = sha256(), hasher
 
-    @property
-    def sum(self) -> bytes | None:
-        """The sha256 of all that was read."""
-        found: bytes = self._hasher.call(self._sum.digest).result()
-        return found
+    def sum(self, whole: bytes) -> bytes | None:
+        """The sha256 of all, if that of all chunks that have come is `whole`. Raises BadFrame."""
+        return whole
 
     def cut(self, chunkify: Callable[[Reader], Iterator[Any]]) -> Iterator[Any]:
         """Its chunks, in their order: borg's, or the ids of known ones. Raises BadFrame, Ended."""
@@ -62,7 +58,6 @@ class Reader:
         else:
             raise BadFrame(f"a frame of kind {kind} within a file")
         self.size += len(self._left)
-        self._hasher.call(self._sum.update, self._left)
         if self.size > self._most:
             raise BadFrame("a file without end")
 
@@ -102,33 +97,35 @@ class Chunks:
             self.sum = EMPTY
             return []
         key, self.sum = hashed.result() if hashed is not None else self.hasher.hashed(data)
-        return [self._added(key, data, self.sum)]
+        entry = self._added(key, data)
+        self.sums.note(key, self.sum)
+        return [entry]
 
-    def _added(self, key: bytes, data: Any, found: bytes) -> Any:
+    def _added(self, key: bytes, data: Any) -> Any:
         entry = self._cache.add_chunk(key, data, self._archive.stats, wait=False)
         self._cache.repository.async_response(wait=False)
-        self.sums.note(key, found)
         return entry
 
-    def _one(self, pair: tuple[Any, Future[tuple[bytes, Any, bytes]] | None]) -> Any:
+    def _one(self, ahead: Ahead) -> Any:
         """The entry of borg's chunk, or of a known id."""
-        chunk, hashed = pair
-        if hashed is None:
-            return self._cache.chunk_incref(chunk, self._archive.stats)
-        key, data, found = hashed.result()
-        return self._added(key, data, found)
+        if ahead.named is None or ahead.sum is None:
+            return self._cache.chunk_incref(ahead.chunk, self._archive.stats)
+        key, data = ahead.named.result()
+        entry = self._added(key, data)
+        self.sums.note(key, ahead.sum.result())
+        return entry
 
-    def _hashed(self, chunk: Any) -> tuple[bytes, Any, bytes]:
-        """Id, content and sha256 of borg's chunk. The hasher's thread calls it."""
-        key, data = self._named(chunk, self._id_hash)
-        return key, data, sha256(data).digest()
+    def _id_of(self, chunk: Any) -> tuple[bytes, Any]:
+        """Id and content of borg's chunk. A thread of the hasher calls it."""
+        found: tuple[bytes, Any] = self._named(chunk, self._id_hash)
+        return found
 
     def large(self, fields: dict[str, Any], reader: Reader) -> tuple[list[Any], End]:
         """All chunks of a file; none if it could not be read to its end. Raises BadFrame, Ended."""
-        item = self._item(internal_dict=fields)
+        item, whole = self._item(internal_dict=fields), Whole()
         self._processor.process_file_chunks(
             *(item, self._cache, self._archive.stats, self._progress),
-            self.hasher.chunks(reader.cut(self._chunker.chunkify), self._hashed),
+            self.hasher.chunks(reader.cut(self._chunker.chunkify), self._id_of, whole),
             self._one,
         )
         end = reader.end
@@ -137,7 +134,7 @@ class Chunks:
             # If checkpoints have parts of it, borg has counted each chunk once more for the file.
             self.drop(item.chunks)
             return [], end
-        self.sum = reader.sum
+        self.sum = reader.sum(whole.digest())
         return list(item.chunks), end
 
     def remember(self, ids: list[bytes]) -> None:

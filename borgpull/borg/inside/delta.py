@@ -8,7 +8,6 @@ from itertools import accumulate
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import Hasher
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Reader
 from borgpull.borg.inside.wire import BadFrame
@@ -25,7 +24,6 @@ class Compared(Reader):
         self,
         channel: Channel,
         size: int,
-        hasher: Hasher,
         pieces: Sequence[tuple[bytes, int]],
         known: bytes | None,
         seen: Callable[[bytes], Any],
@@ -34,7 +32,7 @@ class Compared(Reader):
 
         `seen` tells if a chunk is in the repository.
         """
-        super().__init__(channel, size, hasher)
+        super().__init__(channel, size)
         self._pieces, self._known, self._seen = pieces, known, seen
         self._begins = [0, *accumulate(size for _, size in pieces)]
         self._next = 0
@@ -43,13 +41,13 @@ class Compared(Reader):
         self.kept = self.came = 0  # bytes that are the same, and that have come
         self.lost = False  # is one of the same chunks in the repository no more?
 
-    @property
-    def sum(self) -> bytes | None:
+    def sum(self, whole: bytes) -> bytes | None:
         """Of a file that is partly known, only the client can tell it."""
         if not self.kept:
-            return super().sum
-        whole = self.kept == self._begins[-1] and not self.came
-        return self._known if whole else self._claim
+            if self._claim not in (None, whole):
+                raise BadFrame("a file whose hash is another file's")
+            return whole
+        return self._known if self.kept == self._begins[-1] and not self.came else self._claim
 
     def cut(self, chunkify: Callable[[Reader], Iterator[Any]]) -> Iterator[Any]:
         while True:
@@ -84,8 +82,6 @@ class Compared(Reader):
             self.kept += more
         elif kind == wire.SUM:
             self._claim = wire.sum_of(content)
-            if not self.kept and self._claim != super().sum:
-                raise BadFrame("a file whose hash is another file's")
         else:
             before = self.size
             super()._take(kind, content)

@@ -6,13 +6,13 @@ import os
 import struct
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import Hasher
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.delta import Compared
 from borgpull.borg.inside.wire import BadFrame
@@ -41,7 +41,16 @@ def _stop(size: int) -> bytes:
     return wire.HEAD.pack(wire.STOP, len(content)) + content
 
 
-def _taken(frames: bytes, old: list[bytes], size: int, lost: bytes = b"") -> tuple[bytes, Compared]:
+class _Taken(NamedTuple):
+    content: bytes
+    reader: Compared
+    came: bytes  # of the content: what borg's chunker has seen
+
+    def sum(self) -> bytes | None:
+        return self.reader.sum(sha256(self.came).digest())
+
+
+def _taken(frames: bytes, old: list[bytes], size: int, lost: bytes = b"") -> _Taken:
     """The content that the engine makes of them. Raises BadFrame."""
     null = os.open(os.devnull, os.O_RDWR)
     try:
@@ -49,8 +58,7 @@ def _taken(frames: bytes, old: list[bytes], size: int, lost: bytes = b"") -> tup
         whole = sha256(b"".join(old)).digest()
         channel = Channel(null, null)
         channel._buffer = frames
-        hasher = Hasher(lambda data: data[:1])
-        reader = Compared(channel, size, hasher, pieces, whole, lambda key: key != lost)
+        reader = Compared(channel, size, pieces, whole, lambda key: key != lost)
 
         def chunks(file: Compared) -> list[bytes]:
             found = b""
@@ -58,10 +66,11 @@ def _taken(frames: bytes, old: list[bytes], size: int, lost: bytes = b"") -> tup
                 found += block
             return [b"*" + found] if found else []
 
-        content = b""
+        content = came = b""
         for one in reader.cut(chunks):  # type: ignore[arg-type]
             content += one[1:] if one[:1] == b"*" else one
-        return content, reader
+            came += one[1:] if one[:1] == b"*" else b""
+        return _Taken(content, reader, came)
     finally:
         os.close(null)
 
@@ -77,10 +86,10 @@ def test_whatever_has_changed_the_content_is_what_is_there(
     other = {-1: b"d" * 1000, -2: b"e" * 3}
     new = b"".join(PIECES[at] if at >= 0 else other[at] for at in kept) + tail
     frames = _answer(tmp_path / "file", new, PIECES, monkeypatch)
-    content, reader = _taken(frames, PIECES, len(new))
-    assert content == new
-    assert reader.size == len(new)
-    assert reader.sum == sha256(new).digest()
+    taken = _taken(frames, PIECES, len(new))
+    assert taken.content == new
+    assert taken.reader.size == len(new)
+    assert taken.sum() == sha256(new).digest()
 
 
 def test_only_what_differs_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,9 +112,9 @@ def test_a_beginning_that_changes_once_it_is_told_has_no_hash(
 
     monkeypatch.setattr(os, "pread", pread)
     new = PIECES[0] + b"new"
-    content, reader = _taken(_answer(path, new, PIECES, monkeypatch), PIECES, len(new))
-    assert content == new
-    assert reader.sum is None
+    taken = _taken(_answer(path, new, PIECES, monkeypatch), PIECES, len(new))
+    assert taken.content == new
+    assert taken.sum() is None
 
 
 @given(
@@ -116,18 +125,20 @@ def test_a_beginning_that_changes_once_it_is_told_has_no_hash(
 def test_any_frames_are_a_content_or_a_bad_frame(frames: list[tuple[int, bytes]]) -> None:
     text = b"".join(wire.HEAD.pack(kind, len(data)) + data for kind, data in frames)
     try:
-        content, reader = _taken(text + _stop(3), PIECES, 3)
+        taken = _taken(text + _stop(3), PIECES, 3)
+        found = taken.sum()
     except BadFrame:
         return
-    assert len(content) == reader.size
+    assert len(taken.content) == taken.reader.size
+    assert found is None or len(found) == 32
 
 
 def test_a_piece_that_the_repository_has_lost_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = _answer(tmp_path / "file", b"".join(PIECES), PIECES, monkeypatch)
-    assert _taken(frames, PIECES, 9, lost=PIECES[2])[1].lost
-    assert not _taken(frames, PIECES, 9)[1].lost
+    assert _taken(frames, PIECES, 9, lost=PIECES[2]).reader.lost
+    assert not _taken(frames, PIECES, 9).reader.lost
 
 
 @given(
