@@ -28,7 +28,8 @@ from borgpull.trees.manifest import ALL, Carried
 
 # The texts that make up the helper, in their order. An import of one by the other is left out.
 PARTS = tuple(
-    f"stream_{name}.py" for name in ("look", "list", "beside", "delta", "hello", "pack", "read")
+    f"stream_{name}.py"
+    for name in ("look", "tags", "list", "beside", "delta", "hello", "pack", "read")
 )
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # Comments, empty lines, and docstrings with something of their own indentation after them.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import struct
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 from borgpull.borg import manifest
 from borgpull.borg.inside import blocks, reads, wire
 from borgpull.borg.inside.manifest import SUFFIX
+from borgpull.client.scripts.stream_delta import parsed
 from tests.support.engine_alone import (
     BASE,
     OLD,
@@ -30,8 +32,8 @@ from tests.support.engine_alone import (
     extra,
     listed,
     row,
+    same,
     stat,
-    whole,
 )
 from tests.support.evil_helper import DIR, FILE, frame, rows
 
@@ -40,8 +42,12 @@ FOLDER = BASE / "manifests"
 KEY = "11" * 32
 NOTHING = {"carried": [], "kept": [], "before": ""}
 XATTR = extra(b"x", b"user.a", b"1")
+# A flag of chattr(1), and the number that borg stores of it.
+FRESH = extra(b"n", b"", b"")
+NODUMP, STORED = extra(b"f", b"", b"64"), 1
+ASK_SECONDS = 0.3  # for the engine's first request, if it has one
 TIME = "%Y-%m-%dT%H:%M:%S.000000"
-FIELDS = ("path", "size", "sha256", "user", "mtime", "ctime")
+FIELDS = ("path", "size", "sha256", "user", "mtime", "ctime", "flags")
 # The engine, which tells how many items it has copied.
 COUNTED = """
 import json, runpy, sys
@@ -71,7 +77,8 @@ class Client:
         self.files: dict[tuple[int, bytes], File] = {}  # by folder and name
         self.folders = [b"%d" % number for number in range(FOLDERS)]  # "" would be the root
         self.user, self.frame = "anna", 7  # entries
-        self.time, self.ino = OLD, 100
+        self.time, self.ino, self.since = OLD, 100, 0
+        self.same = 0  # files that were compared, and are as they were
         for _ in range(FILES):
             self.add()
 
@@ -82,7 +89,7 @@ class Client:
 
     def made(self) -> File:
         self.time, self.ino = self.time + SECOND, self.ino + 1
-        more = XATTR if self.dice.random() < 0.1 else b""
+        more = self.dice.choices((b"", XATTR, NODUMP), (80, 10, 10))[0]
         # Some contents are the same, and some are empty.
         contents = (b"", b"twice", self.dice.randbytes(700), self.dice.randbytes(9))
         content = self.dice.choice(contents)
@@ -92,7 +99,8 @@ class Client:
         """A few files become others, go, come, and get other names. Or nothing happens."""
         for _ in range(self.dice.choice((0, 0, 1, 3, 12))):
             place = self.dice.choice(sorted(self.files))
-            what = self.dice.choice(("edit", "remove", "add", "move", "all", "folder", "user"))
+            ways = ("edit", "remove", "add", "move", "flag", "come", "all", "folder", "user")
+            what = self.dice.choice(ways)
             if what == "edit":
                 self.files[place] = self.made()
             elif what == "add":
@@ -103,6 +111,13 @@ class Client:
                 file = self.files.pop(place)
                 self.time += SECOND
                 self.files[place[0], b"moved" + place[1][-4:]] = file._replace(time=self.time)
+            elif what == "flag":
+                self.time += SECOND
+                more = b"" if self.files[place].more == NODUMP else NODUMP
+                self.files[place] = self.files[place]._replace(time=self.time, more=more)
+            elif what == "come":  # with a folder from elsewhere, so that it keeps its times
+                self.ino += 1
+                self.files[place[0], b"from%d" % self.ino] = File(self.ino, OLD, b"old", NODUMP)
             elif what == "all":  # the files of a folder go
                 self.files = {at: file for at, file in self.files.items() if at[0] != place[0]}
                 self.add()
@@ -121,8 +136,8 @@ class Client:
         above = b"" if place[0] == FOLDERS else self.folders[place[0]] + b"/"
         return os.fsdecode(b"r/" + above + place[1])
 
-    def entries(self) -> Iterator[tuple[bytes, File | None]]:
-        """Rows, with the file of each."""
+    def entries(self, since: int) -> Iterator[tuple[bytes, File | None]]:
+        """Rows, with the file of each. Those that are older than a Unix time are brief."""
         yield TOP, None
         for number in range(FOLDERS + 1):
             if number < FOLDERS:
@@ -130,27 +145,38 @@ class Client:
             for at, file in sorted(self.files.items()):
                 if at[0] == number:
                     depth = 1 if number == FOLDERS else 2
-                    yield row(depth, at[1], self.st(file), file.more), file
+                    more = b"" if is_brief(file, since) else file.more
+                    yield row(depth, at[1], self.st(file), more), file
 
     def serve(self, engine: Engine) -> None:
         """List, and answer what is asked for."""
-        found = [*self.entries()]
         engine.send(frame(wire.NAME, struct.pack("<BI", 0, 0) + self.user.encode()))
+        self.since = _since(engine)
+        found = [*self.entries(self.since)]
         for at in range(0, len(found), self.frame):
             engine.send(rows(*[one for one, _ in found[at : at + self.frame]]))
         engine.send(listed(len(found)))
         answers, text = 0, b""
         while piece := os.read(engine.requests, 1 << 16):
-            text += piece
-            whole_ones = len(text) - len(text) % wire.REQUEST.size
-            for kind, number in wire.REQUEST.iter_unpack(text[:whole_ones]):
-                file = found[number][1] if kind == wire.READ else None
-                if file is not None:
-                    engine.send(whole(number, self.st(file), file.content, file.time))
+            asked, text = parsed(text + piece)
+            for kind, number, pieces in asked:
+                if kind in (wire.READ, wire.COMPARE):
+                    engine.send(self.answer(number, found[number][1], pieces))
                     answers += 1
                 elif kind == wire.FINISH:
                     engine.send(bye(len(found), answers))
-            text = text[whole_ones:]
+
+    def answer(self, number: int, file: File | None, pieces: list[tuple[int, bytes]]) -> bytes:
+        assert file is not None
+        more = FRESH + file.more if is_brief(file, self.since) else b""
+        head = struct.pack("<IBi", number, 0, 0) + self.st(file)
+        head += struct.pack("<I", len(more)) + more
+        end = struct.pack("<BiqQ", 0, 0, file.time, len(file.content))
+        if pieces == [(len(file.content), sha256(file.content).digest())]:
+            self.same += 1
+            return b"".join((frame(wire.BEGIN, head), same(0, 1), frame(wire.STOP, end)))
+        found: bytes = frame(wire.WHOLE, head + end + file.content)
+        return found
 
     def wanted(self) -> list[list[Any]]:
         """What FIELDS are in the archive."""
@@ -158,15 +184,33 @@ class Client:
         for at, file in self.files.items():
             time = datetime.fromtimestamp(file.time // SECOND, UTC).strftime(TIME)
             content = sha256(file.content).hexdigest()
-            found.append([self.path(at), len(file.content), content, self.user, time, time])
+            flags = STORED if file.more == NODUMP else 0
+            found.append([self.path(at), len(file.content), content, self.user, time, time, flags])
         return sorted(found)
 
 
-def counted(archive: str, frames: Iterable[bytes], folder: Path, number: int) -> Engine:
+def is_brief(file: File, since: int) -> bool:
+    """As `brief.py` has it, by itself. Extended attributes are told in any case."""
+    return file.more in (b"", NODUMP) and bool(file.content) and file.time < since * SECOND
+
+
+def _since(engine: Engine) -> int:
+    """From when on files are to be listed as always; 0 if the engine does not say."""
+    if not select.select([engine.requests], [], [], ASK_SECONDS)[0]:
+        return 0
+    ((kind, number),) = wire.REQUEST.iter_unpack(os.read(engine.requests, wire.REQUEST.size))
+    assert kind == wire.BRIEF
+    return int(number)
+
+
+def counted(
+    archive: str, frames: Iterable[bytes], folder: Path, number: int, *, began: int = 0
+) -> Engine:
     """An engine that tells how many items it has copied. Its manifest has this number."""
     order: dict[str, Any] = {**NOTHING, "folder": str(folder), "key": KEY, "number": number}
     program = ("-c", COUNTED)
-    return Engine(archive, frames, "--filter", "AMCE", manifest=order, program=program)
+    more: dict[str, Any] = {"manifest": order, "program": program, "began": began}
+    return Engine(archive, frames, "--filter", "AMCE", compares=began > 0, **more)
 
 
 def copied(text: str) -> int:
@@ -176,7 +220,7 @@ def copied(text: str) -> int:
 
 
 def run(client: Client, number: int) -> dict[str, Any]:
-    engine = counted(f"a{number}", [], FOLDER, number)
+    engine = counted(f"a{number}", [], FOLDER, number, began=client.time // SECOND)
     thread = threading.Thread(target=client.serve, args=(engine,), daemon=True)
     thread.start()
     code, text = engine.end()
@@ -192,6 +236,8 @@ def run(client: Client, number: int) -> dict[str, Any]:
         "sums": {path: records.get(path) for path in sums} == sums,
         "entries": len(records) == len(sums) + FOLDERS + 1,
         "copied": copied(text),
+        "brief": sum(is_brief(file, client.since) for file in client.files.values()),
+        "same": client.same,
     }
 
 

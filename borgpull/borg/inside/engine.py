@@ -120,9 +120,8 @@ class Engine(Saving):
         if self._repeated is None or self.asked.known is None or not since:
             return
         self._brief = since * brief.SECOND
-        for taker in (self._usual, self._fresh):
-            if taker is not None:
-                taker.brief = self._brief
+        if self._usual is not None:
+            self._usual.brief = self._brief
         self._channel.ask(wire.BRIEF, since)
         self._channel.push()
 
@@ -181,7 +180,7 @@ class Engine(Saving):
                 if len(run) == most:
                     continue
             if self._fresh is not None:
-                slots, at = self._fresh.look(text, at, self._count, self._places, sure)
+                slots, at = self._fresh.look(text, at, self._count, self._places)
                 if slots:
                     self._want_all(slots)
                     continue

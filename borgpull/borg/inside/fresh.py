@@ -65,29 +65,23 @@ class Fresh:
         self._chunks, self._files = chunks, files
         self._fields, self._manifest, self._reads = fields, manifest, reads
         self._known, self._writer = known, writer
-        self.brief = 0  # as in brief.py: ns
 
-    def look(
-        self, text: bytes, at: int, number: int, places: Places, sure: int
-    ) -> tuple[list[Slot], int]:
+    def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[list[Slot], int]:
         """The files from here to the first one that the engine must look at: where that begins.
 
-        All have one name, and no attributes. `number` is of the first entry. The flags of all
-        before `sure` are known.
+        All have one name, and no attributes. `number` is of the first entry.
         """
         slots: list[Slot] = []
         below, before, before_text = -1, b"", ""
         whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
         files, id_hash, known = self._files.entries, self._id_hash, self._known
-        latest, brief = self._latest, self.brief
+        latest = self._latest
         while at + size_of <= whole:
             depth, length, more, *fields = unpack_at(text, at)
             mode, _, _, links, _, inode, size, mtime, ctime, _ = fields
             begin = at + size_of
             end = begin + length
             if more or mode >> 12 != _REGULAR or links != 1 or end > whole or size > SMALL:
-                break
-            if ctime < brief and at >= sure and size:
                 break
             if depth != below:
                 found = places.before(depth)

@@ -53,11 +53,14 @@ from borgpull.borg.inside.told import READ_LINE, READS_LINE, SAVED_LINE, SKIPPED
 
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
+# Seconds that a thread may go on while another one waits to hash: Python's own 5 ms are 5 MB.
+SWITCH = 0.0005
 
 
 def main() -> None:
     """Does not return, unless nobody gives an order."""
     gc.set_threshold(GARBAGE)
+    sys.setswitchinterval(SWITCH)
     from borg import archiver  # type: ignore[import-not-found]
 
     channel = Channel(int(sys.argv[1]), int(sys.argv[2]))

@@ -8,58 +8,32 @@ import zlib
 from operator import itemgetter
 
 from borgpull.client.scripts.stream_look import (
+    CODING,
     LIST,
     LISTED,
+    MOST,
     NOATIME,
     PLAIN,
+    REGULAR,
+    ROW,
+    SMALL,
     TROUBLE,
     WAY,
     entry,
+    has_more,
     inode,
-    is_brief,
     is_plain,
     look,
-    opened,
     out,
+    owners,
     regular,
 )
+from borgpull.client.scripts.stream_tags import CACHE_TAG, cache, there
 
 # In a frame of TROUBLE: what has failed; or why a folder is left out.
 OPEN_OP, SCAN_OP, TAG_OP, MOUNT_OP = range(4)
 BATCH, BATCH_BYTES = 256, 512 << 10  # entries of one frame, and their paths and attributes
 MAX_DEPTH, MAX_PATH = 400, 16 << 10
-CACHE_TAG = b"CACHEDIR.TAG"
-CACHE_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55"
-
-
-def cache(folder: int) -> bool:
-    """Does a CACHEDIR.TAG mark it? As borg (helpers/fs.py, dir_is_cachedir), it follows a symlink;
-    but it opens plain files only."""
-    try:
-        tag = os.open(CACHE_TAG, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:
-        return False
-    try:
-        if not stat.S_ISREG(os.fstat(tag).st_mode):
-            return False
-        handle = opened(b"/proc/self/fd/%d" % tag, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.read(handle, len(CACHE_TEXT)) == CACHE_TEXT
-        finally:
-            os.close(handle)
-    except OSError:
-        return False
-    finally:
-        os.close(tag)
-
-
-def there(name: bytes, folder: int) -> bool:
-    """Is it in a folder? A symlink that leads nowhere is no tag for borg."""
-    try:
-        os.stat(name, dir_fd=folder)
-    except OSError:
-        return False
-    return True
 
 
 class Node:
@@ -130,7 +104,7 @@ class Walk:
         """Raises OSError."""
         if os.scandir in os.supports_fd:
             with os.scandir(handle) as found:
-                rows = [(item.inode(), os.fsencode(item.name), is_plain(item)) for item in found]
+                rows = [(item.inode(), item.name.encode(*CODING), is_plain(item)) for item in found]
         else:  # Python 3.6
             names = map(os.fsencode, os.listdir(handle))
             rows = [(inode(name, handle), name, False) for name in names]
@@ -209,21 +183,16 @@ class Walk:
         """List regular files that come next in a folder: how many. An unusual one ends it.
 
         It lists `count` files at most, and about as many bytes as `most` has. Nearly all files are
-        such. So `one` is here once more, without what they do not need. A small one that is old is
-        not opened: its flags have a ctime, and the other side knows them by that.
+        such. So `one` is here once more, without what they do not need.
         """
-        node, names, number, brief = level.node, level.names, self.listed, self.brief
+        node, names, number = level.node, level.names, self.listed
         depth, above = len(self.levels), len(node.path) + 1
         append, last = self.rows.append, number + count
         while names and names[-1][1] and number < last and self.weight <= most:
             name = names[-1][0]
-            more, ctime = b"", None  # type: bytes | None, int | None
             try:
-                st = os.lstat(name) if brief else None
-                if st is None or not is_brief(name, st, brief):
-                    handle = os.open(name, PLAIN | NOATIME)
-                    st, more = regular(handle)
-                    ctime = st.st_ctime_ns
+                handle = os.open(name, PLAIN | NOATIME)
+                st, more = regular(handle)
             except OSError:
                 break  # `one` looks at it in another way
             if more is None:
@@ -231,9 +200,41 @@ class Walk:
             names.pop()
             self.weight += above + len(name) + len(more)
             append(entry(depth, name, st, more))
-            files[number] = node, name, ctime, depth
+            files[number] = node, name, st.st_ctime_ns, depth
             number += 1
         found, self.listed = number - self.listed, number
+        return found
+
+    def briefly(self, level: Level, count: int, most: int) -> int:
+        """As `plain`, of small files that are old: they are not opened.
+
+        Flags have a ctime, and the other side knows them by that (`borg/inside/brief.py` has the
+        same rule).
+        """
+        node, names, number, since = level.node, level.names, self.listed, self.brief
+        depth, above, weight = len(self.levels), len(node.path) + 1, self.weight
+        append, pack, lstat, last = self.rows.append, ROW.pack, os.lstat, number + count
+        while names and names[-1][1] and number < last and weight <= most:
+            name = names[-1][0]
+            try:
+                st = lstat(name)
+                if has_more(name):
+                    break
+            except OSError:
+                break
+            mode, ino, dev, links, uid, gid, size = st[:7]
+            mtime, ctime, rdev = st.st_mtime_ns, st.st_ctime_ns, st.st_rdev
+            if ctime >= since or links != 1 or not 0 < size <= SMALL or mode >> 12 != REGULAR:
+                break
+            if (uid, gid) not in owners or not -MOST <= mtime <= MOST or ctime < -MOST:
+                break
+            row = pack(depth, len(name), 0, mode, uid, gid, 1, dev, ino, size, mtime, ctime, rdev)
+            append(row + name)
+            names.pop()
+            weight += above + len(name)
+            files[number] = node, name, None, depth
+            number += 1
+        found, self.listed, self.weight = number - self.listed, number, weight
         return found
 
     def foreign(self, path: bytes, device: int) -> bool:
@@ -261,7 +262,8 @@ class Walk:
             left -= 1
             if self.levels:
                 level = self.levels[-1]
-                count = self.plain(level, left + 1, most)
+                count = self.briefly(level, left + 1, most) if self.brief else 0
+                count = count or self.plain(level, 1 if self.brief else left + 1, most)
                 if count:
                     left -= count - 1
                     continue

@@ -25,6 +25,8 @@ HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN 
 SAME, SUM = 13, 14
 SMALL = 512 << 10  # bytes of a file: it is one frame, and may be listed briefly
 MAX_XATTRS = 3 << 20  # bytes of all attributes of one entry
+# How Python decodes names of files (os.fsencode, which takes twice as long).
+CODING = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 NOATIME = getattr(os, "O_NOATIME", 0)
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 FOLDER = PLAIN | os.O_DIRECTORY
@@ -36,6 +38,7 @@ NO_FLAGS = bytes(struct.calcsize("l"))
 KEPT_FLAGS = 0x70  # those of chattr(1) that borg stores: immutable, append, nodump
 NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.ENOSYS)
 ACLS = {"system.posix_acl_access": b"A", "system.posix_acl_default": b"D"}
+REGULAR = stat.S_IFREG >> 12
 MOVED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 NO_LINK = errno.EINVAL  # of readlink(2)
 
@@ -225,19 +228,14 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
     raise OSError(errno.ESTALE, "replaced again and again")
 
 
-def is_brief(name: bytes, st: os.stat_result, since: int) -> bool:
-    """Need a file of the current folder not be opened? It has no attributes then; flags may be.
-
-    `borg/inside/brief.py` has the same rule.
-    """
-    if st.st_ctime_ns >= since or st.st_nlink != 1 or not 0 < st.st_size <= SMALL:
-        return False
-    if not stat.S_ISREG(st.st_mode):
-        return False
+def has_more(name: bytes) -> bool:
+    """Has a name in the current folder extended attributes or ACLs? Raises OSError."""
     try:
-        return not os.listxattr(name, follow_symlinks=False)
+        return bool(os.listxattr(name, follow_symlinks=False))
     except OSError as error:
-        return error.errno in NO_XATTRS
+        if error.errno in NO_XATTRS:
+            return False
+        raise
 
 
 def inode(name: bytes, folder: int) -> int:
