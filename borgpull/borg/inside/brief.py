@@ -2,8 +2,8 @@
 
 It asks for their extended attributes and ACLs by name, but not for their flags (chattr(1)). Linux
 gives a file a new ctime whenever its flags change. So a file that is in each field as the last
-listing has it has the flags that it had then. Any other one is read, and its answer has them. So `fresh.py` need
-not know of this: such an answer is not what it expects, and is looked at by the engine.
+listing has it has the flags that it had then. Any other one is read, and its answer has them. So
+`fresh.py` need not know of this: such an answer is not what it expects, and takes the usual way.
 
 The helper is told a time of its own clock. Younger files are listed as always: their flags could
 have changed within the very tick of their ctime, after the last listing.
