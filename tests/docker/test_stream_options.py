@@ -154,17 +154,20 @@ def test_a_run_that_writes_damaged_chunks_fails_and_the_next_one_saves_all(
 def test_flags_are_saved_whenever_they_were_set(lab: Lab, client: Client) -> None:
     """Files that are as in the last listing are not opened, so that their flags are not read."""
     path = f"{TREE}/flags"
-    client.exec("sh", "-c", f"mkdir {path}; cd {path}; echo x | tee a b c d; chattr +d b")
+    # The helper learns of the last listing while it lists: the many come first.
+    made = f"mkdir -p {path}/many {path}/z; cd {path}/many; seq 15000 | split -l 1 -a 4 - many-"
+    client.exec("sh", "-c", f"{made}; cd ../z; echo x | tee a b c d; chattr +d b")
     time.sleep(brief.MARGIN + 1)
     changes = {2: "chattr +d c", 5: "chattr -d b; chattr +d d", 6: "mv d e"}
     wanted = {1: "b", 2: "bc", 5: "cd", 6: "ce"}
     have = ""
     for number in range(1, 8):
-        client.exec("sh", "-c", f"cd {path}; {changes.get(number, ':')}")
+        client.exec("sh", "-c", f"cd {path}/z; {changes.get(number, ':')}")
         run(lab, client, f"flags-{number}", path)
-        text = lab.borg(client.name, "list", "--format", "{flags} {path}{NL}", f"::flags-{number}")
+        words = ("--format", "{flags} {path}{NL}", f"::flags-{number}", f"{path[1:]}/z")
+        text = lab.borg(client.name, "list", *words)
         have = wanted.get(number, have)
         assert "".join(sorted(line[-1] for line in text.splitlines() if line[0] == "1")) == have
     (last,) = lab.state.rglob(f"{client.name}/**/{reads.LAST}")
     began = json.loads(last.read_text())["since"]
-    assert began - brief.MARGIN > int(client.exec("stat", "-c", "%Z", f"{path}/c"))
+    assert began - brief.MARGIN > int(client.exec("stat", "-c", "%Z", f"{path}/z/c"))
