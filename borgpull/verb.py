@@ -31,6 +31,7 @@ class Verb:
     locks: bool = False  # a sidecar that was killed in it leaves borg's lock behind
     raw: bool = False  # its output is borg's own, byte for byte
     lists: bool = False  # of a method: the borg that saves lists the archives, too
+    ahead: bool = False  # of a method: it connects before the rest of its code is loaded
     unattended: bool = False  # it may run by a timetable, with nobody there
     asks_engine: bool = False  # the launcher adds what it knows of the engine
     options: tuple[str, ...] = ()  # of a method, beside the common ones

@@ -25,7 +25,7 @@ def _method(name: str, summary: str, authorized: str, *options: str, **more: boo
     return Verb(
         name=name,
         kind="Backup",
-        op="backup.run",
+        op="beginning.run",
         command="backups.backup",
         summary=summary,
         group="Back up",
@@ -72,6 +72,7 @@ _VERBS = (
         "limit_rate",
         "compress_link",
         lists=True,
+        ahead=True,
     ),
     _method(
         "socat",

@@ -35,8 +35,8 @@ from borgpull.methods.lines import worth_a_line
 from borgpull.outputs.backups import Manifest
 from borgpull.readers import choice
 from borgpull.readers.choice import READERS, Started
-from borgpull.ssh import machine, route
-from borgpull.ssh.session import Session, connected
+from borgpull.ssh import ahead, machine
+from borgpull.ssh.session import Session
 from borgpull.state import manifests, rereads
 
 MAX_ASKED = 10_000  # names that are looked for once more
@@ -48,13 +48,12 @@ def open_source(
 ) -> Iterator[Source]:
     """Start a reader. Raises as `choice.started`; OtherMachine, PathMissing, ssh's errors."""
     access = job.access
-    config = route.to_client(access, job.places, job.client, folder)
     events.phase(emit, "connect", f"connecting to {access.target}")
     with contextlib.ExitStack() as stack:
 
         @functools.cache
         def session() -> Session:
-            made = stack.enter_context(connected(config, folder))
+            made = stack.enter_context(ahead.to_client(job, folder))
             stack.enter_context(machine.same(job, folder))
             return made
 

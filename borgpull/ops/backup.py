@@ -30,21 +30,21 @@ from borgpull.methods.base import Verdict, lists_archives
 from borgpull.ops import findings, named
 from borgpull.ops.findings import some
 from borgpull.ops.naming import new_name
-from borgpull.ops.workspace import locked_borg, private_folder
+from borgpull.ops.workspace import locked_borg
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
 from borgpull.results import Failure, Result
 from borgpull.state import ledger, manifests
 from borgpull.trees.folders import lies_in
 
 
-def run(job: jobs.Backup, emit: Emit) -> Result:
+def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
     """Back a client up. Raises every layer's errors; a Result is a verified archive. It has failed,
-    and the archive is verified, if the guard has tripped.
+    and the archive is verified, if the guard has tripped. `folder` is the job's private one.
 
     The archive that ArchivesVanished names is verified, too: others are missing then.
     """
     started, begun = time.monotonic(), datetime.now(UTC)
-    with private_folder() as folder, _borg(job, emit) as plain, Spares() as spares:
+    with _borg(job, emit) as plain, Spares() as spares:
         borg = replace(plain, spares=spares)
         _make_repository(job, borg, emit)
         # The list is read while the connection is made: both take a while.

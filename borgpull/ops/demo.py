@@ -16,8 +16,8 @@ from borgpull.drills import ready, target
 from borgpull.drills.flip import flip_within
 from borgpull.errors import DrillFailed
 from borgpull.events import Emit, silent
-from borgpull.ops import backup, drill
-from borgpull.ops.workspace import private_folder, sweep_private
+from borgpull.ops import beginning, drill
+from borgpull.ops.private import private_folder, sweep_private
 from borgpull.outputs.drills import Demonstrated, Outcome, Reported
 from borgpull.places import Places
 from borgpull.results import Failure, Result
@@ -84,7 +84,7 @@ def _saved(folder: Path) -> Places:
             archive="archive",
             init=True,
         )
-        backup.run(wanted, silent)
+        beginning.run(wanted, silent)
     return places
 
 

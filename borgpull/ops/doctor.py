@@ -17,7 +17,7 @@ from borgpull.events import Emit
 from borgpull.jail import namespace as namespaces
 from borgpull.jail import sshfs
 from borgpull.methods.clock import wrong
-from borgpull.ops.workspace import private_folder
+from borgpull.ops.private import private_folder
 from borgpull.outputs.hosts import Check
 from borgpull.places import Places
 from borgpull.process import CommandError

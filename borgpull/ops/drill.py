@@ -30,7 +30,8 @@ from borgpull.drills.tree import Tree
 from borgpull.errors import BorgpullError, SshServiceFailed
 from borgpull.events import Emit
 from borgpull.ops import drilled, restore, standing
-from borgpull.ops.workspace import private_folder, reading_borg, sweep_private
+from borgpull.ops.private import private_folder, sweep_private
+from borgpull.ops.workspace import reading_borg
 from borgpull.outputs.drills import Drill
 from borgpull.results import Result
 from borgpull.ssh.signing import sign

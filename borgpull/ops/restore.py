@@ -20,7 +20,8 @@ from borgpull.borg.extract import Extracted
 from borgpull.errors import ArchiveMissing, DiskFull, NotRestored, TargetFull
 from borgpull.events import Emit
 from borgpull.ops import standing
-from borgpull.ops.workspace import private_folder, reading_borg
+from borgpull.ops.private import private_folder
+from borgpull.ops.workspace import reading_borg
 from borgpull.process import Running
 from borgpull.restores import WAYS, Site, attributes, survey
 from borgpull.restores.comparison import Comparison

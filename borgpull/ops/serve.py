@@ -13,7 +13,8 @@ from borgpull.borg.serve import serving_all
 from borgpull.client.authorized import url
 from borgpull.errors import BorgFailed
 from borgpull.events import Emit
-from borgpull.ops.workspace import locked_borg, private_folder
+from borgpull.ops.private import private_folder
+from borgpull.ops.workspace import locked_borg
 from borgpull.results import Result
 from borgpull.ssh.sessions import end_with_sessions
 from borgpull.state import ledger

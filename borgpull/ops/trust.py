@@ -7,7 +7,7 @@ from pathlib import Path
 from borgpull import jobs
 from borgpull.errors import UnknownHostKey
 from borgpull.events import Emit
-from borgpull.ops.workspace import private_folder
+from borgpull.ops.private import private_folder
 from borgpull.outputs.hosts import Trust
 from borgpull.results import Result
 from borgpull.ssh import hostkeys, machine, route, scan

@@ -16,7 +16,6 @@ from borgpull.errors import ConnectionLost, HostileClient
 from borgpull.process import CommandError, Completed, Running, TooMuchOutput, run, running
 from borgpull.ssh import dialling
 from borgpull.ssh.config import TELLING, SshConfig
-from borgpull.ssh.diagnose import from_ssh
 from borgpull.ssh.dialling import dialled
 
 CONNECT_SECONDS = 60.0
@@ -106,16 +105,32 @@ def _master(config: SshConfig, socket: Path, options: Sequence[str]) -> Iterator
 
 
 @contextlib.contextmanager
-def connected(config: SshConfig, folder: Path, options: Sequence[str] = ()) -> Iterator[Session]:
-    """Connect and keep the connection until the end; `options` win over the configuration.
+def begun(config: SshConfig, folder: Path, options: Sequence[str] = ()) -> Iterator[Session]:
+    """Begin to connect; `options` win over the configuration. It ends with this block.
 
-    Raises what `diagnose.from_ssh` finds.
+    Raises CommandError if there is no ssh.
     """
     socket = folder / "mux"
     with _master(config, socket, options) as master:
-        deadline = time.monotonic() + CONNECT_SECONDS
-        while not socket.exists():
-            if not master.alive() or time.monotonic() > deadline:
-                raise from_ssh(master.stderr(), config.target, via=config.via)
-            time.sleep(TICK_SECONDS)
         yield Session(config, socket, master, tuple(options))
+
+
+def await_login(session: Session) -> None:
+    """Raises what `diagnose.from_ssh` finds."""
+    config, master = session.config, session.master
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while not session.socket.exists():
+        if not master.alive() or time.monotonic() > deadline:
+            # What only a failure needs takes 5 ms to load.
+            from borgpull.ssh.diagnose import from_ssh
+
+            raise from_ssh(master.stderr(), config.target, via=config.via)
+        time.sleep(TICK_SECONDS)
+
+
+@contextlib.contextmanager
+def connected(config: SshConfig, folder: Path, options: Sequence[str] = ()) -> Iterator[Session]:
+    """Connect and keep the connection until the end. As `begun`; raises as `await_login`."""
+    with begun(config, folder, options) as session:
+        await_login(session)
+        yield session

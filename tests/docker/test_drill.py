@@ -20,7 +20,7 @@ import pytest
 
 from borgpull.borg.inside.manifest import FORMAT
 from borgpull.drills.flip import flip, flip_within, largest_segment
-from borgpull.ops.workspace import LOCK_NAME, PRIVATE_PREFIX
+from borgpull.ops.private import LOCK_NAME, PRIVATE_PREFIX
 from borgpull.state import ownkey
 from tests.support.drills import manifests, rewrite, stand_in
 from tests.support.lab import HOST_CLI, IMAGE, ROOT, TIMEOUT, Client, Completed, Lab

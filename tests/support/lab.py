@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from borgpull.addresses import Target
-from borgpull.ops.workspace import PRIVATE_PREFIX
+from borgpull.ops.private import PRIVATE_PREFIX
 from borgpull.outputs.verbs import OUTPUTS
 from borgpull.ssh import hostkeys
 from borgpull.ssh.config import PINNED

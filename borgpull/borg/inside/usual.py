@@ -60,20 +60,18 @@ class Usual:
     ) -> tuple[Run, int]:
         """The files from here to the first one that the engine must look at: where that begins.
 
-        All have one name, no attributes, and are unchanged. They are `most` files at most.
-        `number` is of the first entry. The flags of all before `sure` are known.
+        All have one name, no attributes, and are unchanged; they are `most` files at most. `number`
+        is of the first entry. The flags of all before `sure` are known.
         """
         run, below = Run(self.save), -1
-        append = run.append
+        append, last = run.append, number + most
         whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
         files, unpack, id_hash, sum_of = self._files, self._unpack, self._id_hash, self._sum_of
         due, latest, before, brief = self._due, self._latest, b"", self.brief
-        last = number + most
         while at + size_of <= whole and number < last:
             fields = unpack_at(text, at)
             depth, length, more, mode, _, _, links, _, inode, size, mtime, ctime, _ = fields
-            begin = at + size_of
-            end = begin + length
+            begin, end = at + size_of, at + size_of + length
             if more or mode >> 12 != _REGULAR or links != 1 or end > whole or size > MAX_SIZE:
                 break
             if depth != below:
@@ -94,12 +92,10 @@ class Usual:
             age, its_inode, its_size, its_time, ids = unpack(entry, raw=True)
             if its_inode != inode or its_size != size or its_time != ctime or age > 127:
                 break
-            if due is not None and ids and due(path):
-                break
             if places.chooses and not places.saves(os.fsdecode(path[1:])):
                 break
             content = sum_of(ids)
-            if content is None:
+            if content is None or (due is not None and ids and due(path)):
                 break
             if age:
                 files[key] = SEEN + entry[2:]

@@ -11,11 +11,11 @@ from unittest import mock
 
 import pytest
 
-from borgpull.ops.workspace import LOCK_NAME, PRIVATE_PREFIX, private_folder, sweep_private
+from borgpull.ops.private import LOCK_NAME, PRIVATE_PREFIX, private_folder, sweep_private
 
 _HOLD = """
 import sys, time
-from borgpull.ops.workspace import private_folder
+from borgpull.ops.private import private_folder
 with private_folder((sys.argv[1],)) as folder:
     (folder / "ssh_key").write_text("secret")
     print(folder, flush=True)
