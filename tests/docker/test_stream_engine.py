@@ -129,6 +129,12 @@ def test_an_unchanged_file_whose_chunk_is_lost_is_read_again_at_its_place() -> N
         assert found[name] == [0, *(f"{one} of {turn}" for one in "abc"), "abcz"], name
 
 
+def test_a_borg_that_fails_its_own_test_saves_nothing() -> None:
+    found = case("untested")
+    assert (found["code"], found["archives"]) == (2, ""), found
+    assert "self test failed" in found["said"]
+
+
 def test_an_item_is_copied_only_if_its_chunk_is_there_as_it_was() -> None:
     found = case("", engine_chunks.__name__)
     for name, one in found.items():

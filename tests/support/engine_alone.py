@@ -452,6 +452,18 @@ def _three(turn: int, named: str, answered: str) -> list[bytes]:
     return [names, listed(count), *answers, last, bye(count, len(answered) + 1)]
 
 
+def untested() -> dict[str, Any]:
+    """borg's test of itself fails."""
+    program = """
+import borg.archiver, runpy, sys
+borg.archiver.selftest = lambda logger: (logger.error("self test failed"), sys.exit(2))
+runpy.run_module("borgpull.borg.inside.stream", run_name="__main__")
+"""
+    frames = [rows(TOP, row(1, b"a", stat(FILE, 5))), listed(2), whole(1, stat(FILE, 5), b"hello")]
+    code, text = Engine("x", [*frames, bye(2, 1)], program=("-c", program)).end()
+    return {"code": code, "said": text, "archives": borg("list", "--short")}
+
+
 def heavy() -> dict[str, Any]:
     """Attributes without end, behind a file that never comes."""
 
@@ -493,6 +505,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
         exact,
         lies,
         lost,
+        untested,
         heavy,
         linked,
     )
