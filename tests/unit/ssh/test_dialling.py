@@ -1,0 +1,110 @@
+"""The TCP connection that is made for ssh, and the connection that is begun ahead."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from borgpull.addresses import Target
+from borgpull.errors import BorgpullError
+from borgpull.jobs import Access, Backup
+from borgpull.places import Places
+from borgpull.ssh import ahead, config
+from borgpull.ssh.dialling import dialled
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[tuple[int, list[socket.socket]]]:
+    """A port, and the connections that have come. Nobody answers there."""
+    come: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    come.append(server.accept()[0])
+                    come[-1].close()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1], come
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def job(port: int, tmp_path: Path) -> Backup:
+    target = Target(host="127.0.0.1", port=port)
+    places = Places(repo=str(tmp_path), state=str(tmp_path))
+    return Backup(verb="stream", client="web", places=places, access=Access(target=target))
+
+
+def test_a_connection_is_for_small_packets_and_waits_without_an_end() -> None:
+    with listening() as (port, _), dialled(Target(host="127.0.0.1", port=port)) as link:
+        assert link is not None
+        assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert link.gettimeout() is None
+    assert link.fileno() == -1
+
+
+def test_where_nobody_listens_ssh_is_to_say_why() -> None:
+    with listening() as (port, _):
+        pass
+    with dialled(Target(host="127.0.0.1", port=port)) as link:
+        assert link is None
+    with dialled(Target(host="no.such.host.invalid")) as link:
+        assert link is None
+
+
+@pytest.mark.parametrize(
+    ("word", "ours"),
+    [
+        ("AddressFamily=inet", False),
+        ("BindAddress=127.0.0.1", False),
+        ("BindInterface=lo", False),
+        ("ConnectionAttempts=2", False),
+        ("ConnectTimeout=3", False),
+        ("IPQoS=none", False),
+        ("TCPKeepAlive=no", False),
+        ("Compression=yes", True),
+        ("RekeyLimit=1G", True),
+    ],
+)
+def test_whoever_says_how_to_connect_has_ssh_do_it(word: str, ours: bool, tmp_path: Path) -> None:
+    places = Places(state=str(tmp_path))
+    made = config.write(tmp_path, Target(host="web"), places, ssh_options=(word,))
+    assert made.direct == ours
+
+
+def test_nobody_dials_past_a_jump_host(tmp_path: Path) -> None:
+    places = Places(state=str(tmp_path))
+    assert config.write(tmp_path, Target(host="web"), places).direct
+    assert not config.write(tmp_path, Target(host="web"), places, via=Target(host="jump")).direct
+
+
+def test_the_connection_that_was_begun_is_the_one_that_is_taken(tmp_path: Path) -> None:
+    with listening() as (port, come):
+        one = job(port, tmp_path)
+        with ahead.ahead(one, tmp_path):
+            with pytest.raises(BorgpullError), ahead.to_client(one, tmp_path):
+                pass
+            assert len(come) == 1
+            with pytest.raises(BorgpullError), ahead.to_client(one, tmp_path):
+                pass
+            assert len(come) == 2  # a new one
+        with pytest.raises(BorgpullError), ahead.to_client(one, tmp_path):
+            pass
+        assert len(come) == 3
+
+
+def test_what_cannot_begin_is_told_by_whoever_wants_it(tmp_path: Path) -> None:
+    one, gone = job(22, tmp_path), tmp_path / "no-such-folder"
+    with (
+        ahead.ahead(one, gone),
+        pytest.raises(OSError, match="No such file"),
+        ahead.to_client(one, gone),
+    ):
+        pass
