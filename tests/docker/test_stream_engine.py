@@ -183,6 +183,16 @@ def test_archive_and_manifest_have_what_the_client_has_whatever_has_changed(seed
     assert found[-1]["same"] > 5, found
 
 
+def test_what_was_moved_is_compared_once() -> None:
+    """Though it is old, and listed without its flags, the next run copies it."""
+    found: Any = case(engine_runs.moved.__name__, engine_runs.__name__)
+    assert all(run["items"] and run["sums"] for run in found), found
+    flagged, moved, after = (found[number]["same"] for number in (2, 3, 4))
+    assert moved > flagged + 20, found
+    assert after == flagged, found
+    assert found[4]["copied"] == found[2]["copied"] > 20, found
+
+
 def test_no_nonce_is_used_twice() -> None:
     found = case("", engine_nonces.__name__)
     assert found["code"] == 0

@@ -169,5 +169,5 @@ def test_flags_are_saved_whenever_they_were_set(lab: Lab, client: Client) -> Non
         have = wanted.get(number, have)
         assert "".join(sorted(line[-1] for line in text.splitlines() if line[0] == "1")) == have
     (last,) = lab.state.rglob(f"{client.name}/**/{reads.LAST}")
-    began = json.loads(last.read_text())["since"]
+    began = json.loads(last.read_text())["began"]
     assert began - brief.MARGIN > int(client.exec("stat", "-c", "%Z", f"{path}/z/c"))

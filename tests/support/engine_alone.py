@@ -5,6 +5,7 @@ script of frames. `python3 -m tests.support.engine_alone CASE` prints what it fo
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import select
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -150,6 +152,13 @@ class Engine:
         rest = memoryview(text)
         while rest:
             rest = rest[os.write(self._feed, rest) :]
+
+    def await_taken(self) -> None:
+        """Wait until it has read all that was sent."""
+        while fcntl.ioctl(self._feed, termios.FIONREAD, bytes(4)) != bytes(4):
+            if self.child.poll() is not None:
+                return
+            time.sleep(0.01)
 
     def _tell(self, message: dict[str, Any]) -> None:
         assert self.child.stdin is not None

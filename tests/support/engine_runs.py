@@ -45,7 +45,7 @@ XATTR = extra(b"x", b"user.a", b"1")
 # A flag of chattr(1), and the number that borg stores of it.
 FRESH = extra(b"n", b"", b"")
 NODUMP, STORED = extra(b"f", b"", b"64"), 1
-ASK_SECONDS = 0.3  # for the engine's first request, if it has one
+ASK_SECONDS = 0.5  # for the engine's first request after the first frame, if it has one
 TIME = "%Y-%m-%dT%H:%M:%S.000000"
 FIELDS = ("path", "size", "sha256", "user", "mtime", "ctime", "flags")
 # The engine, which tells how many items it has copied.
@@ -196,6 +196,7 @@ def is_brief(file: File, since: int) -> bool:
 
 def _since(engine: Engine) -> int:
     """From when on files are to be listed as always; 0 if the engine does not say."""
+    engine.await_taken()
     if not select.select([engine.requests], [], [], ASK_SECONDS)[0]:
         return 0
     ((kind, number),) = wire.REQUEST.iter_unpack(os.read(engine.requests, wire.REQUEST.size))
@@ -261,9 +262,26 @@ def damage() -> None:
     last.write_text(json.dumps(found))
 
 
+def moved() -> list[dict[str, Any]]:
+    """A folder gets another name, and its files keep their times."""
+    client, found = Client("moved"), []
+    for number in range(1, 6):
+        client.time += SECOND
+        client.files[FOLDERS, b"~"] = File(99, client.time, b"newest", b"")
+        if number == 4:
+            client.folders = [name + b"x" for name in client.folders]
+        before = client.same
+        found.append(run(client, number))
+        found[-1]["same"] -= before
+    return found
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True)
     borg("init", "--encryption", "repokey")
+    if sys.argv[1] == moved.__name__:
+        print(json.dumps(moved()))
+        return
     client, found = Client(sys.argv[1]), []
     for number in range(1, RUNS + 1):
         client.change()

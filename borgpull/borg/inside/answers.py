@@ -111,7 +111,7 @@ class Run(Engine):
             slot.status = "M"  # since the files cache knew it
         more = extra(answer.extra)
         self._queue.grow(slot, len(answer.extra))
-        news = more.fresh and more._replace(fresh=False) != slot.extra
+        news = more.fresh and more._replace(fresh=slot.extra.fresh) != slot.extra
         slot.other = slot.other or news or st != slot.st
         slot.st, slot.extra = st, more if more.fresh else slot.extra
 

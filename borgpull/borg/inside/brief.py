@@ -16,6 +16,8 @@ import stat
 from borgpull.borg.inside.wire import SMALL, Stat
 
 SECOND = 10**9
+# Files with flags are read again in each run. Beyond so many, all files are opened instead.
+MOST_FLAGGED = 1000
 MARGIN = 2  # seconds: a ctime of an old file system is that of a whole second, or of two
 
 

@@ -181,9 +181,11 @@ class Chunks:
         """Packed items. `tend` is to follow."""
         self._archive.items_buffer.buffer.write(items)
 
-    def add(self, item: dict[str, Any]) -> None:
-        """As borg's `Archive.add_item`. `tend` is to follow."""
-        self.write(self.pack(item))
+    def add(self, item: dict[str, Any]) -> bytes:
+        """As borg's `Archive.add_item`; returns the packed item. `tend` is to follow."""
+        packed: bytes = self.pack(item)
+        self.write(packed)
+        return packed
 
     def tend(self, path: str) -> None:
         """What borg does after each item. Each item so far, up to `path`, must have been added."""

@@ -25,6 +25,10 @@ class Extra(NamedTuple):
     closed: int = 0  # the errno if the file could not be opened
     fresh: bool = False  # of an open file that has changed since it was listed
 
+    def is_bare(self) -> bool:
+        """Has it nothing, as far as is known?"""
+        return self._replace(fresh=False) == NO_EXTRA
+
 
 NO_EXTRA = Extra({}, ())
 

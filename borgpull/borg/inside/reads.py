@@ -78,8 +78,7 @@ class Last(NamedTuple):
 
     id: str = ""  # of its archive, if the files cache is that run's
     listing: bool = False  # is it that run's, too?
-    since: int = 0  # which files that listing may lack, as it is now (see `keep`)
-    began: int = 0  # the client's clock as it began
+    began: int = 0  # at which Unix time by the client's clock; 0 if no file is to be brief
 
 
 def last(cache: Any, listing: Path) -> Last:
@@ -88,21 +87,19 @@ def last(cache: Any, listing: Path) -> Last:
         if found["files"] == _state(_files(cache)):
             listed = found.get("listing")
             fits = listed is not None and listed == _state(listing)
-            times = (int(found[key]) if fits else 0 for key in ("since", "began"))
-            return Last(str(found["id"]), fits, *times)
+            return Last(str(found["id"]), fits, int(found.get("began", 0)) if fits else 0)
     return Last()
 
 
-def keep(cache: Any, archive_id: str, listing: Path | None, since: int = 0, began: int = 0) -> None:
+def keep(cache: Any, archive_id: str, listing: Path | None, began: int = 0) -> None:
     """This run's archive has its name, and the files cache and its listing are written, if any.
 
-    The listing has nearly all plain files whose ctime is before `since`, a Unix time. The run
-    `began` at that time by the client's clock, or 0.
+    `began` is as in `Last`.
     """
     with contextlib.suppress(OSError):
         found: dict[str, Any] = {"id": archive_id, "files": _state(_files(cache))}
         if listing is not None:
-            found |= {"listing": _state(listing), "since": since, "began": began}
+            found |= {"listing": _state(listing), "began": began}
         path = Path(cache.path) / LAST
         fresh = path.with_name(f"{LAST}.new")
         fresh.write_text(json.dumps(found))

@@ -59,7 +59,7 @@ class Saving:
         self._fresh: Fresh | None = None
         self._repeated: Repeated | None = None
         self.last: Blocks | None = None  # of the last run, if nothing else has changed
-        self.since = 0  # a Unix time: which files it has, more or less (see reads.py)
+        self.since = 0  # the Unix time of that run: older files may be listed briefly (brief.py)
         self.writer: Writer | None = None
         self.reread: Reread | None = None
         self.manifest: Manifest | None = None
@@ -71,6 +71,7 @@ class Saving:
         self.special = Special(self.fields, self._links, teller)
         self.items: Counter[str] = Counter()  # by borg's type letters
         self._last = ""  # the path of the last item
+        self.flagged = 0  # regular files with flags
         self.times = 0  # items whose mtime borg cannot store
 
     def _file(self, slot: Slot) -> None:
@@ -139,15 +140,32 @@ class Saving:
             self._tell.attributes(slot.path, slot.extra.failed)
         if slot.status in self._tell.shown:
             self._tell.status(slot.status, slot.path)
-        self._saving[2].add(slot.item)
+        item = self._saving[2].add(slot.item)
         if self.manifest is not None:
             self.manifest.saved(slot)
+        if kind == "-":
+            self.flagged += bool(slot.extra.flags)
+            self._note(slot, item)
         if kind == "-" and slot.status in READ:
             self.reads.see(slot, packed(slot.item.get("chunks") or ()))
         elif slot.status == "h":
             self.reads.see_name(slot.item["source"])
         self.times += slot.item["mtime"] != slot.st.st_mtime_ns
         self._saved(kind, slot.path)
+
+    def _note(self, slot: Slot, item: bytes) -> None:
+        """Let the next run copy the item of a plain file (see blocks.py), if it is one."""
+        assert self._saving is not None
+        st = slot.st
+        chunks: list[Any] = slot.item.get("chunks") or []
+        if self.writer is None or len(chunks) != 1 or st.st_nlink != 1 or slot.status not in "AMU":
+            return
+        as_stored = (slot.item["mtime"], slot.item.get("ctime")) == (st.st_mtime_ns, st.st_ctime_ns)
+        if slot.other or slot.unsure or not as_stored or not slot.extra.is_bare():
+            return
+        found = slot.sum if slot.sum is not None else self._saving[2].sums.of([chunks[0].id])
+        if found is not None:
+            self.writer.one(slot.number, slot.hash, found, chunks[0].csize, item)
 
     def _save_batch(self, batch: Batch) -> bool:
         """False if one has lost a chunk: then it is the head of the queue, and others follow."""

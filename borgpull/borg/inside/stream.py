@@ -22,7 +22,7 @@ import time
 from dataclasses import asdict
 from typing import Any, NamedTuple, TextIO
 
-from borgpull.borg.inside import filescache, reads
+from borgpull.borg.inside import brief, filescache, reads
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.book import book
 from borgpull.borg.inside.channel import Channel
@@ -166,7 +166,7 @@ def save(work: Work, cache: Any, known: Known) -> None:
                 contextlib.closing(Writer(known.listing, known.blocks))
             )
             run.last = known.blocks if last.listing and known.blocks.fit(depends) else None
-            run.since = last.since
+            run.since = last.began
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
@@ -187,10 +187,8 @@ def save(work: Work, cache: Any, known: Known) -> None:
         if run.writer is not None and verified:  # items of an archive in doubt are made anew
             before = run.last.names if run.last is not None else ({}, {})
             listed = run.writer.save({**depends, "names": run.fields.told(before)})
-        # A file that has changed in one run is in the listing of the next one only.
-        began = orders["began"]
-        times = began if run.last is None else last.began, began
-        reads.keep(cache, archive.fpr, known.listing if listed else None, *times)
+        began = orders["began"] if run.flagged <= brief.MOST_FLAGGED else 0
+        reads.keep(cache, archive.fpr, known.listing if listed else None, began)
         if made is not None and verified:
             made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
