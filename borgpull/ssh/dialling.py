@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections.abc import Iterable, Iterator
 
 from borgpull.addresses import Target
 
-# Seconds for each address. ssh itself, which tries after us, has a longer time.
+# ssh itself, which tries after us, has a longer time.
 SECONDS = 5.0
 # Options of ssh that say how to connect. With one of them, ssh does it.
 OWN = frozenset(
@@ -28,16 +29,41 @@ OPTIONS = ("-o", "ProxyCommand=-")
 
 @contextlib.contextmanager
 def dialled(target: Target) -> Iterator[socket.socket | None]:
-    """A connection; None if there is none. Then ssh tries, and says in its words why it cannot."""
-    with contextlib.ExitStack() as stack:
-        made = None
-        with contextlib.suppress(OSError):
-            address = (target.host, target.port)
-            made = stack.enter_context(socket.create_connection(address, timeout=SECONDS))
-            made.settimeout(None)
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # as ssh does
-        yield made
+    """A connection; None if there is none in time. Then ssh tries, and says why it cannot.
+
+    A thread dials: whoever waits for a name server in C code hears of no signal.
+    """
+    found: list[socket.socket] = []
+    lock, gone = threading.Lock(), threading.Event()
+
+    def dial() -> None:
+        with contextlib.suppress(OSError, UnicodeError):  # IDNA refuses some names
+            made = _connected(target)
+            with lock:
+                if not gone.is_set():
+                    found.append(made)
+                    return
+            made.close()
+
+    thread = threading.Thread(target=dial, daemon=True)
+    try:
+        thread.start()
+        thread.join(SECONDS)
+        yield found[0] if found else None
+    finally:
+        with lock:
+            gone.set()
+        for made in found:
+            made.close()
+
+
+def _connected(target: Target) -> socket.socket:
+    """Raises OSError, UnicodeError."""
+    made = socket.create_connection((target.host, target.port), timeout=SECONDS)
+    made.settimeout(None)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # as ssh does
+    return made
 
 
 def may(options: Iterable[str]) -> bool:

@@ -119,7 +119,7 @@ def await_login(session: Session) -> None:
     """Raises what `diagnose.from_ssh` finds."""
     config, master = session.config, session.master
     deadline = time.monotonic() + CONNECT_SECONDS
-    while not session.socket.exists():
+    while not session.socket.exists() or not master.alive():
         if not master.alive() or time.monotonic() > deadline:
             # What only a failure needs takes 5 ms to load.
             from borgpull.ssh.diagnose import from_ssh

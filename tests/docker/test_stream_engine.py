@@ -193,6 +193,13 @@ def test_what_was_moved_is_compared_once() -> None:
     assert found[4]["copied"] == found[2]["copied"] > 20, found
 
 
+def test_what_a_reader_without_flags_has_listed_tells_nothing_of_flags() -> None:
+    found: Any = case(engine_runs.readers.__name__, engine_runs.__name__)
+    assert all(run["items"] and run["sums"] for run in found), found
+    assert [bool(run["copied"]) for run in found] == [False, True, False, True], found
+    assert [bool(run["brief"]) for run in found] == [False, True, False, True], found
+
+
 def test_no_nonce_is_used_twice() -> None:
     found = case("", engine_nonces.__name__)
     assert found["code"] == 0

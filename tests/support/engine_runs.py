@@ -11,7 +11,7 @@ import select
 import struct
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -78,6 +78,7 @@ class Client:
         self.folders = [b"%d" % number for number in range(FOLDERS)]  # "" would be the root
         self.user, self.frame = "anna", 7  # entries
         self.time, self.ino, self.since = OLD, 100, 0
+        self.blind = False  # does the reader see no flags?
         self.same = 0  # files that were compared, and are as they were
         for _ in range(FILES):
             self.add()
@@ -145,7 +146,8 @@ class Client:
             for at, file in sorted(self.files.items()):
                 if at[0] == number:
                     depth = 1 if number == FOLDERS else 2
-                    more = b"" if is_brief(file, since) else file.more
+                    hidden = is_brief(file, since) or (self.blind and file.more == NODUMP)
+                    more = b"" if hidden else file.more
                     yield row(depth, at[1], self.st(file), more), file
 
     def serve(self, engine: Engine) -> None:
@@ -184,7 +186,7 @@ class Client:
         for at, file in self.files.items():
             time = datetime.fromtimestamp(file.time // SECOND, UTC).strftime(TIME)
             content = sha256(file.content).hexdigest()
-            flags = STORED if file.more == NODUMP else 0
+            flags = STORED if file.more == NODUMP and not self.blind else 0
             found.append([self.path(at), len(file.content), content, self.user, time, time, flags])
         return sorted(found)
 
@@ -205,10 +207,17 @@ def _since(engine: Engine) -> int:
 
 
 def counted(
-    archive: str, frames: Iterable[bytes], folder: Path, number: int, *, began: int = 0
+    archive: str,
+    frames: Iterable[bytes],
+    folder: Path,
+    number: int,
+    *,
+    began: int = 0,
+    carried: Sequence[str] = (),
 ) -> Engine:
     """An engine that tells how many items it has copied. Its manifest has this number."""
     order: dict[str, Any] = {**NOTHING, "folder": str(folder), "key": KEY, "number": number}
+    order["carried"] = carried
     program = ("-c", COUNTED)
     more: dict[str, Any] = {"manifest": order, "program": program, "began": began}
     return Engine(archive, frames, "--filter", "AMCE", compares=began > 0, **more)
@@ -221,7 +230,9 @@ def copied(text: str) -> int:
 
 
 def run(client: Client, number: int) -> dict[str, Any]:
-    engine = counted(f"a{number}", [], FOLDER, number, began=client.time // SECOND)
+    sees = () if client.blind else ("flags",)
+    began = client.time // SECOND
+    engine = counted(f"a{number}", [], FOLDER, number, began=began, carried=sees)
     thread = threading.Thread(target=client.serve, args=(engine,), daemon=True)
     thread.start()
     code, text = engine.end()
@@ -276,11 +287,25 @@ def moved() -> list[dict[str, Any]]:
     return found
 
 
+def readers() -> list[dict[str, Any]]:
+    """One reader sees no flags, and one lists briefly after it."""
+    client, found = Client("readers"), []
+    for number in range(1, 5):
+        client.time += SECOND
+        client.files[FOLDERS, b"~"] = File(99, client.time, b"newest", b"")
+        client.blind = number < 3
+        found.append(run(client, number))
+    return found
+
+
+CASES = {case.__name__: case for case in (moved, readers)}
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True)
     borg("init", "--encryption", "repokey")
-    if sys.argv[1] == moved.__name__:
-        print(json.dumps(moved()))
+    if sys.argv[1] in CASES:
+        print(json.dumps(CASES[sys.argv[1]]()))
         return
     client, found = Client(sys.argv[1]), []
     for number in range(1, RUNS + 1):

@@ -35,6 +35,17 @@ _ROW, _SIZE, _ITEM = (array(code).itemsize for code in "IIH")
 OF_ENTRY = _ROW + _SIZE + _ITEM + 2 * WIDTH  # bytes, beside its row and item
 
 
+def depending(args: Any, orders: dict[str, Any]) -> dict[str, Any]:
+    """What the items of a listing depend on, beside its entries and the names of owners.
+
+    One of them is what the reader sees: flags are not in the entries of some.
+    """
+    patterns = [[str(one.cmd), repr(one.val)] for one in args.patterns]
+    carried = sorted((orders["manifest"] or {}).get("carried", ()))
+    more = {"by_name": not args.numeric_ids, "carried": carried}
+    return {"roots": orders["roots"], "patterns": patterns, **more}
+
+
 class Damaged(Exception):
     """A block is not as it was written."""
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import stat
 
+from borgpull.borg.inside.extras import Extra
 from borgpull.borg.inside.wire import SMALL, Stat
 
 SECOND = 10**9
-# Files with flags are read again in each run. Beyond so many, all files are opened instead.
-MOST_FLAGGED = 1000
+# Files with flags, or with odd times, are read again in each run. Beyond so many, all files are
+# opened instead.
+MOST_UNPLAIN = 1000
 MARGIN = 2  # seconds: a ctime of an old file system is that of a whole second, or of two
 
 
@@ -29,6 +31,12 @@ def is_brief(st: Stat, more: bytes, since: int) -> bool:
     if more or st.st_nlink != 1 or not 0 < st.st_size <= SMALL or st.st_ctime_ns >= since:
         return False
     return stat.S_ISREG(st.st_mode)
+
+
+def may_be_brief(st: Stat, more: Extra) -> bool:
+    """Would a saved regular file be listed so, once it is old?"""
+    told = more.xattrs or more.access or more.default or more.failed
+    return not told and st.st_nlink == 1 and 0 < st.st_size <= SMALL
 
 
 def seconds(since: int) -> int:

@@ -40,12 +40,6 @@ ALL = 1 << 30  # entries
 REACH = 64 << 10
 
 
-def depending(args: Any, orders: dict[str, Any]) -> dict[str, Any]:
-    """What the items of a listing depend on, beside its entries and the names of owners."""
-    patterns = [[str(one.cmd), repr(one.val)] for one in args.patterns]
-    return {"roots": orders["roots"], "patterns": patterns, "by_name": not args.numeric_ids}
-
-
 class Stretch:
     """Such files that follow each other in a frame: entries of a block."""
 

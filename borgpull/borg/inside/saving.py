@@ -13,6 +13,7 @@ from borgpull.borg.inside import filescache
 from borgpull.borg.inside.ahead import Come
 from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.blocks import Blocks
+from borgpull.borg.inside.brief import may_be_brief
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fields import Fields, stored
@@ -71,7 +72,7 @@ class Saving:
         self.special = Special(self.fields, self._links, teller)
         self.items: Counter[str] = Counter()  # by borg's type letters
         self._last = ""  # the path of the last item
-        self.flagged = 0  # regular files with flags
+        self.unplain = 0  # files that could be listed briefly, but that no listing can have
         self.times = 0  # items whose mtime borg cannot store
 
     def _file(self, slot: Slot) -> None:
@@ -144,8 +145,7 @@ class Saving:
         if self.manifest is not None:
             self.manifest.saved(slot)
         if kind == "-":
-            self.flagged += bool(slot.extra.flags)
-            self._note(slot, item)
+            self.unplain += not self._note(slot, item) and may_be_brief(slot.st, slot.extra)
         if kind == "-" and slot.status in READ:
             self.reads.see(slot, packed(slot.item.get("chunks") or ()))
         elif slot.status == "h":
@@ -153,19 +153,20 @@ class Saving:
         self.times += slot.item["mtime"] != slot.st.st_mtime_ns
         self._saved(kind, slot.path)
 
-    def _note(self, slot: Slot, item: bytes) -> None:
+    def _note(self, slot: Slot, item: bytes) -> bool:
         """Let the next run copy the item of a plain file (see blocks.py), if it is one."""
         assert self._saving is not None
         st = slot.st
         chunks: list[Any] = slot.item.get("chunks") or []
         if self.writer is None or len(chunks) != 1 or st.st_nlink != 1 or slot.status not in "AMU":
-            return
+            return False
         as_stored = (slot.item["mtime"], slot.item.get("ctime")) == (st.st_mtime_ns, st.st_ctime_ns)
         if slot.other or slot.unsure or not as_stored or not slot.extra.is_bare():
-            return
+            return False
         found = slot.sum if slot.sum is not None else self._saving[2].sums.of([chunks[0].id])
         if found is not None:
             self.writer.one(slot.number, slot.hash, found, chunks[0].csize, item)
+        return found is not None
 
     def _save_batch(self, batch: Batch) -> bool:
         """False if one has lost a chunk: then it is the head of the queue, and others follow."""

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TextIO
 
 from borgpull.borg.inside import brief, filescache, reads
 from borgpull.borg.inside.answers import Run
+from borgpull.borg.inside.blocks import depending
 from borgpull.borg.inside.book import book
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
@@ -38,7 +39,6 @@ from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.readback import READ_BACK_LINE
 from borgpull.borg.inside.readback import Reader as ReadBack
-from borgpull.borg.inside.repeated import depending
 from borgpull.borg.inside.reread import Reread
 from borgpull.borg.inside.starting import (
     be,
@@ -187,7 +187,7 @@ def save(work: Work, cache: Any, known: Known) -> None:
         if run.writer is not None and verified:  # items of an archive in doubt are made anew
             before = run.last.names if run.last is not None else ({}, {})
             listed = run.writer.save({**depends, "names": run.fields.told(before)})
-        began = orders["began"] if run.flagged <= brief.MOST_FLAGGED else 0
+        began = orders["began"] if run.unplain <= brief.MOST_UNPLAIN else 0
         reads.keep(cache, archive.fpr, known.listing if listed else None, began)
         if made is not None and verified:
             made.keep(archive)

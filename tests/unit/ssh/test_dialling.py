@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,9 @@ from borgpull.addresses import Target
 from borgpull.errors import BorgpullError
 from borgpull.jobs import Access, Backup
 from borgpull.places import Places
-from borgpull.ssh import ahead, config
+from borgpull.ssh import ahead, config, dialling
 from borgpull.ssh.dialling import dialled
+from tests.support.waiting import wait_until
 
 
 @contextlib.contextmanager
@@ -55,8 +57,28 @@ def test_where_nobody_listens_ssh_is_to_say_why() -> None:
         pass
     with dialled(Target(host="127.0.0.1", port=port)) as link:
         assert link is None
-    with dialled(Target(host="no.such.host.invalid")) as link:
-        assert link is None
+    for host in ("no.such.host.invalid", 64 * "a"):
+        with dialled(Target(host=host)) as link:
+            assert link is None
+
+
+def test_a_connection_that_comes_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = threading.Event()
+    made: list[socket.socket] = []
+    really = socket.create_connection
+
+    def slow(*words: Any, **more: Any) -> socket.socket:
+        late.wait(10)
+        made.append(really(*words, **more))
+        return made[0]
+
+    monkeypatch.setattr(socket, "create_connection", slow)
+    monkeypatch.setattr(dialling, "SECONDS", 0.1)
+    with listening() as (port, _):
+        with dialled(Target(host="127.0.0.1", port=port)) as link:
+            assert link is None
+        late.set()
+        wait_until(lambda: bool(made) and made[0].fileno() == -1)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +120,18 @@ def test_the_connection_that_was_begun_is_the_one_that_is_taken(tmp_path: Path) 
         with pytest.raises(BorgpullError), ahead.to_client(one, tmp_path):
             pass
         assert len(come) == 3
+
+
+def test_a_connection_that_has_died_meanwhile_is_not_taken(tmp_path: Path) -> None:
+    """While the job has waited for a lock, say."""
+    with listening() as (port, come):
+        one = job(port, tmp_path)
+        with ahead.ahead(one, tmp_path):
+            session = ahead._ahead[tmp_path][0]
+            wait_until(lambda: not session.alive())
+            with pytest.raises(BorgpullError), ahead.to_client(one, tmp_path):
+                pass
+            assert len(come) == 2
 
 
 def test_what_cannot_begin_is_told_by_whoever_wants_it(tmp_path: Path) -> None:
