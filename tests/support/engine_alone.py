@@ -172,7 +172,8 @@ class Engine:
         for line in self.child.stderr:
             text += line.decode()
             if line.startswith(b'{"type": "borgpull_read"'):
-                self._tell({"name": self.archive, "verified": True})
+                with contextlib.suppress(BrokenPipeError):  # it has found damage, and ended
+                    self._tell({"name": self.archive, "verified": True})
         return self.child.wait(), text
 
     def peak(self) -> int:
