@@ -17,12 +17,15 @@ from borgpull.addresses import Target
 # ssh itself, which tries after us, has a longer time.
 SECONDS = 5.0
 # Options of ssh that say how to connect. With one of them, ssh does it.
-OWN = frozenset(
-    (
-        *("AddressFamily", "BindAddress", "BindInterface", "ConnectionAttempts"),
-        *("ConnectTimeout", "IPQoS", "TCPKeepAlive"),
-    )
-)
+OWN = {
+    "AddressFamily",
+    "BindAddress",
+    "BindInterface",
+    "ConnectionAttempts",
+    "ConnectTimeout",
+    "IPQoS",
+    "TCPKeepAlive",
+}
 # It uses its standard input and output as the connection (sshconnect.c, ssh_connect).
 OPTIONS = ("-o", "ProxyCommand=-")
 

@@ -16,7 +16,6 @@ from borgpull.errors import ConnectionLost, HostileClient
 from borgpull.process import CommandError, Completed, Running, TooMuchOutput, run, running
 from borgpull.ssh import dialling
 from borgpull.ssh.config import TELLING, SshConfig
-from borgpull.ssh.dialling import dialled
 
 CONNECT_SECONDS = 60.0
 TICK_SECONDS = 0.005
@@ -92,16 +91,16 @@ def lost(alive: Callable[[], bool], code: int) -> bool:
 def _master(config: SshConfig, socket: Path, options: Sequence[str]) -> Iterator[Running]:
     """The ssh that holds the connection."""
     words = ["-M", "-S", str(socket), "-N", *TELLING, *options]
+    dialled = dialling.dialled(config.target) if config.direct else contextlib.nullcontext()
     with contextlib.ExitStack() as stack:
-        ends: dict[str, Any] = {}
-        with contextlib.ExitStack() as ours:
-            link = ours.enter_context(dialled(config.target)) if config.direct else None
+        with dialled as link:
+            ends: dict[str, Any] = {}
             if link is not None:
                 words += dialling.OPTIONS
                 ends = {"stdin": link.fileno(), "stdout": link.fileno()}
-            master = running(config.command(options=words), name="ssh", grace=5, **ends)
-            found = stack.enter_context(master)
-        yield found  # the link is ssh's alone
+            argv = config.command(options=words)
+            master = stack.enter_context(running(argv, name="ssh", grace=5, **ends))
+        yield master  # the link is ssh's alone
 
 
 @contextlib.contextmanager
@@ -119,13 +118,14 @@ def await_login(session: Session) -> None:
     """Raises what `diagnose.from_ssh` finds."""
     config, master = session.config, session.master
     deadline = time.monotonic() + CONNECT_SECONDS
-    while not session.socket.exists() or not master.alive():
-        if not master.alive() or time.monotonic() > deadline:
-            # What only a failure needs takes 5 ms to load.
-            from borgpull.ssh.diagnose import from_ssh
-
-            raise from_ssh(master.stderr(), config.target, via=config.via)
+    while master.alive() and time.monotonic() < deadline:
+        if session.socket.exists():
+            return
         time.sleep(TICK_SECONDS)
+    # What only a failure needs takes 5 ms to load.
+    from borgpull.ssh.diagnose import from_ssh
+
+    raise from_ssh(master.stderr(), config.target, via=config.via)
 
 
 @contextlib.contextmanager

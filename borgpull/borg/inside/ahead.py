@@ -92,11 +92,12 @@ class Hasher:
         yield from waiting
 
     def _ahead(self, chunk: Any, named: Callable[[Any], tuple[bytes, Any]], whole: Whole) -> Ahead:
-        if chunk.data is not None:
-            made = self._ids.submit(named, chunk)
-            return Ahead(chunk, made, self._pool.submit(whole.add, chunk.data))
-        made = self._pool.submit(named, chunk)
-        return Ahead(chunk, made, self._pool.submit(lambda: whole.add(made.result()[1])))
+        made = self._ids.submit(named, chunk)
+
+        def added() -> bytes:
+            return whole.add(made.result()[1] if chunk.data is None else chunk.data)
+
+        return Ahead(chunk, made, self._pool.submit(added))
 
 
 # A file, its content, and its hashes if they are being computed.

@@ -26,17 +26,18 @@ MARGIN = 2  # seconds: a ctime of an old file system is that of a whole second, 
 def is_brief(st: Stat, more: bytes, since: int) -> bool:
     """Are the flags of an entry of the listing not told, if the helper knows `since` (ns)?
 
-    The helper (`client/scripts/stream_look.py`) and `usual.py` have the same rule.
+    The helper (`client/scripts/stream_list.py`) and `usual.py` have the same rule.
     """
-    if more or st.st_nlink != 1 or not 0 < st.st_size <= SMALL or st.st_ctime_ns >= since:
-        return False
-    return stat.S_ISREG(st.st_mode)
+    return not more and _is_small(st) and st.st_ctime_ns < since and stat.S_ISREG(st.st_mode)
 
 
 def may_be_brief(st: Stat, more: Extra) -> bool:
     """Would a saved regular file be listed so, once it is old?"""
-    told = more.xattrs or more.access or more.default or more.failed
-    return not told and st.st_nlink == 1 and 0 < st.st_size <= SMALL
+    return _is_small(st) and not (more.xattrs or more.access or more.default or more.failed)
+
+
+def _is_small(st: Stat) -> bool:
+    return st.st_nlink == 1 and 0 < st.st_size <= SMALL
 
 
 def seconds(since: int) -> int:

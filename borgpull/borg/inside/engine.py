@@ -11,9 +11,9 @@ import stat
 from concurrent.futures import Future
 from typing import Any
 
-from borgpull.borg.inside import brief, wire
+from borgpull.borg.inside import wire
 from borgpull.borg.inside.ahead import SEVERAL, Frames, Hashed
-from borgpull.borg.inside.brief import is_brief
+from borgpull.borg.inside.brief import SECOND, is_brief, seconds
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fresh import Fresh
@@ -116,10 +116,10 @@ class Engine(Saving):
 
     def _be_brief(self) -> None:
         """Let files that the last listing should have be listed briefly (see brief.py)."""
-        since = brief.seconds(self.since)
+        since = seconds(self.since)
         if self._repeated is None or self.asked.known is None or not since:
             return
-        self._brief = since * brief.SECOND
+        self._brief = since * SECOND
         if self._usual is not None:
             self._usual.brief = self._brief
         self._channel.ask(wire.BRIEF, since)

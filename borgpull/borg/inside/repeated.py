@@ -106,6 +106,7 @@ class Repeated:
 
     def frame(self, content: bytes, text: bytes) -> Block | None:
         """The last run's next block, if it has just this frame; `text` has its entries."""
+        self.sure = 0
         block = self._here()
         if block is None or self._at or block.content != content:
             return None
@@ -115,8 +116,6 @@ class Repeated:
     def look(self, text: bytes, at: int, number: int, places: Places) -> tuple[Stretch | None, int]:
         """The files from here to the first one that is not the same: where that begins."""
         self.most = 1
-        if at == 0:
-            self.sure = 0
         if not self._copies and at < self.sure:
             self.most = ALL
             return None, at

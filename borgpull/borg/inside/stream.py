@@ -53,7 +53,7 @@ from borgpull.borg.inside.told import READ_LINE, READS_LINE, SAVED_LINE, SKIPPED
 
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
-# Seconds that a thread may go on while another one waits to hash: Python's own 5 ms are 5 MB.
+# Seconds that a thread may go on while another one waits. In Python's own 5 ms, it could hash 5 MB.
 SWITCH = 0.0005
 
 

@@ -20,10 +20,10 @@ from borgpull.client.scripts.stream_look import (
     TROUBLE,
     WAY,
     entry,
-    has_more,
     inode,
     is_plain,
     look,
+    may_have_more,
     out,
     owners,
     regular,
@@ -218,8 +218,6 @@ class Walk:
             name = names[-1][0]
             try:
                 st = lstat(name)
-                if has_more(name):
-                    break
             except OSError:
                 break
             mode, ino, dev, links, uid, gid, size = st[:7]
@@ -227,6 +225,8 @@ class Walk:
             if ctime >= since or links != 1 or not 0 < size <= SMALL or mode >> 12 != REGULAR:
                 break
             if (uid, gid) not in owners or not -MOST <= mtime <= MOST or ctime < -MOST:
+                break
+            if may_have_more(name):
                 break
             row = pack(depth, len(name), 0, mode, uid, gid, 1, dev, ino, size, mtime, ctime, rdev)
             append(row + name)

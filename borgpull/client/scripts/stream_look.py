@@ -25,7 +25,7 @@ HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN 
 SAME, SUM = 13, 14
 SMALL = 512 << 10  # bytes of a file: it is one frame, and may be listed briefly
 MAX_XATTRS = 3 << 20  # bytes of all attributes of one entry
-# How Python decodes names of files (os.fsencode, which takes twice as long).
+# How Python encodes names of files. os.fsencode does the same, in twice the time.
 CODING = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 NOATIME = getattr(os, "O_NOATIME", 0)
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -228,14 +228,12 @@ def look(name: bytes, plain: bool = False) -> "tuple[os.stat_result, bytes, int 
     raise OSError(errno.ESTALE, "replaced again and again")
 
 
-def has_more(name: bytes) -> bool:
-    """Has a name in the current folder extended attributes or ACLs? Raises OSError."""
+def may_have_more(name: bytes) -> bool:
+    """Has a name in the current folder extended attributes or ACLs, or does nobody know?"""
     try:
         return bool(os.listxattr(name, follow_symlinks=False))
     except OSError as error:
-        if error.errno in NO_XATTRS:
-            return False
-        raise
+        return error.errno not in NO_XATTRS
 
 
 def inode(name: bytes, folder: int) -> int:

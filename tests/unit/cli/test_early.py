@@ -14,6 +14,7 @@ from borgpull.verbs import VERBS
 
 def test_the_verb_that_has_an_engine_is_the_one_that_lists_by_it() -> None:
     assert {name for name, verb in VERBS.items() if verb.lists} == {early.VERB}
+    assert {name for name, verb in VERBS.items() if verb.ahead} == {early.VERB}
 
 
 @pytest.mark.parametrize(
