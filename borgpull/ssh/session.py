@@ -110,6 +110,7 @@ def begun(config: SshConfig, folder: Path, options: Sequence[str] = ()) -> Itera
     Raises CommandError if there is no ssh.
     """
     socket = folder / "mux"
+    socket.unlink(missing_ok=True)  # of one that was killed
     with _master(config, socket, options) as master:
         yield Session(config, socket, master, tuple(options))
 

@@ -134,6 +134,15 @@ def test_a_connection_that_has_died_meanwhile_is_not_taken(tmp_path: Path) -> No
             assert len(come) == 2
 
 
+def test_the_socket_of_an_ssh_that_was_killed_is_no_connection(tmp_path: Path) -> None:
+    """By SIGKILL, say: then it stays."""
+    with listening() as (port, _):
+        (tmp_path / "mux").touch()
+        one = job(port, tmp_path)
+        with pytest.raises(BorgpullError), ahead.to_client(one, tmp_path):
+            pass
+
+
 def test_what_cannot_begin_is_told_by_whoever_wants_it(tmp_path: Path) -> None:
     one, gone = job(22, tmp_path), tmp_path / "no-such-folder"
     with (
