@@ -72,7 +72,7 @@ class Saving:
         self.special = Special(self.fields, self._links, teller)
         self.items: Counter[str] = Counter()  # by borg's type letters
         self._last = ""  # the path of the last item
-        self.unplain = 0  # files that could be listed briefly, but that no listing can have
+        self.unplain = 0  # small files whose items the next run cannot copy
         self.times = 0  # items whose mtime borg cannot store
 
     def _file(self, slot: Slot) -> None:
