@@ -131,7 +131,9 @@ def test_an_unchanged_file_whose_chunk_is_lost_is_read_again_at_its_place() -> N
 
 def test_a_borg_that_fails_its_own_test_saves_nothing() -> None:
     found = case("untested")
-    assert (found["code"], found["archives"]) == (2, ""), found
+    codes = {"first": 2, "good": 0, "again": 0, "another boot": 2}
+    assert found["codes"] == codes, found
+    assert (found["archives"], found["marks"]) == (["good", "again"], [False, True, True, True])
     assert "self test failed" in found["said"]
 
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import logging
 import os
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from borgpull.borg.inside import brief, filescache, reads
+from borgpull.borg.inside import brief, filescache, reads, selftest
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.blocks import depending
 from borgpull.borg.inside.book import book
@@ -65,9 +65,6 @@ def main() -> None:
 
     channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
     control = taken_input()
-    # borg tests itself at its start, for as long as it takes to load. The client is not there yet.
-    archiver.selftest(logging.getLogger("borg.selftest"))  # ends this process if it fails
-    archiver.selftest = lambda _logger: None
     parse_fast(archiver)
     waits_for_locks_until_the_end_of(control)
     beginning = beginning_of(control)
@@ -75,6 +72,7 @@ def main() -> None:
         return
     env, early = beginning
     be(env)
+    selftest.once(archiver, Path(os.environ["BORG_BASE_DIR"]))
     orders = None
     if not early:
         orders = orders_of(control)
