@@ -26,11 +26,10 @@ from borgpull.ssh import words
 from borgpull.ssh.session import Session
 from borgpull.trees.manifest import ALL, Carried
 
-# The texts that make up the helper, in their order. An import of one by the other is left out.
-PARTS = tuple(
-    f"stream_{name}.py"
-    for name in ("look", "tags", "list", "beside", "delta", "hello", "pack", "read")
-)
+# The texts that make up the helper, in their order. An import of one by the other is left out. The
+# first ones answer the question. The rest is compiled while this side looks at the answer.
+FIRST = ("look", "hello")
+REST = ("tags", "list", "beside", "delta", "pack", "read")
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # Comments, empty lines, and docstrings with something of their own indentation after them.
 _UNREAD = re.compile(
@@ -58,7 +57,13 @@ CARRIES: tuple[Carried, ...] = ALL
 
 def source() -> bytes:
     """Without what no Python reads: a line of authorized_keys may have 16 KiB (OpenSSH 7.x)."""
-    return "".join(_UNREAD.sub("", _IMPORT.sub("", shell.script(name))) for name in PARTS).encode()
+    rest = f"exec(compile({_text(REST)!r}, 'borgpull', 'exec'))\n"
+    return (_text(FIRST) + rest).encode()
+
+
+def _text(parts: Sequence[str]) -> str:
+    scripts = (shell.script(f"stream_{part}.py") for part in parts)
+    return "".join(_UNREAD.sub("", _IMPORT.sub("", text)) for text in scripts)
 
 
 def question(paths: Sequence[str]) -> bytes:

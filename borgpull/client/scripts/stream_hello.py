@@ -1,4 +1,7 @@
-"""The helper of `borgpull stream`, fourth part: what this machine is, and what it shows."""
+"""The helper of `borgpull stream`, second part: what this machine is, and what it shows.
+
+The first line of the input is a question, and the answer a frame.
+"""
 
 import errno
 import json
@@ -92,3 +95,12 @@ def hello(paths: "list[bytes]") -> None:
         answer["same"] = sys.argv[1] == "same"
     out.add(HELLO, json.dumps(answer).encode())
     out.flush()
+
+
+def main() -> None:
+    question = json.loads(sys.stdin.buffer.readline().decode())
+    hello([bytes.fromhex(path) for path in question["paths"]])
+
+
+if __name__ == "__main__":
+    main()

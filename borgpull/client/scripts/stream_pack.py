@@ -39,6 +39,7 @@ class Packing:
     def __init__(self, always: bool) -> None:
         self.always = self.on = always
         self.plain = 0.0  # seconds for a byte that is not packed
+        self.least = 0.0  # seconds that zlib has taken for a byte, where it was fastest
         self.rest = self.patience = 0
         self.begin()
 
@@ -68,9 +69,10 @@ class Packing:
             self.plain = cost
             if self.rest:
                 self.rest -= 1
-            else:
+            elif cost > 4 * self.least:
                 shrinks, seconds = sample(block)
                 self.on = shrinks and cost > 4 * seconds
+                self.least = min(self.least or seconds, seconds)
         elif cost > 0.8 * self.plain:  # there is no gain: something else is slow
             self.on = False
             self.rest = self.patience = min(4 * self.patience + 8, MAX_REST)

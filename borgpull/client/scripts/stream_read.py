@@ -1,7 +1,7 @@
 """The helper of `borgpull stream`, last part: the content of files, and what is asked.
 
-The first line of the input is a question, and the answer a frame. With named paths in it, a plan
-follows in the second line. From then on, the input is requests (`borg/inside/channel.py`).
+The second line of the input is a plan, if there were named paths in the first one. From then on,
+the input is requests (`borg/inside/channel.py`).
 """
 
 import errno
@@ -15,7 +15,7 @@ import sys
 import time
 
 from borgpull.client.scripts.stream_delta import COMPARE, HASH, is_piece, parsed, rest, summed
-from borgpull.client.scripts.stream_hello import allowed, hello
+from borgpull.client.scripts.stream_hello import allowed
 from borgpull.client.scripts.stream_list import Node, Walk, files
 from borgpull.client.scripts.stream_look import (
     AGAIN,
@@ -247,10 +247,7 @@ def requests(walk: Walk) -> None:
 
 
 def main() -> None:
-    lines = sys.stdin.buffer
-    question = json.loads(lines.readline().decode())
-    hello([bytes.fromhex(path) for path in question["paths"]])
-    plan = lines.readline()
+    plan = sys.stdin.buffer.readline()
     if not plan:
         return  # nothing more is wanted
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

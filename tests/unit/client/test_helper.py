@@ -118,10 +118,22 @@ def without_docstrings(tree: ast.AST) -> str:
 
 
 def test_only_what_no_python_reads_is_left_out() -> None:
-    texts = (helper._IMPORT.sub("", shell.script(name)) for name in helper.PARTS)
-    full = "".join(texts)
-    assert len(helper.source()) < 0.95 * len(full)
-    assert without_docstrings(ast.parse(helper.source())) == without_docstrings(ast.parse(full))
+    for parts in (helper.FIRST, helper.REST):
+        scripts = (shell.script(f"stream_{part}.py") for part in parts)
+        full, sent = "".join(helper._IMPORT.sub("", text) for text in scripts), helper._text(parts)
+        assert len(sent) < 0.95 * len(full)
+        assert without_docstrings(ast.parse(sent)) == without_docstrings(ast.parse(full))
+
+
+def test_the_rest_of_the_text_comes_after_the_answer() -> None:
+    *first, last = ast.parse(helper.source()).body
+    assert ast.dump(ast.parse(helper._text(helper.FIRST))) == ast.dump(
+        ast.Module(body=first, type_ignores=[])
+    )
+    assert isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)
+    compiling = last.value.args[0]
+    assert isinstance(compiling, ast.Call) and isinstance(compiling.args[0], ast.Constant)
+    assert compiling.args[0].value == helper._text(helper.REST)
 
 
 def test_the_words_for_ssh_and_for_this_test_are_one() -> None:
