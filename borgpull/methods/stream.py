@@ -178,6 +178,7 @@ class Streamed(Source):
             rate=self._job.limit_rate,
             may_skip=self._job.skips.reasons(),
         )
+        ahead(0)
         try:
             name = self._borg.client
             done = watch(self._engine, name, order, alive=self.alive, emit=self._emit)

@@ -59,15 +59,14 @@ def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
                 ledger.see(Path(job.places.state), job.client, found)
 
             opening = METHODS[job.verb](job, borg, folder, emit, ready)
-            _load_the_end()
             state = Path(job.places.state)
             with manifests.none_unfinished(state, job.client), opening as source:
                 name = new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
+                saved = _save(job, borg, source, name, emit, fresh=not found)
                 from borgpull.ops import conclusion, guarding
 
-                saved = _save(job, borg, source, name, emit, fresh=not found)
                 row = source.row(borg, saved["archive"])
                 recorded = conclusion.record(job, row, found, saved, begun)
                 source.book(recorded["name"], recorded["id"])
@@ -95,7 +94,7 @@ def _borg(job: jobs.Backup, emit: Emit) -> AbstractContextManager[Borg]:
 
 
 def _load_the_end() -> None:
-    """What only the end of a backup needs comes in while ssh connects, and this side waits."""
+    """What only the end of a backup needs comes in while the client is read, and we wait."""
 
     def load() -> None:
         from borgpull.ops import conclusion, guarding  # noqa: F401
@@ -141,7 +140,12 @@ def _save(
         total_files=_files_last_time(job),
         named=job.paths,
     )
-    done = source.create(order, ahead=borg.start_spares)
+
+    def ahead(number: int) -> None:
+        _load_the_end()
+        borg.start_spares(number)
+
+    done = source.create(order, ahead=ahead)
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
     vanished = judge_vanished(done, source)
     events.phase(emit, "verify", "comparing the archive with the client")

@@ -18,7 +18,7 @@ from borgpull.ssh import dialling
 from borgpull.ssh.config import TELLING, SshConfig
 
 CONNECT_SECONDS = 60.0
-TICK_SECONDS = 0.005
+TICK_SECONDS, LOGIN_TICK_SECONDS = 0.005, 0.001
 LAST_MOMENT_SECONDS = 2.0
 # The longest usual answer is a list of some thousand mounts, in bytes.
 MAX_ANSWER = 16 << 20
@@ -122,7 +122,7 @@ def await_login(session: Session) -> None:
     while master.alive() and time.monotonic() < deadline:
         if session.socket.exists():
             return
-        time.sleep(TICK_SECONDS)
+        time.sleep(LOGIN_TICK_SECONDS)
     # What only a failure needs takes 5 ms to load.
     from borgpull.ssh.diagnose import from_ssh
 
