@@ -11,8 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, Literal, Protocol
+from typing import IO, Literal, NamedTuple, Protocol
 
 from borgpull import signals
 from borgpull.secrets import Secret
@@ -41,8 +40,7 @@ class CommandError(Exception):
         super().__init__(reason or f"{argv[0]} ended with {returncode}: {stderr.strip()[-500:]}")
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(NamedTuple):
     returncode: int
     stdout: bytes
     stderr: str

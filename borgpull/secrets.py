@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from borgpull.errors import ConfigError
+# An engine is started before both are loaded (cli/early.py).
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # A pipe holds 64 KiB before a write blocks. No user has a longer passphrase.
 MAX_PASSPHRASE = 32 * 1024
@@ -39,6 +41,8 @@ def read_passphrase(path: Path) -> Secret | None:
     Raises ConfigError if the file cannot be read, is empty, is too long, or has a second line. The
     passphrase goes to a client as a line, and a second line would be taken for a command.
     """
+    from borgpull.errors import ConfigError
+
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MAX_PASSPHRASE + 1)

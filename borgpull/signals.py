@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from borgpull.errors import BorgpullError, Interrupted
-
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The unwinding takes this long at most; the keeper ends what takes END_SECONDS.
 UNWIND_SECONDS = 6.0
@@ -44,6 +42,8 @@ def out_of_time(*, spare: float = 0.0) -> bool:
 def raised() -> Iterator[None]:
     """While inside, SIGINT, SIGTERM and SIGHUP raise Interrupted in the main thread, once."""
 
+    from borgpull.errors import Interrupted
+
     def handler(signum: int, _frame: FrameType | None) -> None:
         global _over
         _over = time.monotonic() + UNWIND_SECONDS
@@ -71,6 +71,8 @@ def to_its_end(action: Callable[[], object]) -> None:
     If a signal interrupts it, it is done again, and then the signal is obeyed. Raises Interrupted,
     and as `action`.
     """
+    from borgpull.errors import BorgpullError, Interrupted
+
     try:
         action()
     except Interrupted:  # it comes once: further signals are ignored

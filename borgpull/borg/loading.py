@@ -8,7 +8,6 @@ and is ended.
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +55,8 @@ class Loading(NamedTuple):
         self.tell({"env": own, "words": list(words)})
 
     def tell(self, message: dict[str, Any]) -> None:
+        import json
+
         assert self.process.popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended, and its code says why
             self.process.popen.stdin.write(json.dumps(message).encode() + b"\n")

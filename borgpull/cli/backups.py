@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from borgpull import jobs
 from borgpull.addresses import Target, host_and_port
 from borgpull.borg import compression as compressions
 from borgpull.cli.arguments import Address
@@ -15,7 +16,6 @@ from borgpull.cli.places import access, exclusions, places
 from borgpull.cli.sparing import Sparing, share
 from borgpull.cli.userconfig import resolve
 from borgpull.errors import UsageError
-from borgpull.jobs import Backup, Serve
 from borgpull.names import archive_name, client_name, default_client_name
 from borgpull.paths import client_path, for_borg
 from borgpull.verbs import METHODS
@@ -39,13 +39,13 @@ def backup(
 ) -> None:
     """One backup, by whichever method."""
 
-    def job() -> Backup | Serve:
+    def job() -> jobs.Backup | jobs.Serve:
         way = resolve(address, through.via)
         back = on_client.connect_back
         require_fit(verb, way.target, fresh, on_client, sparing)
         named = saving.name
         client = client_name(named) if named else default_client_name(Target.parse(address))
-        made = Backup(
+        made = jobs.Backup(
             verb=verb,
             client=client,
             places=places(where, through, way),
@@ -66,11 +66,16 @@ def backup(
             reread=share(on_client.reread) if on_client.reread is not None else None,
             **sparing.parts(),
         )
-        if not on_client.serve_only:
-            return made
-        return Serve(client=client, places=made.places, target=way.target, lock_wait=made.lock_wait)
+        return serving(made, way.target) if on_client.serve_only else made
 
     perform(job, launch)
+
+
+def serving(made: jobs.Backup, target: Target) -> jobs.Serve:
+    """The repository alone of a backup, for a borg that the user starts."""
+    return jobs.Serve(
+        client=made.client, places=made.places, target=target, lock_wait=made.lock_wait
+    )
 
 
 def require_fit(

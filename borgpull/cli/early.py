@@ -1,12 +1,11 @@
 """What is begun before a command line is read: it takes as long as all that comes before its use.
 
-So nothing is imported here but what that needs.
+So nothing is imported here but what that needs, nor in the modules that it imports.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -43,6 +42,8 @@ def first_line() -> bytes:
 
 def verb_of(line: bytes) -> str:
     """Of a job, if it has one: whether it is good is found out later."""
+    import json
+
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):

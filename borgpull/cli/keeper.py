@@ -15,7 +15,6 @@ import time
 from types import FrameType
 
 from borgpull.signals import CAUGHT, END_SECONDS
-from borgpull.ssh.sessions import descendants
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: the command's orphans become our children, not tini's
 _END_SECONDS = 5.0
@@ -62,6 +61,8 @@ def keep() -> None:
 
 def _end_orphans() -> None:
     """ssh and `borg serve` outlive the command, and would write on without its lock."""
+    from borgpull.ssh.sessions import descendants
+
     deadline = time.monotonic() + _END_SECONDS
     while (left := descendants(os.getpid())) and time.monotonic() < deadline:
         for pid in left:

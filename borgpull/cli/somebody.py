@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from pathlib import Path
 
 LIBRARY = "libnss_wrapper.so"
 PASSWD, GROUP = "NSS_WRAPPER_PASSWD", "NSS_WRAPPER_GROUP"
@@ -23,7 +22,8 @@ def be_somebody() -> None:
         return
     # The file must outlive exec. Its path holds the id of this process, which stays the same.
     file = os.memfd_create("passwd", 0)
-    os.write(file, Path("/etc/passwd").read_bytes() + line(uid, os.getegid()).encode())
+    with open("/etc/passwd", "rb") as known:
+        os.write(file, known.read() + line(uid, os.getegid()).encode())
     os.environ["LD_PRELOAD"] = LIBRARY
     os.environ[PASSWD] = f"/proc/{os.getpid()}/fd/{file}"
     os.environ[GROUP] = "/etc/group"

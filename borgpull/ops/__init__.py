@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from borgpull.events import Emit
-from borgpull.jobs import KINDS, Job
+from borgpull.jobs import Job
 from borgpull.late import Late
 from borgpull.results import Result
 from borgpull.verbs import VERBS
@@ -18,5 +18,5 @@ OPS: Late[Callable[[Any, Emit], Result]] = Late(
 
 def do(job: Job, emit: Emit) -> Result:
     """Raises whatever the verb's function raises. A job of a wrong kind is a bug of the caller."""
-    assert type(job) is KINDS[job.verb], f"{job.verb} is no {type(job).__name__}"
+    assert type(job).__name__ == VERBS[job.verb].kind, f"{job.verb} is no {type(job).__name__}"
     return OPS[job.verb](job, emit)

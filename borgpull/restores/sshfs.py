@@ -128,4 +128,4 @@ def _survey(jail: jails.Jail, process: Running, word: str, data: bytes) -> Compl
     if not process.alive():
         raise ConnectionLost("the connection to the target broke")
     shown = done.stderr.replace(jail.spec.tree, "").replace(jail.spec.second_tree, "")
-    return replace(done, stderr=shown)
+    return done._replace(stderr=shown)

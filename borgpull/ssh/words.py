@@ -19,8 +19,9 @@ NO_NAME = (
 )
 
 # Lines of OpenSSH's own (ssh.c, sshconnect.c, sshconnect2.c, packet.c, mux.c, sftp-client.c), which
-# are no words of the client. At level VERBOSE, ssh says more, which `diagnose` uses.
-_OWN = re.compile(
+# are no words of the client. At level VERBOSE, ssh says more, which `diagnose` uses. All patterns
+# here are compiled when they are first used: a run that goes well needs none.
+_OWN = (
     r"borgpull-|Authenticated (?:to|using|with) |Transferred: |Bytes per second: "
     r"|Warning: Permanently added |ssh: |sftp> |Received message too long"
     r"|Ensure the remote shell produces no output"
@@ -50,7 +51,7 @@ def last(text: str) -> str:
 def said(*texts: str) -> str:
     """The client's words among the lines of ssh; "" if there are none."""
     lines = [line.strip() for text in texts for line in text[-READ_CHARS:].splitlines()]
-    return clean(" ".join(line for line in lines if not _OWN.match(line)))
+    return clean(" ".join(line for line in lines if not re.match(_OWN, line)))
 
 
 def told(*texts: str) -> str:
@@ -59,26 +60,21 @@ def told(*texts: str) -> str:
     return f": {words}" if words else ""
 
 
-_OTHER_USER = re.compile(
-    r"log ?in as the user \W?([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})", re.IGNORECASE
-)
-_EXPIRED = re.compile(
+_OTHER_USER = r"log ?in as the user \W?([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})"
+_EXPIRED = (
     r"password has expired|password change required|account has expired|password is expired"
-    r"|required to change your password",
-    re.IGNORECASE,
+    r"|required to change your password"
 )
-_NO_SHELL = re.compile(
-    r"account is (?:currently )?not available|not allowed to log ?in|nologin", re.I
-)
+_NO_SHELL = r"account is (?:currently )?not available|not allowed to log ?in|nologin"
 
 
 def advice(words: str, target: Target) -> str | None:
     """The hint for the client's words; None if they are not known."""
     user, host = target.user, target.host
-    if match := _OTHER_USER.search(words):
+    if match := re.search(_OTHER_USER, words, re.IGNORECASE):
         return f"log in as {match[1]}@{host}; with --sudo, pipe reads as root all the same"
-    if _EXPIRED.search(words):
+    if re.search(_EXPIRED, words, re.IGNORECASE):
         return f"renew it there, or let it not expire: passwd {user}, or chage -M -1 -E -1 {user}"
-    if _NO_SHELL.search(words):
+    if re.search(_NO_SHELL, words, re.IGNORECASE):
         return f"give {user} a shell there (usermod --shell /bin/sh {user}), or log in as another"
     return None
