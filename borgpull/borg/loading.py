@@ -44,15 +44,16 @@ class Loading(NamedTuple):
     secret_fd: int  # of the child
 
     def begin(
-        self, env: Mapping[str, str], passphrase: Secret | None, words: Sequence[str]
+        self, env: Mapping[str, str], passphrase: Secret | None, words: Sequence[str], marks: str
     ) -> None:
-        """Tell it what it is: the rest of its environment, and its last words."""
+        """Tell it what it is: the rest of its environment, its last words, and the folder where
+        marks are that all clients share."""
         own = dict(env)
         with self.secret, contextlib.suppress(BrokenPipeError):
             if passphrase is not None:
                 self.secret.write(passphrase.reveal().encode())
                 own[PASSPHRASE_FD] = str(self.secret_fd)
-        self.tell({"env": own, "words": list(words)})
+        self.tell({"env": own, "words": list(words), "marks": marks})
 
     def tell(self, message: dict[str, Any]) -> None:
         import json

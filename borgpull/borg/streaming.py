@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import IO, Any
 
 from borgpull.borg import loading, messages
@@ -176,14 +177,17 @@ def _is_own(item: tuple[Stream, bytes] | None) -> bool:
 
 
 @contextlib.contextmanager
-def started(borg: Borg, *, early: bool) -> Iterator[tuple[Engine, IO[bytes], IO[bytes]]]:
+def started(
+    borg: Borg, marks: Path, *, early: bool
+) -> Iterator[tuple[Engine, IO[bytes], IO[bytes]]]:
     """An engine, and the client's ends of its pipes: where requests come from, and answers go.
 
+    Engines of all clients share the folder `marks`.
     An `early` one opens the repository and the cache before its orders, and lists the archives.
     """
     words = borg.words("create", *_EARLY) if early else []
     with loading.taken() as loaded:
-        loaded.begin(borg.env(None), borg.passphrase, words)
+        loaded.begin(borg.env(None), borg.passphrase, words, str(marks))
         engine = Engine(loaded, borg.client)
         try:
             yield engine, *loaded.theirs

@@ -60,7 +60,7 @@ def open_source(
         # No other one finds tags, or packs what it sends.
         wanted = "python" if job.skips.reasons() or job.compress_link == "on" else job.reader
         early = lists_archives(job)
-        engine = functools.partial(streaming.started, borg, early=early)
+        engine = functools.partial(streaming.started, borg, Path(job.places.state), early=early)
         reading = choice.started(engine, session, job.paths, wanted, emit, sudo=access.sudo)
         reader = stack.enter_context(reading)
         facts = reader.facts

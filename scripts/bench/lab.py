@@ -1,4 +1,8 @@
-"""The containers of a plan: client, server and proxy on a network, one for each of our jobs."""
+"""The containers of a plan: client, server and proxy, and one for each of our jobs.
+
+They are on Docker's usual network, as the README's commands have it. It knows no names: `proxy` is
+an address. Without a delay there is no proxy, and the name stands for the other side.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +42,8 @@ echo; echo $((end - start)); exit $code
 _SSHD = """
 mkdir -p /run/sshd /root/.ssh; cp /key.pub /root/.ssh/authorized_keys; chmod 600 /root/.ssh/*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
-exec /usr/sbin/sshd -D -e -o PerSourcePenalties=no -o UsePAM=no -o PermitRootLogin=yes \\
-  -o MaxStartups=50
+exec /usr/sbin/sshd -D -e -p 22 -p 2201 -p 2202 -o MaxStartups=50 \\
+  -o PerSourcePenalties=no -o UsePAM=no -o PermitRootLogin=yes
 """
 
 _DOCKERFILE = f"""
@@ -89,7 +93,7 @@ class Lab:
         secret = ["-v", f"{folder}/key:/run/secrets/ssh_key:ro"]
         self._passphrase = ["-v", f"{folder}/passphrase:{PASSPHRASE}:ro"]
         self._volumes = ["-v", f"{folder}/repo:/repo", "-v", f"{folder}/state:/state"]
-        self.ours = ["--network", ID, *self._volumes, *secret, *self._passphrase]
+        self.ours = [*self._volumes, *secret, *self._passphrase]
 
     def options(self, job: str) -> list[str]:
         """Docker's options for the container of a job of ours, or of the recipe."""
@@ -105,10 +109,8 @@ class Lab:
 
     def start(self, name: str, image: str, *options: str, command: list[str]) -> None:
         """A container `name`, whose first process is the command."""
-        common = ["--name", f"{ID}-{name}"]
-        common += [] if "none" in options else ["--network-alias", name]
         docker(
-            *("run", "-d", "--rm", "--init", *common, *options),
+            *("run", "-d", "--rm", "--init", "--name", f"{ID}-{name}", *options),
             *("--entrypoint", command[0], image, *command[1:]),
         )
 
@@ -132,9 +134,14 @@ class Lab:
         return self._gauges[OURS].folders if OURS in self._gauges else set()
 
     def moved(self) -> int:
-        """Bytes that have come to the proxy, from either side."""
-        counter = "/sys/class/net/eth0/statistics/rx_bytes"
-        return int(self.run("proxy", "cat", counter))
+        """Bytes that have come to the proxy from either side, or to the client and from it."""
+        where, names = ("proxy", ["rx"]) if self.trip else ("client", ["rx", "tx"])
+        counters = [f"/sys/class/net/eth0/statistics/{name}_bytes" for name in names]
+        return sum(map(int, self.run(where, "cat", *counters).split()))
+
+    def address(self, name: str) -> str:
+        wanted = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return docker("inspect", "--format", wanted, f"{ID}-{name}").strip()
 
     def run(self, name: str, *words: str) -> str:
         return docker("exec", f"{ID}-{name}", *words)
@@ -168,6 +175,19 @@ class Lab:
             moved=self.moved() - moved,
         )
 
+    def _connect(self, client: str, server: str) -> None:
+        """What `proxy` is for each side, and for our jobs."""
+        to_client, to_server = client, server
+        if self.trip:
+            script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro"]
+            routes = [f"2201:{client}:22", f"2202:{server}:22"]
+            command = ["python3", "/p.py", str(self.trip), *routes]
+            self.start("proxy", IMAGE, *script, command=command)
+            to_client = to_server = self.address("proxy")
+        self.ours += ["--add-host", f"proxy:{to_client}"]
+        for name, other in (("client", to_server), ("server", to_client)):
+            self.run(name, "sh", "-c", f"echo {other} proxy >>/etc/hosts")
+
     def prepare(self, plan: Plan) -> None:
         """Client with its tree, server, proxy; the repositories."""
         memory = self.folder.is_relative_to(MEMORY)
@@ -177,14 +197,13 @@ class Lab:
         # cannot run.
         paths = ["/srv/data", "/srv/restored", "/srv/repo", "/root/.cache", "/var/cache"]
         folders = [word for path in paths for word in (kind, path + ":exec" * memory)]
-        network = ["--network", ID, *self._keys, *self._passphrase]
-        self.start("client", BY_HAND, *network, *folders, command=["sh", "-c", _SSHD])
-        self.start("server", BY_HAND, *network, *self._volumes, command=["sh", "-c", _SSHD])
+        own = [*self._keys, *self._passphrase]
+        self.start("client", BY_HAND, *own, *folders, command=["sh", "-c", _SSHD])
+        self.start("server", BY_HAND, *own, *self._volumes, command=["sh", "-c", _SSHD])
         alone = ["--network", "none", "--cgroup-parent", SLICE]
         self.start(OURS, IMAGE, *alone, command=["sleep", "infinity"])
-        script = ["--network", ID, "-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro"]
-        routes = ["2201:client:22", "2202:server:22"]
-        self.start("proxy", IMAGE, *script, command=["python3", "/p.py", str(self.trip), *routes])
+        sides = {name: self.address(name) for name in ("client", "server")}
+        self._connect(sides["client"], sides["server"])
         listens = "until ssh-keyscan -p 2201 proxy 2>/dev/null | grep -q .; do sleep 0.2; done"
         self.run("client", "sh", "-c", listens)
         for name, port in (("client", 2202), ("server", 2201)):
@@ -202,10 +221,10 @@ class Lab:
         for name in names:
             init = ["init", "--encryption", "repokey-blake2", name]
             docker("run", "--rm", *self.ours, IMAGE, *init)
-        own = "chown -R 1000:1000 /repo /state; chown 1000:1000 /secrets/*"
+        theirs = "chown -R 1000:1000 /repo /state; chown 1000:1000 /secrets/*"
         secrets = [f"{self.folder}/{name}:/secrets/{name}" for name in ("key", "passphrase")]
         mounts = [word for secret in secrets for word in ("-v", secret)]
-        docker("run", "--rm", *self._volumes, *mounts, "--entrypoint", "sh", IMAGE, "-c", own)
+        docker("run", "--rm", *self._volumes, *mounts, "--entrypoint", "sh", IMAGE, "-c", theirs)
 
 
 def in_memory() -> Path | None:
@@ -234,7 +253,6 @@ def lab(plan: Plan, trip: int) -> Iterator[Lab]:
         (folder / "seccomp.json").write_text(docker("run", "--rm", IMAGE, "render", "seccomp"))
         for path in ("repo/recipe", "repo/rsync", "repo/client", "state/recipe"):
             (folder / path).mkdir(parents=True)
-        docker("network", "create", ID)
         it = Lab(folder, trip)
         try:
             it.prepare(plan)
@@ -247,7 +265,6 @@ def lab(plan: Plan, trip: int) -> Iterator[Lab]:
             for cgroup in spent:
                 with contextlib.suppress(OSError):  # systemd has removed its own
                     cgroup.rmdir()
-            docker("network", "rm", ID)
             if os.geteuid() != 0:  # the containers write as root
                 emptied = ["/bench", "-mindepth", "1", "-delete"]
                 volume = ["-v", f"{folder}:/bench", "--entrypoint", "find"]

@@ -134,7 +134,7 @@ class Engine:
             "rate": None,
             "may_skip": [],
         }
-        self._tell({"env": {"BORG_HOST_ID": "alone"}, "words": []})
+        self._tell({"env": {"BORG_HOST_ID": "alone"}, "words": [], "marks": str(BASE)})
         self._tell({"argv": words, **orders})
         threading.Thread(target=self._send, args=(frames,), daemon=True).start()
 
@@ -471,7 +471,7 @@ borg.archiver.selftest = lambda logger: (logger.error("self test failed"), sys.e
 runpy.run_module("borgpull.borg.inside.stream", run_name="__main__")
 """
     frames = [rows(TOP, row(1, b"a", stat(FILE, 5))), listed(2), whole(1, stat(FILE, 5), b"hello")]
-    mark = Path(BASE, "base", selftest.NAME)
+    mark = BASE / selftest.NAME
     found: dict[str, Any] = {"codes": {}, "marks": []}
     good, bad = ("-m", "borgpull.borg.inside.stream"), ("-c", program)
     runs = {"first": bad, "good": good, "again": bad, "another boot": bad}

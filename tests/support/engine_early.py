@@ -58,7 +58,7 @@ def cache(made: Borg) -> Path:
 @contextlib.contextmanager
 def fails(made: Borg) -> Iterator[streaming.Engine]:
     """An engine whose job fails when the `with` ends."""
-    with contextlib.suppress(Failed), streaming.started(made, early=True) as (engine, *_):
+    with contextlib.suppress(Failed), streaming.started(made, BASE, early=True) as (engine, *_):
         yield engine
         raise Failed
 
@@ -86,7 +86,7 @@ def waits(made: Borg, folder: Path) -> tuple[int, list[str]]:
 def ended(made: Borg) -> tuple[int, Any]:
     """The exit code of an engine that waits for no lock, and the list of archives that it tells."""
     hurried = replace(made, lock_wait=0)
-    with locked(made.repository), streaming.started(hurried, early=True) as (engine, *_):
+    with locked(made.repository), streaming.started(hurried, BASE, early=True) as (engine, *_):
         told = engine.listing()
         return engine.child.wait(30), told
 

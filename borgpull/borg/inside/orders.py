@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from borgpull.borg.inside.channel import Ended
 
 
-def beginning_of(control: TextIO) -> tuple[dict[str, str], list[str]] | None:
-    """Wait for the environment and the words of this process; None if nobody wants it."""
+class Beginning(NamedTuple):
+    """What a process is: the rest of its environment, its words, and where marks are for all."""
+
+    env: dict[str, str]
+    words: list[str]
+    marks: str
+
+
+def beginning_of(control: TextIO) -> Beginning | None:
+    """Wait for it; None if nobody wants this process."""
     text = control.readline()
     if not text:
         return None
     found = json.loads(text)
-    return dict(found["env"]), list(found["words"])
+    return Beginning(dict(found["env"]), list(found["words"]), str(found["marks"]))
 
 
 def orders_of(control: TextIO) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +19,10 @@ NAME = "borg-selftest"
 
 def once(archiver: Any, folder: Path) -> None:
     """Test borg if no run that left its mark in the folder has done so. Raises SystemExit if it
-    fails; borg has said why. borg's own call does nothing from now on."""
+    fails; borg has said why. borg's own call does nothing from now on.
+
+    A mark that is half written is another one.
+    """
     test, archiver.selftest = archiver.selftest, lambda _logger: None
     mark, path = _mark(Path(archiver.__file__).parent), folder / NAME
     with contextlib.suppress(OSError):
@@ -28,9 +30,7 @@ def once(archiver: Any, folder: Path) -> None:
             return
     test(logging.getLogger("borg.selftest"))
     with contextlib.suppress(OSError):
-        fresh = folder / f"{NAME}.{os.getpid()}"
-        fresh.write_text(mark)
-        fresh.replace(path)
+        path.write_text(mark)
 
 
 def _mark(package: Path) -> str:

@@ -70,9 +70,9 @@ def main() -> None:
     beginning = beginning_of(control)
     if beginning is None:
         return
-    env, early = beginning
-    be(env)
-    selftest.once(archiver, Path(os.environ["BORG_BASE_DIR"]))
+    be(beginning.env)
+    selftest.once(archiver, Path(beginning.marks))
+    early = beginning.words
     orders = None
     if not early:
         orders = orders_of(control)

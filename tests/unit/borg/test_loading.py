@@ -65,7 +65,7 @@ def test_what_it_is_comes_later(monkeypatch: pytest.MonkeyPatch, *, early: bool)
             stack.enter_context(loading.ahead())
         found = stack.enter_context(loading.taken())
         children.append(found.process)
-        found.begin({"BORG_HOST_ID": "me"}, Secret("geheim"), ["create", "::x"])
+        found.begin({"BORG_HOST_ID": "me"}, Secret("geheim"), ["create", "::x"], "/state")
         told = said(found.process)
     assert told["secret"] == "geheim"
     assert told["words"] == ["create", "::x"]
@@ -81,7 +81,7 @@ def test_a_repository_without_a_passphrase(monkeypatch: pytest.MonkeyPatch) -> N
     program(TELLS, monkeypatch)
     with nothing_stays() as children, loading.taken() as found:
         children.append(found.process)
-        found.begin({}, None, [])
+        found.begin({}, None, [], "/state")
         assert said(found.process)["secret"] is None
 
 
@@ -122,5 +122,5 @@ def test_one_that_has_ended_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     with nothing_stays() as children, loading.ahead(), loading.taken() as found:
         children.append(found.process)
         assert found.process.wait(30) == 7
-        found.begin({}, Secret("geheim"), [])
+        found.begin({}, Secret("geheim"), [], "/none")
         found.tell({"more": 1})

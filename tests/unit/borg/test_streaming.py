@@ -31,7 +31,7 @@ def test_the_memory_of_a_chunk_is_kept_for_the_next_one(
 ) -> None:
     monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", CHURN))
     borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
-    with streaming.started(borg, early=False) as (engine, _, _):
+    with streaming.started(borg, tmp_path, early=False) as (engine, _, _):
         said = [item[1] for item in engine.child.lines() if item is not None]
         assert engine.child.wait(30) == 0
     assert int(said[-1]) < 20_000  # of 112,500 that hold the content of all
