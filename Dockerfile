@@ -20,7 +20,7 @@ RUN --mount=type=secret,id=ca \
  && $pip --prefix /out -r requirements.lock
 # --prefix follows Debian's layout (/out/local/lib/python3.13/dist-packages). Everything must live
 # below /usr, because a job binds nothing else of the image into its jail.
-# borg's own `testsuite` stays: its self-test at every start needs it. Of the languages that pygments
+# borg's own `testsuite` stays: its self-test needs it. Of the languages that pygments
 # can highlight only Python (and plain text) is ever shown, in a traceback of textual's; the others
 # are 8 MB.
 RUN rm -rf /out/local/share \

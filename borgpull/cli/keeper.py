@@ -14,6 +14,7 @@ import signal
 import time
 from types import FrameType
 
+from borgpull.descendants import descendants
 from borgpull.signals import CAUGHT, END_SECONDS
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: the command's orphans become our children, not tini's
@@ -61,8 +62,6 @@ def keep() -> None:
 
 def _end_orphans() -> None:
     """ssh and `borg serve` outlive the command, and would write on without its lock."""
-    from borgpull.ssh.sessions import descendants
-
     deadline = time.monotonic() + _END_SECONDS
     while (left := descendants(os.getpid())) and time.monotonic() < deadline:
         for pid in left:

@@ -19,7 +19,8 @@ from borgpull.jobs import Backup
 from borgpull.outputs.backups import Manifest, Mount, Reader, Reread, Tagged
 from borgpull.verbs import VERBS
 
-# Starts this number of borgs ahead of their use: see `Borg.start_spares`.
+# To be called once the client is busy: what comes later is loaded then, and this number of borgs
+# started (`Borg.start_spares`).
 Ahead = Callable[[int], None]
 
 
@@ -33,7 +34,7 @@ def lists_archives(job: Backup) -> bool:
 
 
 def not_ahead(_number: int) -> None:
-    """Start no borg ahead: each starts when it is needed."""
+    """Nothing is begun ahead."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _borg(job: jobs.Backup, emit: Emit) -> AbstractContextManager[Borg]:
 
 
 def _load_the_end() -> None:
-    """What only the end of a backup needs comes in while the client is read, and we wait."""
+    """What only the end of a backup needs comes in while a method waits for the client."""
 
     def load() -> None:
         from borgpull.ops import conclusion, guarding  # noqa: F401
@@ -146,6 +146,9 @@ def _save(
         borg.start_spares(number)
 
     done = source.create(order, ahead=ahead)
+    # Nothing is to be loaded between the archive's name and its entry in the ledger.
+    from borgpull.ops import conclusion, guarding  # noqa: F401
+
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
     vanished = judge_vanished(done, source)
     events.phase(emit, "verify", "comparing the archive with the client")

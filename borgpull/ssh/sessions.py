@@ -8,9 +8,9 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 from borgpull import signals
+from borgpull.descendants import descendants
 from borgpull.process import Running
 
 # `borg serve` gets this long to free its lock.
@@ -69,17 +69,3 @@ def _still_running(pidfds: Sequence[int], patience: float) -> list[int]:
         ended = select.select(left, [], [], seconds)[0]  # pidfd_open(2): readable at its end
         left = [pidfd for pidfd in left if pidfd not in ended]
     return left
-
-
-def descendants(root: int) -> list[int]:
-    """The processes below `root`, by proc_pid_stat(5). Zombies are not among them."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended
-            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
-            if state != "Z":
-                children.setdefault(int(parent), []).append(int(stat.parent.name))
-    found = children.get(root, [])
-    for pid in found:  # grows while we walk
-        found += children.get(pid, [])
-    return found

@@ -1,6 +1,6 @@
 """`make bench`: our jobs beside the same work by hand, all in one run.
 
-Everything runs in containers on one machine, through a proxy that adds the round trip. Trees,
+Everything runs in containers on one machine. A proxy adds the round trip, if there is one. Trees,
 repositories and borg's caches are in memory if there is room: a disk's speed changes more from one
 job to the next than the jobs differ. All use the same tree, the same borg, repokey-blake2 and lz4.
 

@@ -4,22 +4,15 @@ One thread reads at a time, a piece after the other: so a disk reads on from pla
 """
 
 import os
+from hashlib import sha256
 
 MYPY = False
 if MYPY:  # a Python before 3.9 could not read it
     from collections.abc import Callable
-    from hashlib import _Hash
     from threading import Thread
 
 WORTH = 16 << 20  # bytes of a file: below, threads would hardly save more time than they take
 THREADS, ROOM = 4, 24 << 20  # at most, and the bytes of their pieces
-
-
-def sha256(content: "bytes | memoryview" = b"") -> "_Hash":
-    """As hashlib's. It takes 3 ms to load, and most runs that have little to read need none."""
-    from hashlib import sha256 as found
-
-    return found(content)
 
 
 def threads(pieces: "list[tuple[int, bytes]]") -> int:

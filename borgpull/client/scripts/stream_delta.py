@@ -1,12 +1,13 @@
-"""The helper of `borgpull stream`, third part: what differs in a file from what the server has.
+"""The helper of `borgpull stream`: what differs in a file from what the server has.
 
 A piece is its size, and the sha256 that it had. The pieces of a file follow each other.
 """
 
 import os
 import struct
+from hashlib import sha256
 
-from borgpull.client.scripts.stream_beside import Beside, alike, room, sha256, threads
+from borgpull.client.scripts.stream_beside import Beside, alike, room, threads
 from borgpull.client.scripts.stream_look import DATA, SAME, SUM, ZEROS, out
 
 REQUEST, PIECE, COMPARE = struct.Struct("<BI"), struct.Struct("<I32s"), 4

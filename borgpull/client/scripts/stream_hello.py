@@ -1,6 +1,7 @@
 """The helper of `borgpull stream`, second part: what this machine is, and what it shows.
 
-The first line of the input is a question, and the answer a frame.
+The first line of the input is a question, and the answer a frame. Whoever answers has all that the
+parts behind this one import: without one of these modules, another reader is taken.
 """
 
 import errno
@@ -11,6 +12,11 @@ import sys
 import time
 
 from borgpull.client.scripts.stream_look import FOLDER, HELLO, opened, out
+
+# Those of the other parts that a Python may lack. hashlib takes 3 ms to load, so it is only found.
+for name in ("zlib", "resource", "select", "hashlib"):
+    if not any(finder.find_spec(name, None) for finder in sys.meta_path):
+        raise ImportError(name)
 
 MARK = b"\nborgpull-stream 1 \n"  # a profile's greeting may come before
 

@@ -1,4 +1,4 @@
-"""The helper of `borgpull stream`, third part: the walk through the named paths."""
+"""The helper of `borgpull stream`: the walk through the named paths."""
 
 import errno
 import os

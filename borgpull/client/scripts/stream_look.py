@@ -1,6 +1,6 @@
 """The helper of `borgpull stream`, first part: what an entry is, and the frames that tell it.
 
-The other side sends the text of all parts as one. A Python here runs it from memory, and nothing is
+The other side sends the texts of all parts. A Python here runs it from memory, and nothing is
 written. Answers are frames, which `borg/inside/wire.py` describes. It needs Python 3.6 and its
 library alone. No symlink is followed below a named path, and no path is resolved twice.
 """

@@ -12,6 +12,7 @@ SAMPLE, LARGEST = 16 << 10, 8 << 20
 # of ssh and the kernel, some MiB, must not count for much of the packed ones.
 WINDOW, LONG = (1 << 20, 0.5), (32 << 20, 2.0)
 MAX_REST = 256  # judgements that are left out at most
+MAX_SKIPPED = 15  # those without a sample: the last one may have been slow for once
 
 
 def sample(block: bytes) -> "tuple[bool, float]":
@@ -40,7 +41,7 @@ class Packing:
         self.always = self.on = always
         self.plain = 0.0  # seconds for a byte that is not packed
         self.least = 0.0  # seconds that zlib has taken for a byte, where it was fastest
-        self.rest = self.patience = 0
+        self.rest = self.patience = self.skipped = 0
         self.begin()
 
     def begin(self) -> None:
@@ -69,10 +70,12 @@ class Packing:
             self.plain = cost
             if self.rest:
                 self.rest -= 1
-            elif cost > 4 * self.least:
+            elif cost > 4 * self.least or self.skipped >= MAX_SKIPPED:
                 shrinks, seconds = sample(block)
                 self.on = shrinks and cost > 4 * seconds
-                self.least = min(self.least or seconds, seconds)
+                self.least, self.skipped = min(self.least or seconds, seconds), 0
+            else:
+                self.skipped += 1
         elif cost > 0.8 * self.plain:  # there is no gain: something else is slow
             self.on = False
             self.rest = self.patience = min(4 * self.patience + 8, MAX_REST)

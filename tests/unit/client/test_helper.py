@@ -101,7 +101,8 @@ def talking(
 
 
 def test_it_is_written_for_python_3_6() -> None:
-    ast.parse(helper.source(), feature_version=(3, 6))
+    for parts in (helper.FIRST, helper.REST):
+        ast.parse(helper._text(parts), feature_version=(3, 6))
     with pytest.raises(SyntaxError):
         ast.parse("(x := 1)", feature_version=(3, 6))
 
@@ -326,3 +327,23 @@ def test_the_question_leaves_the_time_of_access_alone(tmp_path: Path) -> None:
     with talking(tmp_path) as talk:
         talk.listed()
         assert tmp_path.stat().st_atime_ns == 1
+
+
+# A Python that lacks a module: no finder knows it.
+LACKS = """
+import sys
+class Lacks:
+    finders = list(sys.meta_path)
+    def find_spec(self, name, path, target=None):
+        found = (finder.find_spec(name, path) for finder in self.finders if name != %r)
+        return next((spec for spec in found if spec), None)
+sys.meta_path = [Lacks()]
+"""
+
+
+@pytest.mark.parametrize("name", ["zlib", "resource", "select", "hashlib", "another"])
+def test_a_python_that_lacks_what_the_rest_needs_does_not_answer(name: str) -> None:
+    text = LACKS % name + helper.source().decode()
+    argv = [sys.executable, "-I", "-S", "-c", text]
+    done = subprocess.run(argv, input=b'{"paths": []}\n', capture_output=True, timeout=30)
+    assert (helper.MARK in done.stdout, done.returncode == 0) == (name == "another",) * 2

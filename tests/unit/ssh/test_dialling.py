@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tests.support.waiting import wait_until
 
 @contextlib.contextmanager
 def listening() -> Iterator[tuple[int, list[socket.socket]]]:
-    """A port, and the connections that have come. Nobody answers there."""
+    """A port, and the connections that have come. Each one is closed soon, and nobody answers."""
     come: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -30,6 +31,7 @@ def listening() -> Iterator[tuple[int, list[socket.socket]]]:
             with contextlib.suppress(OSError):
                 while True:
                     come.append(server.accept()[0])
+                    time.sleep(0.5)  # whoever takes a connection must find it alive
                     come[-1].close()
 
         threading.Thread(target=accept, daemon=True).start()

@@ -65,6 +65,29 @@ def test_a_slow_link_gets_it_packed_soon(monkeypatch: pytest.MonkeyPatch) -> Non
     assert link.carried < 0.5 * 400 * len(SHRINKS)
 
 
+def test_a_first_look_that_took_long_does_not_count_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link, packing = Link(monkeypatch, 4 * MIB, MIB / 8), Packing(False)
+    sent(link, 20, SHRINKS, packing)
+    link.speed = 60 * MIB
+    assert packing.least > 0
+    assert sent(link, 400, SHRINKS, packing) > 0.7
+
+
+def test_what_does_not_shrink_is_seldom_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bytes] = []
+    look = stream_pack.sample
+
+    def sample(block: bytes) -> tuple[bool, float]:
+        looks.append(block)
+        return look(block)
+
+    monkeypatch.setattr(stream_pack, "sample", sample)
+    sent(Link(monkeypatch, 100 * MIB, 60 * MIB), 2000, RANDOM)
+    assert 1 <= len(looks) <= 2000 // 4 // 16 + 1
+
+
 def test_a_fast_link_gets_it_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     link = Link(monkeypatch, 100 * MIB, 60 * MIB)
     assert sent(link, 2000, SHRINKS) == 0
