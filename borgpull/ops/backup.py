@@ -29,7 +29,7 @@ from borgpull.methods import METHODS, Source
 from borgpull.methods.base import Verdict, lists_archives
 from borgpull.ops import findings, named
 from borgpull.ops.findings import some
-from borgpull.ops.naming import new_name
+from borgpull.ops.naming import new_name, unverified_name
 from borgpull.ops.workspace import locked_borg
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
 from borgpull.results import Failure, Result
@@ -64,7 +64,7 @@ def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
                 name = new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
-                saved = _save(job, borg, source, name, emit, fresh=not found)
+                saved = _save(job, borg, source, name, emit, found)
                 from borgpull.ops import conclusion, guarding
 
                 row = source.row(borg, saved["archive"])
@@ -126,17 +126,22 @@ def _dry_run(job: jobs.Backup, source: Source, name: str, emit: Emit) -> Result:
 
 
 def _save(
-    job: jobs.Backup, borg: Borg, source: Source, name: str, emit: Emit, *, fresh: bool
+    job: jobs.Backup,
+    borg: Borg,
+    source: Source,
+    name: str,
+    emit: Emit,
+    found: Sequence[dict[str, Any]],
 ) -> Saved:
     """Create under a temporary name, verify, rename; returns the archive's part of the result."""
-    mark = f"{repository.UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    unverified = unverified_name(name, found)
     args = ("--compression", job.compression, *exclude_args(job.exclude))
     events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
     order = Order(
-        archive=name + mark,
+        archive=unverified,
         final=name,
         args=args,
-        fresh=fresh,
+        fresh=not found,
         total_files=_files_last_time(job),
         named=job.paths,
     )
@@ -157,7 +162,7 @@ def _save(
     named.require(job, borg, done, source)
     if not source.alive():
         raise ConnectionLost(f"the connection to {job.client} broke during the run")
-    final = done.name.removesuffix(mark)
+    final = done.name.removesuffix(unverified.removeprefix(name))
     source.rename(verdict, final)
     findings.tell(verdict, allowed, vanished, source, emit)
     for item in _attributes(done):

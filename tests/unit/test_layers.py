@@ -17,7 +17,7 @@ MAX_MODULE, MAX_FUNCTION = 300, 50
 
 # From the ground up. A room may import from the floors below, and from itself.
 FLOORS = (
-    ("errors", "verb", "ways", "capabilities", "places", "late", "plain", "sidecar"),
+    ("errors", "verb", "ways", "capabilities", "places", "late", "plain", "sidecar", "descendants"),
     ("verbs",),
     ("outputs", "paths"),
     ("events", "results", "signals", "secrets", "trees", "addresses"),

@@ -24,3 +24,10 @@ def test_a_clock_that_stands_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(naming, "NEXT_NAME_SECONDS", 0.2)
     with pytest.raises(ArchiveExists):
         naming.new_name(JOB, [{"name": "web1-now"}])
+
+
+def test_a_run_that_failed_within_this_second_takes_no_name() -> None:
+    first = naming.unverified_name("web1", [])
+    second = naming.unverified_name("web1", [{"name": first}])
+    assert first < second
+    assert second.startswith("web1.unverified-2")
