@@ -29,7 +29,7 @@ from borgpull.methods import METHODS, Source
 from borgpull.methods.base import Verdict, lists_archives
 from borgpull.ops import findings, named
 from borgpull.ops.findings import some
-from borgpull.ops.naming import new_name, unverified_name
+from borgpull.ops.naming import new_name, unverified_mark
 from borgpull.ops.workspace import locked_borg
 from borgpull.outputs.backups import Backup, BackupDryRun, Saved
 from borgpull.results import Failure, Result
@@ -94,12 +94,8 @@ def _borg(job: jobs.Backup, emit: Emit) -> AbstractContextManager[Borg]:
 
 
 def _load_the_end() -> None:
-    """What only the end of a backup needs comes in while a method waits for the client."""
-
-    def load() -> None:
-        from borgpull.ops import conclusion, guarding  # noqa: F401
-
-    threading.Thread(target=load, daemon=True).start()
+    """What only the end of a backup needs."""
+    from borgpull.ops import conclusion, guarding  # noqa: F401
 
 
 def _make_repository(job: jobs.Backup, borg: Borg, emit: Emit) -> None:
@@ -134,11 +130,11 @@ def _save(
     found: Sequence[dict[str, Any]],
 ) -> Saved:
     """Create under a temporary name, verify, rename; returns the archive's part of the result."""
-    unverified = unverified_name(name, found)
+    mark = unverified_mark(name, found)
     args = ("--compression", job.compression, *exclude_args(job.exclude))
     events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
     order = Order(
-        archive=unverified,
+        archive=name + mark,
         final=name,
         args=args,
         fresh=not found,
@@ -147,13 +143,11 @@ def _save(
     )
 
     def ahead(number: int) -> None:
-        _load_the_end()
+        threading.Thread(target=_load_the_end, daemon=True).start()
         borg.start_spares(number)
 
     done = source.create(order, ahead=ahead)
-    # Nothing is to be loaded between the archive's name and its entry in the ledger.
-    from borgpull.ops import conclusion, guarding  # noqa: F401
-
+    _load_the_end()  # before the archive has its name: then nothing may keep it from the ledger
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
     vanished = judge_vanished(done, source)
     events.phase(emit, "verify", "comparing the archive with the client")
@@ -162,7 +156,7 @@ def _save(
     named.require(job, borg, done, source)
     if not source.alive():
         raise ConnectionLost(f"the connection to {job.client} broke during the run")
-    final = done.name.removesuffix(unverified.removeprefix(name))
+    final = done.name.removesuffix(mark)
     source.rename(verdict, final)
     findings.tell(verdict, allowed, vanished, source, emit)
     for item in _attributes(done):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,28 +19,27 @@ def default_archive_name(client: str) -> str:
     return f"{client}-{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def unverified_name(name: str, found: Sequence[dict[str, Any]]) -> str:
-    """The name of an archive until it is verified, beside those that were found.
+def _free(make: Callable[[], str], found: Sequence[dict[str, Any]]) -> str:
+    """What `make` makes, once no archive has that name, or what it makes after NEXT_NAME_SECONDS.
 
-    A run that failed within this second has left one of the same name.
+    A name has a second in it, and a run may take less.
     """
     taken = {item["name"] for item in found}
     until = time.monotonic() + NEXT_NAME_SECONDS
-    while True:
-        made = f"{name}{UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        if made not in taken or time.monotonic() > until:  # borg tells
-            return made
+    while (name := make()) in taken and time.monotonic() < until:
         time.sleep(0.05)
+    return name
+
+
+def unverified_mark(name: str, found: Sequence[dict[str, Any]]) -> str:
+    """What follows the name of an archive until it is verified. A run that failed has left one."""
+    made = _free(lambda: f"{name}{UNVERIFIED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}", found)
+    return made.removeprefix(name)
 
 
 def new_name(job: jobs.Backup, found: Sequence[dict[str, Any]]) -> str:
     """The new archive's name, beside those that were found. Raises ArchiveExists."""
-    taken = {item["name"] for item in found}
-    name = job.archive or default_archive_name(job.client)
-    until = time.monotonic() + NEXT_NAME_SECONDS
-    while job.archive is None and name in taken and time.monotonic() < until:
-        time.sleep(0.05)  # a run may take less than the second that the name has
-        name = default_archive_name(job.client)
-    if name in taken:
+    name = job.archive or _free(lambda: default_archive_name(job.client), found)
+    if any(item["name"] == name for item in found):
         raise ArchiveExists(f"{job.client} already has an archive {name}")
     return name

@@ -202,8 +202,7 @@ class Lab:
         self.start("server", BY_HAND, *own, *self._volumes, command=["sh", "-c", _SSHD])
         alone = ["--network", "none", "--cgroup-parent", SLICE]
         self.start(OURS, IMAGE, *alone, command=["sleep", "infinity"])
-        sides = {name: self.address(name) for name in ("client", "server")}
-        self._connect(sides["client"], sides["server"])
+        self._connect(self.address("client"), self.address("server"))
         listens = "until ssh-keyscan -p 2201 proxy 2>/dev/null | grep -q .; do sleep 0.2; done"
         self.run("client", "sh", "-c", listens)
         for name, port in (("client", 2202), ("server", 2201)):

@@ -66,15 +66,17 @@ def _as_by_pipe(lab: Lab, client: Client, name: str, archive: str) -> None:
 
 
 def _grouped(found: dict[str, Any]) -> dict[str, Any]:
-    """Items, where all names of a file are alike: find has them in another order than borg."""
+    """Items, where each name of a file has what borg stores with the first one only: find has them
+    in another order than borg."""
     names: dict[str, list[str]] = {}
     for path, item in found.items():
         if stat.S_ISREG(item["mode"]) and item.get("source"):
             names.setdefault(item["source"], [item["source"]]).append(path)
     made = dict(found)
     for first, group in names.items():
-        one = {**found[first], "names": sorted(group)}
-        made |= {path: {**one, "path": path, "hardlink_master": True} for path in group}
+        for path in group:
+            own = {key: found[path][key] for key in found[path].keys() - {"source", "sha256"}}
+            made[path] = {**found[first], **own, "names": sorted(group), "hardlink_master": True}
     return made
 
 
