@@ -27,6 +27,7 @@ ENV = {
 # malloc(3), mallopt(3). By itself, glibc gives each large block back to the kernel, which clears it
 # before the next use. That took 0.7 s of a processor for each gigabyte of content.
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+LANES = 3  # more channels than the first one, at most (`inside/lanes.py`)
 _NOBODY = {"BORG_HOST_ID": "borgpull-loading"}
 # The name of the variable with the passphrase's file descriptor.
 PASSPHRASE_FD = "BORG_PASSPHRASE_FD"  # noqa: S105 - a name
@@ -40,6 +41,7 @@ class Loading(NamedTuple):
     process: Running
     ours: Pipes
     theirs: Pipes
+    lanes: tuple[IO[bytes], ...]  # where more channels write
     secret: IO[bytes]
     secret_fd: int  # of the child
 
@@ -68,11 +70,13 @@ class Loading(NamedTuple):
 def loading() -> Iterator[Loading]:
     """One that ends with this block, in any case."""
     with (
+        contextlib.ExitStack() as stack,
         pipe() as (answers, for_answers),
         pipe() as (from_requests, requests),
         pipe() as (for_secret, secret),
     ):
-        fds = (answers.fileno(), requests.fileno())
+        lanes = [stack.enter_context(pipe()) for _ in range(LANES)]
+        fds = tuple(end.fileno() for end in (answers, requests, *(ends[0] for ends in lanes)))
         secret_fd = for_secret.fileno()
         with running(
             [*PROGRAM, *map(str, fds)],
@@ -81,10 +85,11 @@ def loading() -> Iterator[Loading]:
             pass_fds=(*fds, secret_fd),
             stdin=subprocess.PIPE,
         ) as process:
-            for_secret.close()
-            theirs = (from_requests, for_answers)
+            for end in (for_secret, *(ends[0] for ends in lanes)):
+                end.close()
+            theirs, more = (from_requests, for_answers), tuple(ends[1] for ends in lanes)
             try:
-                yield Loading(process, (answers, requests), theirs, secret, secret_fd)
+                yield Loading(process, (answers, requests), theirs, more, secret, secret_fd)
             finally:
                 assert process.popen.stdin is not None
                 with contextlib.suppress(BrokenPipeError):

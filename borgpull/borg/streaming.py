@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from borgpull.borg.inside.told import (
     CUT,
     DAMAGED,
     HOSTILE,
+    LANES_LINE,
     READ_LINE,
     READS_LINE,
     SAVED_LINE,
@@ -67,6 +68,9 @@ class Engine:
     def __init__(self, loaded: Loading, client: str) -> None:
         self.child, self._tell, self._client = loaded.process, loaded.tell, client
         self.answers, self.requests = loaded.ours
+        self.lanes = loaded.lanes
+        # Opens more channels to the helper of this name, up to as many as there are `lanes`.
+        self.more: Callable[[str], object] = lambda _name: None
         self._lines: Iterator[tuple[Stream, bytes] | None] = self.child.lines()
         self.report: Report | None = None
         self.row: dict[str, Any] | None = None  # of the saved archive, read anew
@@ -116,6 +120,8 @@ class Engine:
             self.read_back = ReadBack(**found)
         elif kind == READS_LINE:
             self.reads.add(found)
+        elif kind == LANES_LINE:
+            self.more(found["name"])
 
     def wait(self, timeout: float) -> int:
         return self.report.code if self.report is not None else self.child.wait(timeout)

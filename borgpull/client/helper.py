@@ -29,7 +29,7 @@ from borgpull.trees.manifest import ALL, Carried
 # The texts that make up the helper, in their order. An import of one by the other is left out. The
 # first ones answer the question. The rest is compiled while this side looks at the answer.
 FIRST = ("look", "hello")
-REST = ("tags", "list", "beside", "delta", "pack", "read")
+REST = ("tags", "list", "beside", "delta", "lanes", "pack", "read")
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # Comments, empty lines, and docstrings with something of their own indentation after them.
 _UNREAD = re.compile(
@@ -68,8 +68,16 @@ def _text(parts: Sequence[str]) -> str:
 
 def question(paths: Sequence[str]) -> bytes:
     """The input with which a helper begins: it is asked for these paths (absolute)."""
-    asked = json.dumps({"paths": [os.fsencode(path).hex() for path in paths]}).encode()
-    text = source()
+    return _input(source(), {"paths": [os.fsencode(path).hex() for path in paths]})
+
+
+def lane(name: str, number: int) -> bytes:
+    """The input by which a channel is handed to the helper of this name."""
+    return _input(_text(FIRST).encode(), {"lane": name, "number": number})
+
+
+def _input(text: bytes, question: dict[str, object]) -> bytes:
+    asked = json.dumps(question).encode()
     return shell.line(_START, _BOOT) + b"%8d" % len(text) + text + asked + b"\n"
 
 

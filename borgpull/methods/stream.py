@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,13 @@ from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, watch
 from borgpull.borg.named import absolute
 from borgpull.borg.streaming import Report
-from borgpull.client.facts import Facts
 from borgpull.client.hello import bars
 from borgpull.client.mounts import of_client, parse
-from borgpull.errors import BorgFailed, BorgpullError, ClientUnsuitable, ConnectionLost, UsageError
+from borgpull.errors import BorgFailed, BorgpullError, ConnectionLost
 from borgpull.events import Emit
 from borgpull.jail.findings import CLOCK_SECONDS
 from borgpull.jobs import Backup
-from borgpull.methods import clock, named, plans
+from borgpull.methods import clock, keylimits, named, plans
 from borgpull.methods.arrivals import judge_names
 from borgpull.methods.base import Ahead, Ready, Source, Verdict, lists_archives, not_ahead
 from borgpull.methods.lines import worth_a_line
@@ -66,7 +66,7 @@ def open_source(
         facts = reader.facts
         machine.saw_aes(folder, facts.aes)
         clock.tell(facts, emit)
-        _require_allowed(job, facts)
+        keylimits.require_allowed(job, facts)
         named.require_there(access.target, job.paths, facts)
         if not reader.helper.names:
             events.warning(emit, "the client has no /etc/passwd: owners are saved as numbers only")
@@ -77,28 +77,6 @@ def open_source(
         except BorgpullError:
             source.keep()
             raise
-
-
-def _require_allowed(job: Backup, facts: Facts) -> None:
-    """Raises UsageError, ClientUnsuitable if a key that is limited does not do what is wanted."""
-    target = job.access.target
-    if facts.limited is None:
-        return
-    anew = "print it anew by borgpull authorize, and put it into authorized_keys there"
-    if not facts.same:
-        raise ClientUnsuitable(
-            f"the line for the key on {target} is of another version of borgpull", hint=anew
-        )
-    if not set(job.paths) <= set(facts.limited):
-        raise UsageError(
-            f"the key for {target} reads {' '.join(facts.limited)} and nothing else",
-            hint=f"name these paths; or {anew}",
-        )
-    if job.access.sudo:
-        raise UsageError(
-            f"the key for {target} is limited, and cannot become root by --sudo",
-            hint="let root log in with a limited key, or take one without a limit",
-        )
 
 
 def skips_of(job: Backup) -> dict[str, object]:
@@ -160,6 +138,7 @@ class Streamed(Source):
         more: dict[str, Any] = {"check": asdict(self._plan)}
         if self._reader.SEES_ALL:
             more = {"skips": skips_of(self._job), "compress": self._job.compress_link}
+            more["lanes"] = self._job.limit_rate is None
         self._helper.go(self._job.roots, bars(self._mounts), more)
         argv = self._borg.words("create", *words)
         share = self._job.reread
@@ -179,17 +158,26 @@ class Streamed(Source):
             may_skip=self._job.skips.reasons(),
         )
         ahead(0)
-        try:
-            name = self._borg.client
-            done = watch(self._engine, name, order, alive=self.alive, emit=self._emit)
-        except BorgFailed as error:
-            raise self._why(error) from None
-        if order.dry_run or self._reader.SEES_ALL:  # another one is not at its end
-            self._helper.require_ended_well()
+        with contextlib.ExitStack() as stack:
+            self._engine.more = lambda name: stack.enter_context(self._lanes(name))
+            try:
+                name = self._borg.client
+                done = watch(self._engine, name, order, alive=self.alive, emit=self._emit)
+            except BorgFailed as error:
+                raise self._why(error) from None
+            if order.dry_run or self._reader.SEES_ALL:  # another one is not at its end
+                self._helper.require_ended_well()
         self._take_skipped()
         if not order.dry_run:
             self._settle(done)
         return done
+
+    def _lanes(self, name: str) -> AbstractContextManager[None]:
+        """More channels to the helper of this name."""
+        from borgpull.client import lanes  # most runs have one
+
+        ends, sudo = self._engine.lanes, self._job.access.sudo
+        return lanes.opened(self._session, name, ends, sudo=sudo)
 
     def _take_skipped(self) -> None:
         """What the reader has left out by the user's options, and told of."""

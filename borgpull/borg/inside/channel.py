@@ -7,9 +7,11 @@ import fcntl
 import itertools
 import os
 import select
+import time
 from collections.abc import Iterable, Sequence
 
 from borgpull.borg.inside import wire
+from borgpull.borg.inside.lanes import Lanes
 from borgpull.borg.inside.packed import Packed
 from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.slots import Slot
@@ -26,11 +28,13 @@ class Ended(Exception):
 class Channel:
     """Frames and requests. Requests never block: the helper may wait for us to read."""
 
-    def __init__(self, read_fd: int, write_fd: int) -> None:
-        self._read_fd, self._write_fd = read_fd, write_fd
+    def __init__(self, read_fd: int, write_fd: int, *more: int) -> None:
+        """`more` are pipes that lanes may fill."""
+        self.lanes, self._write_fd = Lanes(read_fd, more), write_fd
         os.set_blocking(write_fd, False)
-        with contextlib.suppress(OSError):  # it is no pipe, or this user has too many large ones
-            fcntl.fcntl(read_fd, fcntl.F_SETPIPE_SZ, PIECE)
+        for fd in (read_fd, *more):
+            with contextlib.suppress(OSError):  # no pipe, or this user has too many large ones
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIECE)
         self._buffer, self._at = b"", 0
         self._packed: Packed | None = None
         self._unsent = bytearray()
@@ -76,19 +80,37 @@ class Channel:
 
     def _whole(self) -> tuple[int, int]:
         """Wait for a whole frame; its kind and length. Raises BadFrame, Ended."""
-        self._need(wire.HEAD.size)
-        kind, length = wire.head(self._buffer, self._at)
-        self._need(wire.HEAD.size + length)
-        return kind, length
+        while True:
+            self._need(wire.HEAD.size)
+            kind, length = wire.head(self._buffer, self._at)
+            self._need(wire.HEAD.size + length)
+            if kind not in wire.OF_LANES:
+                return kind, length
+            self._of_lanes(kind, length)
 
     def has_frame(self) -> bool:
-        """Has a whole frame come already? Raises BadFrame."""
+        """Has a whole frame come already? Raises BadFrame, Ended."""
         if self._packed is not None and self._packed.more:
             return True
-        have = len(self._buffer) - self._at
-        if have < wire.HEAD.size:
-            return False
-        return have >= wire.HEAD.size + wire.head(self._buffer, self._at)[1]
+        while (have := len(self._buffer) - self._at - wire.HEAD.size) >= 0:
+            kind, length = wire.head(self._buffer, self._at)
+            if have < length:
+                return False
+            if kind not in wire.OF_LANES:
+                return True
+            self._of_lanes(kind, length)
+        return False
+
+    def _of_lanes(self, kind: int, length: int) -> None:
+        """A frame that is of the channels alone. Raises BadFrame."""
+        begin = self._at + wire.HEAD.size
+        self._at = begin + length
+        content = self._buffer[begin : self._at]
+        if kind == wire.LANES:
+            self.lanes.offered(content)
+            return
+        rest, self._buffer, self._at = self._buffer[self._at :], b"", 0
+        self.lanes.joined(content, rest)
 
     def _need(self, size: int) -> None:
         have = len(self._buffer) - self._at
@@ -96,9 +118,13 @@ class Channel:
             return
         pieces = [self._buffer[self._at :]]
         while have < size:
+            began = time.monotonic()
             self._await_input()
             most = PIECE if self.rate is None else min(PIECE, self.rate.piece)
-            piece = os.read(self._read_fd, most)
+            piece = self.lanes.read(most)
+            if piece is None:
+                continue
+            self.lanes.took(len(piece), time.monotonic() - began)
             if not piece:
                 raise Ended("the client's answer has ended too early")
             pieces.append(piece)
@@ -110,8 +136,8 @@ class Channel:
 
     def _await_input(self) -> None:
         """Send what is unsent, until there is something to read."""
-        while self._unsent:
-            readable, writable, _ = select.select([self._read_fd], [self._write_fd], [])
+        while self._unsent and not self.lanes.ready():
+            readable, writable, _ = select.select([self.lanes], [self._write_fd], [])
             if writable:
                 self.push()
             if readable:

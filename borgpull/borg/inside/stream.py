@@ -1,5 +1,5 @@
-"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD`: `borg create` of a tree that a helper
-on the client reads (`client/scripts/stream_read.py`).
+"""`python3 -m borgpull.borg.inside.stream READ_FD WRITE_FD LANE_FD…`: `borg create` of a tree that
+a helper on the client reads (`client/scripts/stream_read.py`).
 
 It loads borg's code, and waits for lines of JSON on standard input. The first one has the rest of
 its environment, and words. The second one has its orders: the command line of a `borg create`, the
@@ -49,7 +49,7 @@ from borgpull.borg.inside.starting import (
 )
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
-from borgpull.borg.inside.told import READ_LINE, READS_LINE, SAVED_LINE, SKIPPED_LINE
+from borgpull.borg.inside.told import LANES_LINE, READ_LINE, READS_LINE, SAVED_LINE, SKIPPED_LINE
 
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
@@ -63,7 +63,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH)
     from borg import archiver  # type: ignore[import-not-found]
 
-    channel = Channel(int(sys.argv[1]), int(sys.argv[2]))
+    channel = Channel(*map(int, sys.argv[1:]))
     control = taken_input()
     parse_fast(archiver)
     waits_for_locks_until_the_end_of(control)
@@ -203,8 +203,12 @@ def prepared(
 ) -> Run:
     archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
     places = Places(orders["roots"], of_patterns(args.patterns))
-    channel.rate = Rate(orders["rate"]) if orders["rate"] else None
-    run = Run(channel, places, Promise(orders["named"]), Teller(archiver), saving)
+    teller = Teller(archiver)
+    if orders["rate"]:
+        channel.rate = Rate(orders["rate"])
+    else:
+        channel.lanes.ask = lambda name: teller.line({"type": LANES_LINE, "name": name})
+    run = Run(channel, places, Promise(orders["named"]), teller, saving)
     run.may_skip = orders["may_skip"]
     return run
 

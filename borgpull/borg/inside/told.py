@@ -7,3 +7,4 @@ from __future__ import annotations
 HOSTILE, CUT, OTHER_BORG, DAMAGED = 200, 201, 202, 203
 READ_LINE, SAVED_LINE = "borgpull_read", "borgpull_saved"
 SKIPPED_LINE, READS_LINE = "borgpull_skipped", "borgpull_reads"
+LANES_LINE = "borgpull_lanes"  # more channels are wanted

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 # Kinds of frames.
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
-SAME, SUM, PACKED = 13, 14, 15
+SAME, SUM, PACKED, LANES, LANE = 13, 14, 15, 16, 17
+OF_LANES = {LANES: 32, LANE: 1}  # and their bounds (`lanes.py`)
 # Requests to the helper: read a file; entries below a number are done; leave a folder; the end;
 # read a file, and send what differs from pieces: their number follows, then size and sum of each;
 # read a file, and send its sum; list by `brief.py` what is older than a Unix time.
 READ, DONE, PRUNE, FINISH, COMPARE, HASH, BRIEF = range(7)
-REQUEST = struct.Struct("<BI")
-PIECE = struct.Struct("<I32s")
+REQUEST, PIECE = struct.Struct("<BI"), struct.Struct("<I32s")
 
 HEAD = struct.Struct("<BI")
 _ENTRY, _STAT = struct.Struct("<HHI"), struct.Struct("<IIIIQQQqqQ")
@@ -40,9 +40,8 @@ MAX_BLOCK = 1 << 20
 MAX_ROWS = 8 << 20  # of a listing's frame, unpacked
 MAX_PACKED = 8 << 20  # of frames that come as one, before and after they are unpacked
 MAX_NAME, MAX_ROOT, MAX_PATH = 1024, 4096, 20 << 10
-MAX_DEPTH = 1000
 MAX_PIECES, MAX_PIECE = 1 << 18, 32 << 20  # of one file, and bytes of each
-MAX_OWNER = 256  # the name of a user or group
+MAX_DEPTH, MAX_OWNER = 1000, 256  # the second: of the name of a user or group
 MAX_SIZE = (1 << 63) - 1
 LIMITS = {
     HELLO: 32 << 20,
@@ -60,6 +59,7 @@ LIMITS = {
     SAME: _SAME.size,
     SUM: _SUM,
     PACKED: MAX_PACKED,
+    **OF_LANES,
 }
 
 
@@ -291,8 +291,8 @@ def listed(content: bytes) -> int:
 def bye(content: bytes) -> tuple[int, int]:
     """How many entries and answers there were."""
     require(len(content) == _BYE.size)
-    entries, answers = _BYE.unpack(content)
-    return entries, answers
+    found: tuple[int, int] = _BYE.unpack(content)
+    return found
 
 
 def require(good: bool) -> None:

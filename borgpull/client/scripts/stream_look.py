@@ -18,11 +18,15 @@ try:
 except ImportError:
     pass
 
+MYPY = False
+if MYPY:  # a Python before 3.9 could not read it
+    from collections.abc import Callable
+
 HEAD, ENTRY, MOST = struct.Struct("<BI"), struct.Struct("<HHI"), (1 << 63) - 1
 STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
 ROW = struct.Struct(ENTRY.format + STAT.format[1:])  # of an entry, up to its name
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
-SAME, SUM = 13, 14
+SAME, SUM, LANES, LANE = 13, 14, 16, 17
 SMALL = 512 << 10  # bytes of a file: it is one frame, and may be listed briefly
 MAX_XATTRS = 3 << 20  # bytes of all attributes of one entry
 # How Python encodes names of files. os.fsencode does the same, in twice the time.
@@ -43,19 +47,19 @@ MOVED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 NO_LINK = errno.EINVAL  # of readlink(2)
 
 
-def write(block: bytes) -> None:
+def write(block: bytes, handle: int = 1) -> None:
     rest = memoryview(block)
     while rest:
-        rest = rest[os.write(1, rest) :]
+        rest = rest[os.write(handle, rest) :]
 
 
 class Output:
     """Frames, written in large pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, write: "Callable[[bytes], None]" = write) -> None:
         self.parts = []  # type: list[bytes]
         self.size = 0
-        self.send = write
+        self.write = self.send = write
 
     def add(self, kind: int, *parts: bytes) -> None:
         length = sum(map(len, parts))

@@ -4,7 +4,7 @@ import struct
 import time
 import zlib
 
-from borgpull.client.scripts.stream_look import HEAD, out, write
+from borgpull.client.scripts.stream_look import HEAD, out
 
 PACKED, LENGTH = 15, struct.Struct("<I")
 SAMPLE, LARGEST = 16 << 10, 8 << 20
@@ -53,7 +53,7 @@ class Packing:
         began = time.monotonic()
         text = shrunk(block) if self.on else block
         made = time.monotonic()
-        write(text)
+        out.write(text)
         if self.always or (self.on and text is block):
             return
         self.size += len(block)

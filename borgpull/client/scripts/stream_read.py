@@ -16,6 +16,7 @@ import time
 
 from borgpull.client.scripts.stream_delta import COMPARE, HASH, is_piece, parsed, rest, summed
 from borgpull.client.scripts.stream_hello import allowed
+from borgpull.client.scripts.stream_lanes import Lanes
 from borgpull.client.scripts.stream_list import Node, Walk, files
 from borgpull.client.scripts.stream_look import (
     AGAIN,
@@ -257,6 +258,8 @@ def main() -> None:
     walk = Walk(orders)
     if allowed is not None and not set(walk.roots) <= set(allowed):
         raise SystemExit(4)
+    if orders.get("lanes"):
+        out.write = out.send = Lanes().write
     use(orders.get("compress"))
     requests(walk)
 

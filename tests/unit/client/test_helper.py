@@ -291,7 +291,7 @@ def test_large_attributes_make_no_frame_too_long_and_are_not_sent_far_ahead(memo
         os.setxattr(memory / f"{number}", "user.large", os.urandom(60_000))
     with talking(memory) as talk:
         sent = 0
-        fd = talk.channel._read_fd
+        fd = talk.channel.lanes
         while len(talk.rows) < 301:
             if not select.select([fd], [], [], 0.5)[0]:
                 assert sent < 16 << 20
