@@ -34,7 +34,7 @@ RUN rm -rf /out/local/share \
 FROM $BASE AS system
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates- fuse3 libacl1 liblz4-1 libssl3t64 \
-      libnss-wrapper libxxhash0 libzstd1 openssh-client openssh-server python3 socat sshfs tini \
+      libnss-wrapper libsodium23 libxxhash0 libzstd1 openssh-client openssh-server python3 socat sshfs tini \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/* /usr/share/man/* \
       /usr/share/info/* /usr/share/locale/* /etc/ssh/ssh_host_* \
  && useradd --uid 1000 --no-create-home --home-dir / --shell /bin/sh borgpull \

@@ -1,27 +1,49 @@
-"""In a container of our image: ids of chunks by our function, and by borg's, as JSON."""
+"""In a container of our image: ids of chunks and what is encrypted, by borg and by us, as JSON."""
 
 from __future__ import annotations
 
 import json
 import random
+from typing import Any
 
+from borgpull.borg.inside import blake2
+from borgpull.borg.inside.blake2 import ENOUGH, HASHES, WORTH
 from borgpull.borg.inside.idhash import id_hash_of
+
+SIZES = (0, 1, 127, 128, 129, WORTH - 1, WORTH, 5000, 3 << 20)
 
 
 def main() -> None:
-    from borg.crypto import key  # type: ignore[import-not-found]
+    from borg.crypto import key, low_level  # type: ignore[import-not-found]
 
     dice = random.Random(1)
-    texts = [dice.randbytes(size) for size in (0, 1, 127, 128, 129, 5000, 3 << 20)]
-    found = {}
+    texts = [dice.randbytes(size) for size in SIZES]
+    cipher = low_level.AES256_CTR_BLAKE2b(dice.randbytes(128), dice.randbytes(32))
+
+    def encrypted() -> list[bytes]:
+        return [cipher.encrypt(text, header=b"\4", iv=bytes(16)) for text in texts]
+
+    stock, keys, ids = encrypted(), dict[str, Any](), dict[str, list[bytes]]()
     for kind in ("RepoKey", "KeyfileKey", "Blake2RepoKey", "Blake2AuthenticatedKey"):
-        one = getattr(key, kind)(None)
-        one.init_from_random_data()
-        mine = id_hash_of(one)
-        found[kind] = [one.id_hash(text) == mine(text) for text in texts]
-        found[kind].append(one.id_hash(bytes(9)) == mine(memoryview(bytes(9))))
-    plain = key.PlaintextKey(None)
-    found["PlaintextKey"] = [plain.id_hash(text) == id_hash_of(plain)(text) for text in texts]
+        keys[kind] = getattr(key, kind)(None)
+        keys[kind].init_from_random_data()
+    keys["PlaintextKey"] = key.PlaintextKey(None)
+    ids = {kind: [one.id_hash(text) for text in texts] for kind, one in keys.items()}
+
+    def compared() -> list[bool]:
+        found = [encrypted() == stock, [cipher.decrypt(text) for text in stock] == texts]
+        for kind, one in keys.items():
+            mine = id_hash_of(one)
+            found += [[mine(text) for text in texts] == ids[kind]]
+            found += [[one.id_hash(text) for text in texts] == ids[kind]]
+            if one is not keys["PlaintextKey"]:
+                found += [mine(memoryview(texts[-1])) == ids[kind][-1]]
+        return found
+
+    found = {"by Python": compared()}
+    blake2.use()
+    found["is loaded"] = [HASHES.library(bytes(ENOUGH)) is not None]
+    found["by the library"] = compared()
     print(json.dumps(found))
 
 

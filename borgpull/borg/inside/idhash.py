@@ -6,6 +6,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
+from borgpull.borg.inside.blake2 import HASHES
+
 
 def id_hash_of(key: Any) -> Callable[[Any], bytes]:
     """Makes the same as the key's `id_hash`.
@@ -19,8 +21,14 @@ def id_hash_of(key: Any) -> Callable[[Any], bytes]:
         found: Callable[[Any], bytes] = key.id_hash
         return found
     begun = blake2b(key.id_key, digest_size=32)
+    fast: list[Callable[[bytes], bytes]] = []
 
     def id_hash(data: Any) -> bytes:
+        library = HASHES.library(data)
+        if library is not None:
+            if not fast:
+                fast.append(library.behind(key.id_key))
+            return fast[0](data)
         hashing = begun.copy()
         hashing.update(data)
         return hashing.digest()

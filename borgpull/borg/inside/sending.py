@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from borgpull.borg.inside import looking, outlet
+from borgpull.borg.inside import blake2, looking, outlet
 from borgpull.borg.inside.acls import entries
 from borgpull.borg.inside.outlet import Ended, Outlet, Stalled
 from borgpull.borg.inside.replies import BadReply, Told, Trouble
@@ -230,6 +230,7 @@ def main() -> None:
     """Run the borg command line after the folder in our arguments. Does not return."""
     from borg import archive, archiver  # type: ignore[import-not-found]
 
+    blake2.use()
     read_fd, write_fd = pipes()
     root, *sys.argv = sys.argv[1:]
     stock = archiver.Archiver.do_extract

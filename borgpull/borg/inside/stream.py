@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from borgpull.borg.inside import brief, filescache, reads, selftest
+from borgpull.borg.inside import blake2, brief, filescache, reads, selftest
 from borgpull.borg.inside.answers import Run
 from borgpull.borg.inside.blocks import depending
 from borgpull.borg.inside.book import book
@@ -63,6 +63,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH)
     from borg import archiver  # type: ignore[import-not-found]
 
+    blake2.use()
     channel = Channel(*map(int, sys.argv[1:]))
     control = taken_input()
     parse_fast(archiver)

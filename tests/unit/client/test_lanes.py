@@ -7,16 +7,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from borgpull.borg.inside import lanes, wire
-from borgpull.borg.inside.channel import Channel, Ended
-from borgpull.borg.inside.wire import BadFrame
+from borgpull.borg.inside.channel import Channel
 from borgpull.client import helper
 from borgpull.client.mounts import FALLBACK
-from tests.support.evil_helper import frame
 
 ARGV = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
 FILES = 40

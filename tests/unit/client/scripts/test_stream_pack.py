@@ -10,6 +10,7 @@ import pytest
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.packed import Packed
 from borgpull.client.scripts import stream_pack
+from borgpull.client.scripts.stream_look import out
 from borgpull.client.scripts.stream_pack import Packing
 from tests.support.evil_helper import frame
 
@@ -28,7 +29,7 @@ class Link:
         self.buffer = 0.0  # bytes that are not carried yet
         monkeypatch.setattr(stream_pack, "time", self)
         monkeypatch.setattr(stream_pack, "zlib", self)
-        monkeypatch.setattr(stream_pack, "write", self.write)
+        monkeypatch.setattr(out, "write", self.write)
 
     def monotonic(self) -> float:
         return self.now
@@ -123,7 +124,7 @@ def test_where_the_engine_is_slow_nothing_is_packed_for_long(
         if block[0] == wire.PACKED:
             link.passes((len(SHRINKS) - len(block)) / link.rate)
 
-    monkeypatch.setattr(stream_pack, "write", write)
+    monkeypatch.setattr(out, "write", write)
     assert sent(link, 8000, SHRINKS) < 0.25
 
 
