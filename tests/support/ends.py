@@ -110,14 +110,16 @@ def archive_names(lab: Lab, name: str) -> list[str]:
     return lab.borg(name, *words).split()
 
 
-def proxy(lab: Lab, name: str, rate: int | None, *routes: str) -> str:
-    """A container through which others are reached; its name. `rate` in bytes a second.
+def proxy(lab: Lab, name: str, rate: int | None, *routes: str, trip: int = 0) -> str:
+    """A container through which others are reached; its name. `rate` in bytes a second, `trip` in
+    milliseconds.
 
     The first route is to an sshd.
     """
     common = ["--name", name, "--network", lab.network, "--label", lab.label]
     script = ["-v", f"{ROOT}/scripts/delay_proxy.py:/p.py:ro", "--entrypoint", "python3"]
-    docker("run", "-d", *common, *script, IMAGE, "/p.py", f"0/{rate}" if rate else "0", *routes)
+    how = f"{trip}/{rate}" if rate else f"{trip}"
+    docker("run", "-d", *common, *script, IMAGE, "/p.py", how, *routes)
     Client(name).await_sshd(int(routes[0].partition(":")[0]))
     return name
 
@@ -125,7 +127,20 @@ def proxy(lab: Lab, name: str, rate: int | None, *routes: str) -> str:
 @contextmanager
 def slow_way(lab: Lab, client: Client, rate: int = 8_000_000) -> Iterator[str]:
     """An address of it at `rate` bytes a second: on a busy machine, a test still comes in time."""
-    name = proxy(lab, f"slow-{client.name}", rate, f"22:{client.name}:22")
+    with _way(lab, client, proxy(lab, f"slow-{client.name}", rate, f"22:{client.name}:22")) as way:
+        yield way
+
+
+@contextmanager
+def far_way(lab: Lab, client: Client, trip: int) -> Iterator[str]:
+    """An address of it with a round trip of so many milliseconds."""
+    name = proxy(lab, f"far-{client.name}", None, f"22:{client.name}:22", trip=trip)
+    with _way(lab, client, name) as way:
+        yield way
+
+
+@contextmanager
+def _way(lab: Lab, client: Client, name: str) -> Iterator[str]:
     try:
         lab.pin(name, client.ip())
         yield f"root@{name}"

@@ -35,6 +35,7 @@ class Lanes:
         self._head = b""
         self._rest = b""  # of the first channel: it was read before the first lane joined
         self._name = b""
+        self._asked = False
         # Asks for lanes to the helper of this name. None: there shall be none.
         self.ask: Callable[[str], None] | None = None
         self._begin()
@@ -95,7 +96,7 @@ class Lanes:
             return
         if self._size > RATE * seconds and self._waited > SHARE * seconds:
             self.ask(self._name.decode())
-            self.ask = None
+            self.ask, self._asked = None, True
         self._begin()
 
     def joined(self, content: bytes, rest: bytes) -> None:
@@ -103,7 +104,7 @@ class Lanes:
 
         `rest` was read already. Raises BadFrame.
         """
-        require(len(content) == 1 and content[0] in self._more)
+        require(self._asked and len(content) == 1 and content[0] in self._more)
         require(not self._left and not self._head and not (self._ring and rest))
         fd = self._more.pop(content[0])
         mark = b"\nborgpull-lane %s\n" % self._name

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from borgpull.borg.inside import lanes, wire
-from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.channel import Channel, Ended
+from borgpull.borg.inside.wire import BadFrame
 from borgpull.client import helper
 from borgpull.client.mounts import FALLBACK
+from tests.support.evil_helper import frame
 
 ARGV = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
 FILES = 40
@@ -123,3 +125,114 @@ def test_what_comes_by_lanes_is_what_is_there(
         }
         assert len(it.channel.lanes._ring) == 1 + count
         assert [child.wait(10) for child in (it.child, *it.lanes)] == [0] * (1 + count)
+
+
+def test_another_user_is_no_lane(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    always(monkeypatch)
+    with client(tree, 1) as it:
+
+        def open_as_another(name: str) -> None:
+            end = it.pipes[0][1]
+            argv = [*ARGV[:2], f"setpriv --reuid 65534 --clear-groups {ARGV[0]} -c '{ARGV[2]}' sh"]
+            child = it._stack.enter_context(
+                subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=end, bufsize=0)
+            )
+            os.close(end)
+            assert child.stdin is not None
+            child.stdin.write(helper.lane(name, 0))
+            it.lanes.append(child)
+
+        it.channel.lanes.ask = open_as_another
+        assert len(read(it.channel, tree)) == FILES + 1
+        assert it.channel.lanes._ring == []
+        assert it.lanes[0].wait(10) == 0  # it, too, has seen that the other one is no helper of its
+
+
+NAME = b"0123456789abcdef" * 2
+MARK = b"\nborgpull-lane %s\n" % NAME
+OFFER, JOIN = frame(wire.LANES, NAME), frame(wire.LANE, b"\0")
+WORD = frame(wire.ZEROS, b"1234")
+
+
+def stripe(content: bytes) -> bytes:
+    return len(content).to_bytes(lanes.LENGTH, "little") + content
+
+
+def channel_of(first: bytes, *more: bytes) -> Channel:
+    """One whose ends have this, and end."""
+    ends = []
+    for content in (first, *more):
+        ends.append(os.memfd_create("lane"))
+        os.write(ends[-1], content)
+        os.lseek(ends[-1], 0, os.SEEK_SET)
+    channel = Channel(ends[0], os.open(os.devnull, os.O_WRONLY), *ends[1:])
+    channel.lanes._asked = True
+    return channel
+
+
+def test_stripes_are_taken_in_turn() -> None:
+    first = OFFER + WORD + JOIN + stripe(WORD + WORD[:3]) + stripe(WORD[:1])
+    it = channel_of(first, b"hello" + MARK + stripe(WORD[3:] + WORD) + stripe(WORD[1:]))
+    assert [it.frame()[1] for _ in range(5)] == [b"1234"] * 5
+    with pytest.raises(Ended):
+        it.frame()
+
+
+@pytest.mark.parametrize(
+    ("first", "lane"),
+    [
+        (JOIN, MARK),  # without an offer
+        (OFFER + OFFER, MARK),
+        (frame(wire.LANES, NAME[:-1] + b"/"), MARK),
+        (frame(wire.LANES, NAME[:-1]), MARK),
+        (OFFER + JOIN + stripe(JOIN), MARK),
+        (OFFER + frame(wire.LANE, b"\1"), MARK),
+        (OFFER + frame(wire.LANE, b""), MARK),
+        (OFFER + JOIN, MARK[:-1]),
+        (OFFER + JOIN, b""),
+        (OFFER + JOIN, bytes(lanes.MAX_GREETING) + MARK),
+        (OFFER + JOIN + stripe(b""), MARK),
+        (OFFER + JOIN + (lanes.MAX_STRIPE + 1).to_bytes(4, "little"), MARK),
+    ],
+)
+def test_whatever_is_no_lane_of_ours_is_a_bad_frame(first: bytes, lane: bytes) -> None:
+    with pytest.raises(BadFrame):
+        channel_of(first, lane).frame()
+
+
+def test_a_lane_that_nobody_has_asked_for_is_a_bad_frame() -> None:
+    it = channel_of(OFFER + JOIN, MARK)
+    it.lanes._asked = False
+    with pytest.raises(BadFrame):
+        it.frame()
+
+
+def test_no_frame_of_lanes_alone_counts_as_one_that_has_come() -> None:
+    it = channel_of(WORD + OFFER + JOIN, MARK)
+    assert it.frame()[0] == wire.ZEROS
+    assert not it.has_frame()
+    assert it.lanes._ring
+    assert not it.has_frame()
+
+
+@pytest.mark.parametrize(
+    ("size", "waited", "asks"),
+    [
+        (20_000_000, 0.5, True),  # 2 MiB in each round trip of 100 ms
+        (20_000_000, 0.2, False),  # we are what is slow
+        (3_000_000, 0.9, False),  # the link is
+    ],
+)
+def test_lanes_are_asked_for_where_one_channel_holds_us_up(
+    size: int, waited: float, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    it, names = lanes.Lanes(0, (1,)), list[str]()
+    it.ask = names.append
+    it.took(size, waited)
+    it.offered(NAME)
+    for step in range(1, 9):
+        now = step / 8
+        it.took(size // 8, waited / 8)
+    assert names == [NAME.decode()] * asks
