@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -67,12 +68,19 @@ def authorize(
             [for_borg(path) for path in saved],
             exclusions(saving.exclude or [f"pp:{path}" for path in left_out]),
         )
-    key = public_key(place.ssh_key)
+    line = authorized.line(method, public_key(place.ssh_key), command)
+    warn(line, left_out)
+    typer.echo(line)
+
+
+def warn(line: str, left_out: Sequence[str]) -> None:
+    screen = Screen(json_lines=False, verbose=False)
     if left_out:
         text = f"left out by this line, and not in any run's result: {', '.join(left_out)}"
-        screen = Screen(json_lines=False, verbose=False)
         events.warning(screen, f"{text}; --exclude chooses otherwise")
-    typer.echo(authorized.line(method, key, command))
+    if len(line) > authorized.MAX_LINE:
+        text = f"the line has {len(line)} bytes, and an OpenSSH 7 there reads {authorized.MAX_LINE}"
+        events.warning(screen, f"{text}: name fewer paths")
 
 
 def public_key(private: str) -> str:

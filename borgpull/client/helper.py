@@ -35,6 +35,9 @@ _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 _UNREAD = re.compile(
     r'^( *)"""(?:[^"]|"(?!""))*"""\n(?=\n*\1\S)|^ *(?:#.*)?\n|  # .*', re.MULTILINE
 )
+# Types in the first line of a function, whose parameters are in that line.
+_DEF = re.compile(r"^ *def .*:$", re.MULTILINE)
+_TYPE = re.compile(r'(?<=\w): (?:"[^"]*"|[\w.]+)(?=[,)]| =)| -> (?:"[^"]*"|[\w.]+)(?=:$)')
 # It reads its own text, and then lines, by the one buffer.
 _BOOT = (
     "import sys\n"
@@ -63,7 +66,8 @@ def source() -> bytes:
 
 def _text(parts: Sequence[str]) -> str:
     scripts = (shell.script(f"stream_{part}.py") for part in parts)
-    return "".join(_UNREAD.sub("", _IMPORT.sub("", text)) for text in scripts)
+    text = "".join(_UNREAD.sub("", _IMPORT.sub("", text)) for text in scripts)
+    return _DEF.sub(lambda line: _TYPE.sub("", line[0]), text).replace("    ", " ")
 
 
 def question(paths: Sequence[str]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from borgpull.client import authorized
 from tests.docker.test_authorize import TRIES, by_key, let_in, put_in
 from tests.docker.test_errors import assert_error
 from tests.support.lab import Client, Lab
@@ -89,10 +90,16 @@ def client(lab: Lab) -> Client:
     return client
 
 
+METHOD = ("--method", "stream")
+
+
 def test_a_limited_key_saves_its_paths(lab: Lab, client: Client) -> None:
     line = let_in(lab, client, *PATHS, "--method", "stream")
     assert line.startswith('restrict,command="exec python3 -I -S -c ')
-    assert len(line) < 16_000
+    assert len(line) < authorized.MAX_LINE - 700  # room for paths
+    done = lab.plain("authorize", client.name, *(f"/srv/{n:0200}" for n in range(3)), *METHOD)
+    assert done.rc == 0
+    assert "name fewer paths" in done.stderr
     first, second = (lab.pull("stream", client, *PATHS)["data"] for _ in range(2))
     assert (first["reader"], first["items"]["-"], first["files_read"]) == ("python", 3, 3)
     assert second["items"] == first["items"]

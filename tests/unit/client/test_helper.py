@@ -111,8 +111,13 @@ def says_something(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def without_docstrings(tree: ast.AST) -> str:
+def without_what_nobody_reads(tree: ast.AST) -> str:
+    """Neither docstrings nor types."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
             node.body = [one for one in node.body if not says_something(one)]
     return ast.dump(tree)
@@ -122,8 +127,8 @@ def test_only_what_no_python_reads_is_left_out() -> None:
     for parts in (helper.FIRST, helper.REST):
         scripts = (shell.script(f"stream_{part}.py") for part in parts)
         full, sent = "".join(helper._IMPORT.sub("", text) for text in scripts), helper._text(parts)
-        assert len(sent) < 0.95 * len(full)
-        assert without_docstrings(ast.parse(sent)) == without_docstrings(ast.parse(full))
+        assert len(sent) < 0.9 * len(full)
+        assert len({without_what_nobody_reads(ast.parse(text)) for text in (sent, full)}) == 1
 
 
 def test_the_rest_of_the_text_comes_after_the_answer() -> None:

@@ -16,6 +16,7 @@ from borgpull.borg.inside.wire import BadFrame
 from borgpull.client import helper
 from borgpull.client.mounts import FALLBACK
 from tests.support.evil_helper import frame
+from tests.support.waiting import wait_until
 
 ARGV = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
 FILES = 40
@@ -61,6 +62,9 @@ class Client:
             assert child.stdin is not None
             child.stdin.write(helper.lane(name, number))
             self.lanes.append(child)
+        # All have called before the helper sends on.
+        calls = 1 + len(self.pipes)
+        wait_until(lambda: Path("/proc/net/unix").read_text().count(name) == calls, seconds=20)
 
 
 @contextmanager
