@@ -69,8 +69,8 @@ class Engine:
         self.child, self._tell, self._client = loaded.process, loaded.tell, client
         self.answers, self.requests = loaded.ours
         self.lanes = loaded.lanes
-        # Opens more channels to the helper of this name, up to as many as there are `lanes`.
-        self.more: Callable[[str], object] = lambda _name: None
+        # Opens more channels to the helper that answers to a call, as many as there are `lanes`.
+        self.more: Callable[[str], object] = lambda _call: None
         self._lines: Iterator[tuple[Stream, bytes] | None] = self.child.lines()
         self.report: Report | None = None
         self.row: dict[str, Any] | None = None  # of the saved archive, read anew
@@ -121,7 +121,7 @@ class Engine:
         elif kind == READS_LINE:
             self.reads.add(found)
         elif kind == LANES_LINE:
-            self.more(found["name"])
+            self.more(found["call"])
 
     def wait(self, timeout: float) -> int:
         return self.report.code if self.report is not None else self.child.wait(timeout)

@@ -75,9 +75,9 @@ def question(paths: Sequence[str]) -> bytes:
     return _input(source(), {"paths": [os.fsencode(path).hex() for path in paths]})
 
 
-def lane(name: str, number: int) -> bytes:
-    """The input by which a channel is handed to the helper of this name."""
-    return _input(_text(FIRST).encode(), {"lane": name, "number": number})
+def lane(call: str, number: int) -> bytes:
+    """The input by which a channel is handed to the helper that answers to this call."""
+    return _input(_text(FIRST).encode(), {"lane": call, "number": number})
 
 
 def _input(text: bytes, question: dict[str, object]) -> bytes:

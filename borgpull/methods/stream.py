@@ -138,7 +138,7 @@ class Streamed(Source):
         more: dict[str, Any] = {"check": asdict(self._plan)}
         if self._reader.SEES_ALL:
             more = {"skips": skips_of(self._job), "compress": self._job.compress_link}
-            more["lanes"] = self._job.limit_rate is None
+            more["lanes"] = len(self._engine.lanes) if self._job.limit_rate is None else 0
         self._helper.go(self._job.roots, bars(self._mounts), more)
         argv = self._borg.words("create", *words)
         share = self._job.reread
@@ -159,7 +159,7 @@ class Streamed(Source):
         )
         ahead(0)
         with contextlib.ExitStack() as stack:
-            self._engine.more = lambda name: stack.enter_context(self._lanes(name))
+            self._engine.more = lambda call: stack.enter_context(self._lanes(call))
             try:
                 name = self._borg.client
                 done = watch(self._engine, name, order, alive=self.alive, emit=self._emit)
@@ -172,12 +172,12 @@ class Streamed(Source):
             self._settle(done)
         return done
 
-    def _lanes(self, name: str) -> AbstractContextManager[None]:
-        """More channels to the helper of this name."""
+    def _lanes(self, call: str) -> AbstractContextManager[None]:
+        """More channels to the helper that answers to this call."""
         from borgpull.client import lanes  # most runs have one
 
         ends, sudo = self._engine.lanes, self._job.access.sudo
-        return lanes.opened(self._session, name, ends, sudo=sudo)
+        return lanes.opened(self._session, call, ends, sudo=sudo)
 
     def _take_skipped(self) -> None:
         """What the reader has left out by the user's options, and told of."""

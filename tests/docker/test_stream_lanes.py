@@ -54,9 +54,10 @@ _numbers = itertools.count()
 
 
 @contextlib.contextmanager
-def running(lab: Lab, client: Client, *words: str) -> Iterator[Seen]:
+def running(lab: Lab, client: Client, *words: str, user: str = "root") -> Iterator[Seen]:
     name = f"{client.name}-{next(_numbers)}"
-    with ends.far_way(lab, client, TRIP) as far:
+    with ends.far_way(lab, client, TRIP) as way:
+        far = way.replace("root@", f"{user}@")
         run = ends.start(lab, "stream", "--json", "--init", "--name", name, *words, far, TREE)
         yield Seen(run, name)
         assert run.poll() is not None
@@ -118,6 +119,16 @@ def test_a_client_that_refuses_channels_is_saved_by_those_it_has(lab: Lab) -> No
         done = seen.end(client)
     assert done.rc == 0, done.stdout
     assert seen.most == 2
+    same(lab, client, seen.name, done.result["data"]["archive"])
+
+
+def test_a_plain_user_has_them_by_sudo(lab: Lab, client: Client) -> None:
+    rule = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
+    client.exec("sh", "-c", f"chmod -R go= {TREE}; echo '{rule}' >/etc/sudoers.d/borgpull")
+    with running(lab, client, "--sudo", user="alice") as seen:
+        done = seen.end(client)
+    assert done.rc == 0, done.stdout
+    assert seen.most == 1 + LANES
     same(lab, client, seen.name, done.result["data"]["archive"])
 
 

@@ -6,6 +6,7 @@ which a reader knows that it is authentic.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,9 +41,10 @@ class Hashes:
         if self._left > 0:
             self._left -= len(data)
             if self._left <= 0:
-                from borgpull.borg.inside.sodium import loaded
+                with contextlib.suppress(ImportError):  # a Python without ctypes
+                    from borgpull.borg.inside.sodium import loaded
 
-                self._library = loaded()
+                    self._library = loaded()
         return self._library
 
     def blake2b(self, data: Any = b"", *, digest_size: int = 64) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import itertools
 import os
 import select
@@ -11,14 +9,10 @@ import time
 from collections.abc import Iterable, Sequence
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.lanes import Lanes
+from borgpull.borg.inside.lanes import PIECE, Lanes, widen
 from borgpull.borg.inside.packed import Packed
 from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.slots import Slot
-
-# Bytes of one read. The pipe gets as much room: ssh goes on while we encrypt. It is the most that
-# each user may have (proc_sys_fs(5), pipe-max-size).
-PIECE = 1 << 20
 
 
 class Ended(Exception):
@@ -32,9 +26,7 @@ class Channel:
         """`more` are pipes that lanes may fill."""
         self.lanes, self._write_fd = Lanes(read_fd, more), write_fd
         os.set_blocking(write_fd, False)
-        for fd in (read_fd, *more):
-            with contextlib.suppress(OSError):  # no pipe, or this user has too many large ones
-                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIECE)
+        widen(read_fd)
         self._buffer, self._at = b"", 0
         self._packed: Packed | None = None
         self._unsent = bytearray()
@@ -102,7 +94,7 @@ class Channel:
         return False
 
     def _of_lanes(self, kind: int, length: int) -> None:
-        """A frame that is of the channels alone. Raises BadFrame."""
+        """A frame that is of the channels alone. Raises BadFrame, Ended."""
         begin = self._at + wire.HEAD.size
         self._at = begin + length
         content = self._buffer[begin : self._at]
@@ -110,7 +102,8 @@ class Channel:
             self.lanes.offered(content)
             return
         rest, self._buffer, self._at = self._buffer[self._at :], b"", 0
-        self.lanes.joined(content, rest)
+        if not self.lanes.joined(content, rest):
+            raise Ended("one of the client's channels has ended too early")
 
     def _need(self, size: int) -> None:
         have = len(self._buffer) - self._at

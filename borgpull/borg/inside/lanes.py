@@ -8,6 +8,8 @@ which we call lanes. With them, its answers come as stripes: each lane has one i
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import time
@@ -15,6 +17,9 @@ from collections.abc import Callable, Sequence
 
 from borgpull.borg.inside.wire import BadFrame, require
 
+# Bytes of one read. The pipe gets as much room: ssh goes on while we encrypt. It is the most that
+# each user may have (proc_sys_fs(5), pipe-max-size).
+PIECE = 1 << 20
 LENGTH = 4  # bytes before a stripe: how many it has
 MAX_STRIPE = 1 << 20
 MAX_GREETING = 64 << 10  # a login shell may say something before a lane begins
@@ -22,7 +27,13 @@ MAX_GREETING = 64 << 10  # a login shell may say something before a lane begins
 # this share of the time was waiting. On a slow link, one channel is enough.
 SECONDS, RATE, SHARE = 0.25, 4_000_000, 0.4
 
-_is_name = re.compile(rb"[0-9a-f]{32}").fullmatch
+NAME = 32  # the name of the helper's socket; the word follows that a lane has to say
+_is_call = re.compile(rb"[0-9a-f]{64}").fullmatch
+
+
+def widen(pipe: int) -> None:
+    with contextlib.suppress(OSError):  # it is no pipe, or this user has too many large ones
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIECE)
 
 
 class Lanes:
@@ -34,9 +45,9 @@ class Lanes:
         self._turn = self._left = 0  # whose stripe comes, and its bytes that have not come
         self._head = b""
         self._rest = b""  # of the first channel: it was read before the first lane joined
-        self._name = b""
+        self._call = b""
         self._asked = False
-        # Asks for lanes to the helper of this name. None: there shall be none.
+        # Asks for lanes to the helper that answers to this call. None: there shall be none.
         self.ask: Callable[[str], None] | None = None
         self._begin()
 
@@ -79,15 +90,15 @@ class Lanes:
     def _begin(self) -> None:
         self._began, self._waited, self._size = time.monotonic(), 0.0, 0
 
-    def offered(self, name: bytes) -> None:
-        """The helper takes lanes by this name. Raises BadFrame."""
-        require(bool(_is_name(name)) and not self._name)
-        self._name = name
+    def offered(self, call: bytes) -> None:
+        """The helper takes lanes by this name and word. Raises BadFrame."""
+        require(bool(_is_call(call)) and not self._call)
+        self._call = call
         self._begin()
 
     def took(self, size: int, waited: float) -> None:
         """So many bytes came after so many seconds of waiting: ask for lanes if they would help."""
-        if not self._name or self.ask is None:
+        if not self._call or self.ask is None:
             return
         self._size += size
         self._waited += waited
@@ -95,26 +106,30 @@ class Lanes:
         if seconds < SECONDS:
             return
         if self._size > RATE * seconds and self._waited > SHARE * seconds:
-            self.ask(self._name.decode())
+            self.ask(self._call.decode())
             self.ask, self._asked = None, True
         self._begin()
 
-    def joined(self, content: bytes, rest: bytes) -> None:
+    def joined(self, content: bytes, rest: bytes) -> bool:
         """From the next byte on, a lane is one of the ring, whose first one is next.
 
-        `rest` was read already. Raises BadFrame.
+        `rest` was read already. False if the lane has ended before it began. Raises BadFrame.
         """
         require(self._asked and len(content) == 1 and content[0] in self._more)
         require(not self._left and not self._head and not (self._ring and rest))
         fd = self._more.pop(content[0])
-        mark = b"\nborgpull-lane %s\n" % self._name
+        mark = b"\nborgpull-lane %s\n" % self._call[:NAME]
         said = b""
         while not said.endswith(mark):
             # No byte after the mark may be read here.
             piece = os.read(fd, 1 if len(said) >= len(mark) else len(mark) - len(said))
             said += piece
-            if not piece or len(said) > MAX_GREETING:
+            if not piece:
+                return False
+            if len(said) > MAX_GREETING:
                 raise BadFrame("a lane that does not begin")
+        widen(fd)
         self._ring = [*(self._ring or [self._first]), fd]
         self._turn = 0
         self._rest = self._rest or rest
+        return True

@@ -208,7 +208,7 @@ def prepared(
     if orders["rate"]:
         channel.rate = Rate(orders["rate"])
     else:
-        channel.lanes.ask = lambda name: teller.line({"type": LANES_LINE, "name": name})
+        channel.lanes.ask = lambda call: teller.line({"type": LANES_LINE, "call": call})
     run = Run(channel, places, Promise(orders["named"]), teller, saving)
     run.may_skip = orders["may_skip"]
     return run

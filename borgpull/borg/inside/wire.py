@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 # Kinds of frames.
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
 SAME, SUM, PACKED, LANES, LANE = 13, 14, 15, 16, 17
-OF_LANES = {LANES: 32, LANE: 1}  # and their bounds (`lanes.py`)
+OF_LANES = {LANES: 64, LANE: 1}  # and their bounds (`lanes.py`)
 # Requests to the helper: read a file; entries below a number are done; leave a folder; the end;
 # read a file, and send what differs from pieces: their number follows, then size and sum of each;
 # read a file, and send its sum; list by `brief.py` what is older than a Unix time.

@@ -103,12 +103,16 @@ def hello(paths: "list[bytes]") -> None:
     out.flush()
 
 
-def lane(name: str, number: int) -> None:
-    """Hand this channel to the helper of that name, and wait for the end of it or of the input."""
+def lane(call: str, number: int) -> None:
+    """Hand this channel to a helper, and wait for the end of it or of the input.
+
+    `call` is the name of the helper's socket, and the word that only its lanes know.
+    """
     import select
     import socket
     import struct
 
+    name, word = call[:32], call[32:].encode()
     sys.stdout.write("\nborgpull-lane " + name + "\n")
     sys.stdout.flush()
     link = socket.socket(socket.AF_UNIX)
@@ -116,7 +120,7 @@ def lane(name: str, number: int) -> None:
     _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if uid == os.geteuid():
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", 1))
-        link.sendmsg([bytes([number])], [rights])
+        link.sendmsg([bytes([number]) + word], [rights])
         poll = select.poll()
         poll.register(0, select.POLLIN)
         poll.register(link, select.POLLIN)

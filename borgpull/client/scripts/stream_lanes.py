@@ -1,7 +1,8 @@
 """The helper of `borgpull stream`: its answers go by more channels of ssh if the way is long.
 
 Each channel has a window of its own. The other side starts `stream_hello.lane` in one, which hands
-its standard output over by a socket. That has a name which nobody can guess, and is no file.
+its standard output over by a socket that is no file. Everybody on the machine may learn the name of
+the socket. So a lane must be of our user, and know a word, too, that only ssh has carried.
 """
 
 import os
@@ -15,16 +16,19 @@ if MYPY:
 
 ENOUGH = 4 << 20  # bytes that are sent before there is an offer: most runs need none
 STRIPE, LENGTH = 128 << 10, struct.Struct("<I")
-SECONDS = 5.0  # for a word of a lane that has called
+CALLERS = 16  # beyond so many, no lane is taken any more
 
 
 class Lanes:
     """Where blocks of whole frames go: to one channel, or to each of several in turn."""
 
-    def __init__(self) -> None:
-        self.sent, self.turn = 0, 0
+    def __init__(self, most: int) -> None:
+        self.most = most  # lanes that are taken
+        self.sent, self.turn, self.called = 0, 0, 0
         self.offered = False
         self.door = None  # type: socket.socket | None # while a lane may call
+        self.word = b""
+        self.callers = []  # type: list[socket.socket] # that have not said the word yet
         self.links = []  # type: list[socket.socket] # each keeps its channel open
         self.ring = []  # type: list[int]
 
@@ -50,47 +54,62 @@ class Lanes:
             write(b"".join((LENGTH.pack(len(stripe)), stripe)), handle)
 
     def offer(self) -> None:
-        """Tell by which name lanes may call. Where that cannot be, one channel does."""
+        """Tell how lanes may call. Where that cannot be, one channel does."""
         try:
             import socket
 
-            name = os.urandom(16).hex()
+            name, self.word = os.urandom(16).hex(), os.urandom(16).hex().encode()
             door = socket.socket(socket.AF_UNIX)
             door.bind("\0borgpull-" + name)
-            door.listen(8)
+            door.listen(CALLERS)
             door.setblocking(False)
             self.door = door
         except (ImportError, OSError):
             return
-        self.deal(HEAD.pack(LANES, len(name)) + name.encode())
+        self.deal(HEAD.pack(LANES, 64) + name.encode() + self.word)
 
     def look(self, door: "socket.socket") -> None:
-        """Has a lane called? From here on, it is one of the ring."""
+        """Take the lanes that have called and said the word. Nobody is waited for."""
         try:
-            link = door.accept()[0]
+            self.callers.append(door.accept()[0])
+            self.called += 1
         except OSError:
-            return  # none has
-        try:
-            link.settimeout(SECONDS)
-            number, handle = taken(link)
-        except (OSError, ValueError):
-            link.close()
-            return
+            pass  # none has
+        for link in self.callers[:]:
+            try:
+                number, handle = taken(link, self.word)
+            except BlockingIOError:
+                continue
+            except (OSError, ValueError):
+                link.close()
+            else:
+                self.join(number, handle)
+                self.links.append(link)
+            self.callers.remove(link)
+        if len(self.links) == self.most or self.called >= CALLERS:
+            self.door = None
+            for link in [door, *self.callers]:
+                link.close()
+
+    def join(self, number: bytes, handle: int) -> None:
+        """From here on, a lane is one of the ring."""
         self.deal(HEAD.pack(LANE, 1) + number)
-        self.links.append(link)
         self.ring = [*(self.ring or [1]), handle]
         self.turn = 0
 
 
-def taken(link: "socket.socket") -> "tuple[bytes, int]":
+def taken(link: "socket.socket", word: bytes) -> "tuple[bytes, int]":
     """The number of a lane, and the descriptor that it hands over. Raises OSError, ValueError."""
     import socket
 
     _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if uid != os.geteuid():
         raise ValueError(uid)
-    number, more, _, _ = link.recvmsg(1, socket.CMSG_SPACE(4))
-    handles = [data[:4] for _, kind, data in more if kind == socket.SCM_RIGHTS]
-    if len(number) != 1 or len(handles) != 1:
-        raise ValueError(number)
-    return number, struct.unpack("i", handles[0])[0]
+    said, more, _, _ = link.recvmsg(64, socket.CMSG_SPACE(4), socket.MSG_DONTWAIT)
+    given = [data for _, kind, data in more if kind == socket.SCM_RIGHTS]
+    handles = [handle for data in given for (handle,) in struct.iter_unpack("i", data)]
+    if said[1:] != word or len(handles) != 1:
+        for handle in handles:
+            os.close(handle)
+        raise ValueError(uid)
+    return said[:1], handles[0]

@@ -259,7 +259,7 @@ def main() -> None:
     if allowed is not None and not set(walk.roots) <= set(allowed):
         raise SystemExit(4)
     if orders.get("lanes"):
-        out.write = out.send = Lanes().write
+        out.write = out.send = Lanes(orders["lanes"]).write
     use(orders.get("compress"))
     requests(walk)
 

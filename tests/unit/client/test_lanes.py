@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -44,7 +45,7 @@ class Client:
         self.child.stdin.write(helper.question([str(root), *FALLBACK]))
         helper.answer_of(self.child.stdout.fileno())
         there = helper.Helper(None, None, self.child.stdin)  # type: ignore[arg-type]
-        there.go([str(root)], {}, {"compress": "off", "lanes": True})
+        there.go([str(root)], {}, {"compress": "off", "lanes": count})
         ends = (self.child.stdout.fileno(), self.child.stdin.fileno())
         self.channel = Channel(*ends, *(pipe[0] for pipe in self.pipes))
         self.lanes: list[subprocess.Popen[bytes]] = []
@@ -54,17 +55,17 @@ class Client:
         child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=stdout, bufsize=0)
         return self._stack.enter_context(child)
 
-    def open(self, name: str) -> None:
+    def open(self, call: str) -> None:
         """Start all lanes."""
         for number, (_, end) in enumerate(self.pipes):
             child = self._start(end, self._greeting)
             os.close(end)
             assert child.stdin is not None
-            child.stdin.write(helper.lane(name, number))
+            child.stdin.write(helper.lane(call, number))
             self.lanes.append(child)
         # All have called before the helper sends on.
         calls = 1 + len(self.pipes)
-        wait_until(lambda: Path("/proc/net/unix").read_text().count(name) == calls, seconds=20)
+        wait_until(lambda: Path("/proc/net/unix").read_text().count(call[:32]) == calls, seconds=20)
 
 
 @contextmanager
@@ -131,11 +132,12 @@ def test_what_comes_by_lanes_is_what_is_there(
         assert [child.wait(10) for child in (it.child, *it.lanes)] == [0] * (1 + count)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
 def test_another_user_is_no_lane(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     always(monkeypatch)
     with client(tree, 1) as it:
 
-        def open_as_another(name: str) -> None:
+        def open_as_another(call: str) -> None:
             end = it.pipes[0][1]
             argv = [*ARGV[:2], f"setpriv --reuid 65534 --clear-groups {ARGV[0]} -c '{ARGV[2]}' sh"]
             child = it._stack.enter_context(
@@ -143,7 +145,7 @@ def test_another_user_is_no_lane(tree: Path, monkeypatch: pytest.MonkeyPatch) ->
             )
             os.close(end)
             assert child.stdin is not None
-            child.stdin.write(helper.lane(name, 0))
+            child.stdin.write(helper.lane(call, 0))
             it.lanes.append(child)
 
         it.channel.lanes.ask = open_as_another
@@ -152,9 +154,53 @@ def test_another_user_is_no_lane(tree: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert it.lanes[0].wait(10) == 0  # it, too, has seen that the other one is no helper of its
 
 
-NAME = b"0123456789abcdef" * 2
-MARK = b"\nborgpull-lane %s\n" % NAME
-OFFER, JOIN = frame(wire.LANES, NAME), frame(wire.LANE, b"\0")
+def calling(call: str) -> socket.socket:
+    link = socket.socket(socket.AF_UNIX)
+    link.connect("\0borgpull-" + call[:32])
+    return link
+
+
+@pytest.mark.parametrize("word", ["", "0" * 32])
+def test_who_knows_the_name_alone_gets_nothing(
+    tree: Path, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(monkeypatch)
+    with client(tree, 1) as it, ExitStack() as stack:
+        reads, writes = os.pipe()
+
+        def call(call: str) -> None:
+            link = stack.enter_context(calling(call))
+            socket.send_fds(link, [b"\0" + word.encode()], [writes])
+            os.close(writes)
+
+        it.channel.lanes.ask = call
+        assert len(read(it.channel, tree)) == FILES + 1
+        assert it.channel.lanes._ring == []
+        assert os.read(reads, 1) == b""
+        os.close(reads)
+        os.close(it.pipes[0][1])
+
+
+@pytest.mark.timeout(60)  # none of them is waited for
+def test_callers_that_say_nothing_shut_the_door(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(monkeypatch)
+    with client(tree, 1) as it, ExitStack() as stack:
+        links = list[socket.socket]()
+
+        def call(call: str) -> None:
+            links.extend(stack.enter_context(calling(call)) for _ in range(16))
+
+        it.channel.lanes.ask = call
+        assert len(read(it.channel, tree)) == FILES + 1
+        assert [link.recv(1) for link in links] == [b""] * 16
+        os.close(it.pipes[0][1])
+
+
+CALL = b"0123456789abcdef" * 4
+MARK = b"\nborgpull-lane %s\n" % CALL[: lanes.NAME]
+OFFER, JOIN = frame(wire.LANES, CALL), frame(wire.LANE, b"\0")
 WORD = frame(wire.ZEROS, b"1234")
 
 
@@ -185,15 +231,12 @@ def test_stripes_are_taken_in_turn() -> None:
 @pytest.mark.parametrize(
     ("first", "lane"),
     [
-        (JOIN, MARK),  # without an offer
         (OFFER + OFFER, MARK),
-        (frame(wire.LANES, NAME[:-1] + b"/"), MARK),
-        (frame(wire.LANES, NAME[:-1]), MARK),
+        (frame(wire.LANES, CALL[:-1] + b"/"), MARK),
+        (frame(wire.LANES, CALL[:-1]), MARK),
         (OFFER + JOIN + stripe(JOIN), MARK),
         (OFFER + frame(wire.LANE, b"\1"), MARK),
         (OFFER + frame(wire.LANE, b""), MARK),
-        (OFFER + JOIN, MARK[:-1]),
-        (OFFER + JOIN, b""),
         (OFFER + JOIN, bytes(lanes.MAX_GREETING) + MARK),
         (OFFER + JOIN + stripe(b""), MARK),
         (OFFER + JOIN + (lanes.MAX_STRIPE + 1).to_bytes(4, "little"), MARK),
@@ -202,6 +245,12 @@ def test_stripes_are_taken_in_turn() -> None:
 def test_whatever_is_no_lane_of_ours_is_a_bad_frame(first: bytes, lane: bytes) -> None:
     with pytest.raises(BadFrame):
         channel_of(first, lane).frame()
+
+
+@pytest.mark.parametrize("lane", [b"", b"hello", MARK[:-1]])
+def test_a_lane_that_ends_before_it_begins_is_no_lie(lane: bytes) -> None:
+    with pytest.raises(Ended):
+        channel_of(OFFER + JOIN, lane).frame()
 
 
 def test_a_lane_that_nobody_has_asked_for_is_a_bad_frame() -> None:
@@ -235,8 +284,8 @@ def test_lanes_are_asked_for_where_one_channel_holds_us_up(
     it, names = lanes.Lanes(0, (1,)), list[str]()
     it.ask = names.append
     it.took(size, waited)
-    it.offered(NAME)
+    it.offered(CALL)
     for step in range(1, 9):
         now = step / 8
         it.took(size // 8, waited / 8)
-    assert names == [NAME.decode()] * asks
+    assert names == [CALL.decode()] * asks
