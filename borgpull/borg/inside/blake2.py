@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WORTH = 4 << 10  # bytes of a content: below, the call takes longer than it saves
 ENOUGH = 8 << 20  # bytes of such contents before the library is loaded, which takes 10 ms
-SIZE = 32  # bytes of a hash of content
+SIZE = 32  # bytes of all hashes that borg makes of content
 
 
 class Done(NamedTuple):

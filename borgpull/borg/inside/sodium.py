@@ -11,8 +11,9 @@ import hashlib
 import os
 from collections.abc import Callable
 
+from borgpull.borg.inside.blake2 import SIZE
+
 LIBRARY = "libsodium.so.23"
-SIZE = 32  # bytes of all hashes that borg makes of content
 # A state must begin at a multiple of it (libsodium's crypto_generichash.h).
 ALIGNED = 64
 
