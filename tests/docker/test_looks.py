@@ -63,7 +63,7 @@ def test_nobody_fails_beside_writers_that_commit_all_the_time() -> None:
     print(f"{found['looks']} looks beside {found['commits']} archives", flush=True)
     assert (found["writer"], found["failed"]) == (0, []), found
     assert found["looks"] > SECONDS
-    assert int(found["commits"]) > SECONDS
+    assert int(found["commits"]) > max(SECONDS, 11)
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def run(*words):
     code = archiver.run(archiver.get_args(["borg", "--lock-wait", "60", *words], None))
     assert code == 0, (words, code)
 for number in itertools.count():
-    if time.monotonic() > end:
+    if time.monotonic() > end and number > 11:  # on a slow machine, too, some are deleted
         break
     with open("counted", "w") as file:
         file.write(str(number) * 5000)
@@ -254,7 +254,7 @@ def _writing(seconds: float) -> Iterator[subprocess.Popen[str]]:
 
 
 def race(seconds: str) -> dict[str, Any]:
-    """Looks beside writers for so long: how many there were, and which failed."""
+    """Looks beside writers for so long, and 12 archives: how many there were, and which failed."""
     made()
     failed: list[str] = []
 
