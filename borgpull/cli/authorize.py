@@ -74,6 +74,7 @@ def authorize(
 
 
 def warn(line: str, left_out: Sequence[str]) -> None:
+    """Tell what nobody sees in the line. `left_out` are paths."""
     screen = Screen(json_lines=False, verbose=False)
     if left_out:
         text = f"left out by this line, and not in any run's result: {', '.join(left_out)}"

@@ -27,7 +27,8 @@ from borgpull.verbs import METHODS
 # borg's status letters, without those of unchanged files and excluded paths. With these, an
 # unchanged tree of 100,000 files would send 100,000 lines over the link.
 FILTER = "AMCEhdsfbci?"
-# Bytes of a line that every OpenSSH reads: 7.x skips longer ones (SSH_MAX_PUBKEY_BYTES).
+# Bytes of a line that every OpenSSH reads: 7.x skips longer ones (SSH_MAX_PUBKEY_BYTES, of which
+# the line's end takes two).
 MAX_LINE = (16 << 10) - 2
 
 

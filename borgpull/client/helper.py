@@ -6,6 +6,7 @@ Its text goes by standard input to a Python there, which runs it from memory.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -64,7 +65,8 @@ def source() -> bytes:
     return (_text(FIRST) + rest).encode()
 
 
-def _text(parts: Sequence[str]) -> str:
+@functools.cache
+def _text(parts: tuple[str, ...]) -> str:
     scripts = (shell.script(f"stream_{part}.py") for part in parts)
     text = "".join(_UNREAD.sub("", _IMPORT.sub("", text)) for text in scripts)
     return _DEF.sub(lambda line: _TYPE.sub("", line[0]), text).replace("    ", " ")

@@ -66,13 +66,8 @@ def moments() -> list[tuple[str, str, float]]:
     ]
 
 
-def containers(client: Client) -> list[str]:
-    return docker("ps", "-aq", "-f", f"name=borgpull-{client.name}-").split()
-
-
-def running(client: Client) -> list[str]:
-    """One that is made and not yet started stays if the command is killed, until a later sweep."""
-    return docker("ps", "-q", "-f", f"name=borgpull-{client.name}-").split()
+def containers(client: Client, which: str = "-aq") -> list[str]:
+    return docker("ps", which, "-f", f"name=borgpull-{client.name}-").split()
 
 
 def volumes(container: str) -> list[str]:
@@ -90,7 +85,8 @@ def hit(victim: str, run: Run, client: Client, seconds: float, folder: Path | No
     if folder is not None:
         wait_until(lambda: run.poll() is not None or [*folder.glob("*/tree")])
     time.sleep(seconds if folder is None else seconds / 4)
-    wait_until(lambda: run.poll() is not None or running(client))
+    # One that is made and not yet started stays if the command is killed, until a later sweep.
+    wait_until(lambda: run.poll() is not None or containers(client, "-q"))
     found = containers(client)
     made = [name for container in found for name in volumes(container)]
     if victim == "cli":

@@ -65,14 +65,26 @@ def running(lab: Lab, client: Client, *words: str, user: str = "root") -> Iterat
         assert "borgpull-" not in client.exec("cat", "/proc/net/unix")
 
 
-def same(lab: Lab, client: Client, name: str, archive: str) -> None:
-    """The archive has what the client has."""
+def same(lab: Lab, client: Client, name: str, archive: str, files: int = 101) -> None:
+    """The archive has what the client has: so many files."""
     told = lab.borg(name, "list", "--format", "{sha256} {path}{NL}", f"::{archive}")
     saved = {tuple(line.split(" ", 1)) for line in told.splitlines()}
     text = client.exec("sh", "-c", f"cd /; sha256sum {TREE.lstrip('/')}/*")
     there = {tuple(re.split(r" +", line, maxsplit=1)) for line in text.splitlines()}
     assert there <= saved
-    assert len(there) == 101
+    assert len(there) == files
+
+
+def is_saved(
+    lab: Lab, client: Client, lanes: int, *words: str, user: str = "root", files: int = 101
+) -> Seen:
+    """By so many lanes, and whole."""
+    with running(lab, client, *words, user=user) as seen:
+        done = seen.end(client)
+    assert done.rc == 0, done.stdout
+    assert seen.most == 1 + lanes
+    same(lab, client, seen.name, done.result["data"]["archive"], files)
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +95,7 @@ def client(lab: Lab) -> Client:
 
 
 def test_a_long_way_gets_more_channels(lab: Lab, client: Client) -> None:
-    with running(lab, client) as seen:
-        done = seen.end(client)
-    assert done.rc == 0, done.stdout
-    assert seen.most == 1 + LANES
-    same(lab, client, seen.name, done.result["data"]["archive"])
+    seen = is_saved(lab, client, LANES)
     lab.borg(seen.name, "check", "--verify-data")
 
 
@@ -115,37 +123,22 @@ def test_a_lane_that_dies_is_no_false_green(lab: Lab, client: Client, victim: st
 def test_a_client_that_refuses_channels_is_saved_by_those_it_has(lab: Lab) -> None:
     client = lab.client(IMAGE, SSHD_EXTRA="MaxSessions 2")
     client.exec("sh", "-c", CONTENT)
-    with running(lab, client) as seen:
-        done = seen.end(client)
-    assert done.rc == 0, done.stdout
-    assert seen.most == 2
-    same(lab, client, seen.name, done.result["data"]["archive"])
+    is_saved(lab, client, 1)
 
 
 def test_a_plain_user_has_them_by_sudo(lab: Lab, client: Client) -> None:
     rule = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
     client.exec("sh", "-c", f"chmod -R go= {TREE}; echo '{rule}' >/etc/sudoers.d/borgpull")
-    with running(lab, client, "--sudo", user="alice") as seen:
-        done = seen.end(client)
-    assert done.rc == 0, done.stdout
-    assert seen.most == 1 + LANES
-    same(lab, client, seen.name, done.result["data"]["archive"])
+    is_saved(lab, client, LANES, "--sudo", user="alice")
 
 
 def test_a_limited_key_has_them_too(lab: Lab) -> None:
     client = lab.client(IMAGE)
     client.exec("sh", "-c", CONTENT)
     let_in(lab, client, TREE, "--method", "stream")
-    with running(lab, client) as seen:
-        done = seen.end(client)
-    assert done.rc == 0, done.stdout
-    assert seen.most == 1 + LANES
-    same(lab, client, seen.name, done.result["data"]["archive"])
+    is_saved(lab, client, LANES)
 
 
 def test_a_limited_rate_needs_no_more(lab: Lab, client: Client) -> None:
     client.exec("sh", "-c", f"cd {TREE}; rm *; head -c 30000000 /dev/urandom >large")
-    with running(lab, client, "--limit-rate", "9M") as seen:
-        done = seen.end(client)
-    assert done.rc == 0, done.stdout
-    assert seen.most == 1
+    is_saved(lab, client, 0, "--limit-rate", "9M", files=1)

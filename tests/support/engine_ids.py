@@ -23,7 +23,7 @@ def main() -> None:
     def encrypted() -> list[bytes]:
         return [cipher.encrypt(text, header=b"\4", iv=bytes(16)) for text in texts]
 
-    stock, keys, ids = encrypted(), dict[str, Any](), dict[str, list[bytes]]()
+    stock, keys = encrypted(), dict[str, Any]()
     for kind in ("RepoKey", "KeyfileKey", "Blake2RepoKey", "Blake2AuthenticatedKey"):
         keys[kind] = getattr(key, kind)(None)
         keys[kind].init_from_random_data()
@@ -37,7 +37,7 @@ def main() -> None:
             found += [[mine(text) for text in texts] == ids[kind]]
             found += [[one.id_hash(text) for text in texts] == ids[kind]]
             if one is not keys["PlaintextKey"]:
-                found += [mine(memoryview(texts[-1])) == ids[kind][-1]]
+                found += [[mine(memoryview(text)) for text in texts] == ids[kind]]
         return found
 
     found = {"by Python": compared()}

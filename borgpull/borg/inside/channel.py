@@ -41,12 +41,17 @@ class Channel:
                 return found
             self._packed = None
         kind, length = self._whole()
+        content = self._taken(length)
+        if kind == wire.PACKED:
+            self._packed = Packed(content)
+            return self.frame()
+        return kind, content
+
+    def _taken(self, length: int) -> bytes:
+        """The content of the next frame, all of which has come."""
         begin = self._at + wire.HEAD.size
         self._at = begin + length
-        if kind == wire.PACKED:
-            self._packed = Packed(self._buffer[begin : self._at])
-            return self.frame()
-        return kind, self._buffer[begin : self._at]
+        return self._buffer[begin : self._at]
 
     def answers(self, slots: Iterable[Slot]) -> list[bytes]:
         """The contents of files that come next, up to the first whose answer is not as expected,
@@ -95,9 +100,7 @@ class Channel:
 
     def _of_lanes(self, kind: int, length: int) -> None:
         """A frame that is of the channels alone. Raises BadFrame, Ended."""
-        begin = self._at + wire.HEAD.size
-        self._at = begin + length
-        content = self._buffer[begin : self._at]
+        content = self._taken(length)
         if kind == wire.LANES:
             self.lanes.offered(content)
             return

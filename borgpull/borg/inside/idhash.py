@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
-from borgpull.borg.inside.blake2 import HASHES
+from borgpull.borg.inside.blake2 import HASHES, SIZE
 
 
 def id_hash_of(key: Any) -> Callable[[Any], bytes]:
@@ -20,15 +21,14 @@ def id_hash_of(key: Any) -> Callable[[Any], bytes]:
     if not isinstance(key, ID_BLAKE2b_256):
         found: Callable[[Any], bytes] = key.id_hash
         return found
-    begun = blake2b(key.id_key, digest_size=32)
-    fast: list[Callable[[bytes], bytes]] = []
+    begun = blake2b(key.id_key, digest_size=SIZE)
+    behind = functools.cache(lambda library: library.behind(key.id_key))
 
     def id_hash(data: Any) -> bytes:
         library = HASHES.library(data)
         if library is not None:
-            if not fast:
-                fast.append(library.behind(key.id_key))
-            return fast[0](data)
+            made: bytes = behind(library)(data)
+            return made
         hashing = begun.copy()
         hashing.update(data)
         return hashing.digest()

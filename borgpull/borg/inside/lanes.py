@@ -47,7 +47,8 @@ class Lanes:
         self._rest = b""  # of the first channel: it was read before the first lane joined
         self._call = b""
         self._asked = False
-        # Asks for lanes to the helper that answers to this call. None: there shall be none.
+        # Asks for lanes to the helper that answers to this call. None: nobody opens any, or it was
+        # done.
         self.ask: Callable[[str], None] | None = None
         self._begin()
 

@@ -205,10 +205,8 @@ def prepared(
     archiver.output_filter, archiver.output_list = args.output_filter, args.output_list
     places = Places(orders["roots"], of_patterns(args.patterns))
     teller = Teller(archiver)
-    if orders["rate"]:
-        channel.rate = Rate(orders["rate"])
-    else:
-        channel.lanes.ask = lambda call: teller.line({"type": LANES_LINE, "call": call})
+    channel.rate = Rate(orders["rate"]) if orders["rate"] else None
+    channel.lanes.ask = lambda call: teller.line({"type": LANES_LINE, "call": call})
     run = Run(channel, places, Promise(orders["named"]), teller, saving)
     run.may_skip = orders["may_skip"]
     return run

@@ -8,10 +8,15 @@ import errno
 import json
 import os
 import stat
+import struct
 import sys
 import time
 
 from borgpull.client.scripts.stream_look import FOLDER, HELLO, opened, out
+
+MYPY = False
+if MYPY:
+    import socket
 
 # Those of the other parts that a Python may lack. hashlib takes 3 ms to load, so it is only found.
 for name in ("zlib", "resource", "select", "hashlib"):
@@ -103,6 +108,14 @@ def hello(paths: "list[bytes]") -> None:
     out.flush()
 
 
+def is_ours(link: "socket.socket") -> bool:
+    """Is the other side of it a process of our user?"""
+    from socket import SO_PEERCRED, SOL_SOCKET
+
+    _, uid, _ = struct.unpack("3i", link.getsockopt(SOL_SOCKET, SO_PEERCRED, 12))
+    return bool(uid == os.geteuid())
+
+
 def lane(call: str, number: int) -> None:
     """Hand this channel to a helper, and wait for the end of it or of the input.
 
@@ -110,15 +123,13 @@ def lane(call: str, number: int) -> None:
     """
     import select
     import socket
-    import struct
 
     name, word = call[:32], call[32:].encode()
     sys.stdout.write("\nborgpull-lane " + name + "\n")
     sys.stdout.flush()
     link = socket.socket(socket.AF_UNIX)
     link.connect("\0borgpull-" + name)
-    _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if uid == os.geteuid():
+    if is_ours(link):
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", 1))
         link.sendmsg([bytes([number]) + word], [rights])
         poll = select.poll()

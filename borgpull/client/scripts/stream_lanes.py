@@ -8,6 +8,7 @@ the socket. So a lane must be of our user, and know a word, too, that only ssh h
 import os
 import struct
 
+from borgpull.client.scripts.stream_hello import is_ours
 from borgpull.client.scripts.stream_look import HEAD, LANE, LANES, write
 
 MYPY = False
@@ -25,7 +26,6 @@ class Lanes:
     def __init__(self, most: int) -> None:
         self.most = most  # lanes that are taken
         self.sent, self.turn, self.called = 0, 0, 0
-        self.offered = False
         self.door = None  # type: socket.socket | None # while a lane may call
         self.word = b""
         self.callers = []  # type: list[socket.socket] # that have not said the word yet
@@ -34,11 +34,10 @@ class Lanes:
 
     def write(self, block: bytes) -> None:
         self.deal(block)
-        self.sent += len(block)
+        before, self.sent = self.sent, self.sent + len(block)
         if self.door is not None:
             self.look(self.door)
-        elif self.sent >= ENOUGH and not self.offered:
-            self.offered = True
+        elif before < ENOUGH <= self.sent:
             self.offer()
 
     def deal(self, block: bytes) -> None:
@@ -102,14 +101,13 @@ def taken(link: "socket.socket", word: bytes) -> "tuple[bytes, int]":
     """The number of a lane, and the descriptor that it hands over. Raises OSError, ValueError."""
     import socket
 
-    _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if uid != os.geteuid():
-        raise ValueError(uid)
+    if not is_ours(link):
+        raise ValueError("of another user")
     said, more, _, _ = link.recvmsg(64, socket.CMSG_SPACE(4), socket.MSG_DONTWAIT)
     given = [data for _, kind, data in more if kind == socket.SCM_RIGHTS]
     handles = [handle for data in given for (handle,) in struct.iter_unpack("i", data)]
     if said[1:] != word or len(handles) != 1:
         for handle in handles:
             os.close(handle)
-        raise ValueError(uid)
+        raise ValueError("not the word")
     return said[:1], handles[0]

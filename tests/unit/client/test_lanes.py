@@ -38,9 +38,10 @@ class Client:
     """A helper under way, and lanes to it."""
 
     def __init__(self, stack: ExitStack, root: Path, count: int, greeting: str = "") -> None:
-        self._stack, self._greeting = stack, greeting
+        self._stack, self.greeting = stack, greeting
+        self.before: tuple[str, ...] = ()  # words before the command of a lane
         self.pipes = [os.pipe() for _ in range(count)]
-        self.child = self._start(subprocess.PIPE)
+        self.child = self._start(ARGV, subprocess.PIPE)
         assert self.child.stdin is not None and self.child.stdout is not None
         self.child.stdin.write(helper.question([str(root), *FALLBACK]))
         helper.answer_of(self.child.stdout.fileno())
@@ -50,20 +51,23 @@ class Client:
         self.channel = Channel(*ends, *(pipe[0] for pipe in self.pipes))
         self.lanes: list[subprocess.Popen[bytes]] = []
 
-    def _start(self, stdout: int, before: str = "") -> subprocess.Popen[bytes]:
-        argv = [*ARGV[:2], before + ARGV[2], *ARGV[3:]]
+    def _start(self, argv: list[str], stdout: int) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=stdout, bufsize=0)
         return self._stack.enter_context(child)
 
-    def open(self, call: str) -> None:
-        """Start all lanes."""
+    def start(self, call: str) -> None:
+        """All lanes."""
+        argv = [*self.before, *ARGV[:2], self.greeting + ARGV[2], *ARGV[3:]]
         for number, (_, end) in enumerate(self.pipes):
-            child = self._start(end, self._greeting)
+            child = self._start(argv, end)
             os.close(end)
             assert child.stdin is not None
             child.stdin.write(helper.lane(call, number))
             self.lanes.append(child)
-        # All have called before the helper sends on.
+
+    def open(self, call: str) -> None:
+        """All of them call before the helper sends on."""
+        self.start(call)
         calls = 1 + len(self.pipes)
         wait_until(lambda: Path("/proc/net/unix").read_text().count(call[:32]) == calls, seconds=20)
 
@@ -79,7 +83,7 @@ def client(root: Path, count: int, greeting: str = "") -> Iterator[Client]:
                 os.close(pipe[0])
 
 
-def read(channel: Channel, root: Path) -> dict[bytes, bytes]:
+def read(channel: Channel) -> dict[bytes, bytes]:
     """The contents of all files, by their names."""
     names: dict[int, bytes] = {}
     found: dict[bytes, bytes] = {}
@@ -124,7 +128,7 @@ def test_what_comes_by_lanes_is_what_is_there(
     always(monkeypatch)
     with client(tree, count, greeting) as it:
         it.channel.lanes.ask = it.open
-        found = read(it.channel, tree)
+        found = read(it.channel)
         assert {os.fsdecode(name): data for name, data in found.items()} == {
             path.name: path.read_bytes() for path in tree.iterdir()
         }
@@ -136,20 +140,9 @@ def test_what_comes_by_lanes_is_what_is_there(
 def test_another_user_is_no_lane(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     always(monkeypatch)
     with client(tree, 1) as it:
-
-        def open_as_another(call: str) -> None:
-            end = it.pipes[0][1]
-            argv = [*ARGV[:2], f"setpriv --reuid 65534 --clear-groups {ARGV[0]} -c '{ARGV[2]}' sh"]
-            child = it._stack.enter_context(
-                subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=end, bufsize=0)
-            )
-            os.close(end)
-            assert child.stdin is not None
-            child.stdin.write(helper.lane(call, 0))
-            it.lanes.append(child)
-
-        it.channel.lanes.ask = open_as_another
-        assert len(read(it.channel, tree)) == FILES + 1
+        it.before = ("setpriv", "--reuid", "65534", "--clear-groups")
+        it.channel.lanes.ask = it.start
+        assert len(read(it.channel)) == FILES + 1
         assert it.channel.lanes._ring == []
         assert it.lanes[0].wait(10) == 0  # it, too, has seen that the other one is no helper of its
 
@@ -174,7 +167,7 @@ def test_who_knows_the_name_alone_gets_nothing(
             os.close(writes)
 
         it.channel.lanes.ask = call
-        assert len(read(it.channel, tree)) == FILES + 1
+        assert len(read(it.channel)) == FILES + 1
         assert it.channel.lanes._ring == []
         assert os.read(reads, 1) == b""
         os.close(reads)
@@ -193,7 +186,7 @@ def test_callers_that_say_nothing_shut_the_door(
             links.extend(stack.enter_context(calling(call)) for _ in range(16))
 
         it.channel.lanes.ask = call
-        assert len(read(it.channel, tree)) == FILES + 1
+        assert len(read(it.channel)) == FILES + 1
         assert [link.recv(1) for link in links] == [b""] * 16
         os.close(it.pipes[0][1])
 
