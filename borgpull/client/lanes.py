@@ -15,10 +15,10 @@ from borgpull.ssh.session import Session
 
 @contextlib.contextmanager
 def opened(session: Session, call: str, ends: Sequence[IO[bytes]], *, sudo: bool) -> Iterator[None]:
-    """Begin to open one for each of `ends`, which take what comes by it, and are closed here.
+    """Begin to open a lane for each of `ends`, which take what comes by it, and are closed here.
 
-    Some may fail: a client may refuse them (sshd_config(5), MaxSessions), or no more processes may
-    be had here. Then the helper has fewer.
+    Some lanes may fail: a client may refuse them (sshd_config(5), MaxSessions), or no more
+    processes can be started here. Then the helper has fewer.
     """
     argv = session.command(*as_root(sudo), *shell.WORDS)
     with contextlib.ExitStack() as stack:
