@@ -14,7 +14,7 @@ from types import FrameType
 
 from scripts.bench import fixed, jobs, plot, table, trees
 from scripts.bench.lab import ROOT, Lab, build, lab
-from scripts.bench.plans import MAIN, TURNS, UNGUARDED, UNWRITTEN, WHOLE, Plan, plans, trips
+from scripts.bench.plans import FIRST, MAIN, TURNS, UNGUARDED, UNWRITTEN, WHOLE, Plan, plans, trips
 
 # Parts of `stream`, with the jobs whose difference is what they cost.
 PARTS = (("manifest", UNGUARDED, UNWRITTEN), ("guard", WHOLE, UNGUARDED))
@@ -72,7 +72,7 @@ def measure(plan: Plan, trip: int) -> Iterator[table.Row]:
             jobs.job(it, plan.saved, "saved")
         for run in plan.runs:
             turns, loads = [], [os.getloadavg()[0]]
-            for number in range(plan.turns_of(run)):
+            for number in range(plan.turns):
                 turns.append(turn(it, plan, run, number))
                 loads.append(os.getloadavg()[0])
             yield from table.rows(plan.tree, trip, run, plan.base, turns)
@@ -84,15 +84,14 @@ def measure(plan: Plan, trip: int) -> Iterator[table.Row]:
 
 def turn(it: Lab, plan: Plan, run: str, number: int) -> table.Turn:
     """Each job of the plan once, another one first in each turn."""
+    if run == FIRST and number:
+        it.anew(plan)
     if program := trees.change(run):
         it.run("client", "python3", "-c", program, str(number))
     archive = "saved" if plan.saved else f"{run}{number}"
     every = plan.jobs_at(it.trip)
     start = number % len(every)
-    found = {
-        name: jobs.job(it, name, archive, plan.client_of(name, archive))
-        for name in every[start:] + every[:start]
-    }
+    found = {name: jobs.job(it, name, archive) for name in every[start:] + every[:start]}
     return {name: found[name] for name in every}
 
 

@@ -64,8 +64,8 @@ _SCRIPTS = {
 }
 
 
-def job(lab: Lab, name: str, archive: str, client: str = "") -> Cost:
-    """One job; a restore's `archive` is there. A backup is that of `client`, or of the job."""
+def job(lab: Lab, name: str, archive: str) -> Cost:
+    """One job; a restore's `archive` is there."""
     if name in ("native", "extract"):
         # Nothing is left of the last one on the target or in its memory.
         lab.run("client", "sh", "-c", f"rm -rf {RESTORED}; sync")
@@ -73,7 +73,7 @@ def job(lab: Lab, name: str, archive: str, client: str = "") -> Cost:
         where, script = _SCRIPTS[name]
         return lab.measured(where, "sh", "-c", script, "sh", archive)
     if name not in (BARE, "recipe", *WITHOUT):
-        return lab.whole(name, *ours(name, archive, client))
+        return lab.whole(name, *ours(name, archive))
     with lab.worker(name) as where:
         if name == "recipe":
             return lab.measured(where, "sh", "-c", _RECIPE, "sh", archive, server=where)
@@ -81,19 +81,19 @@ def job(lab: Lab, name: str, archive: str, client: str = "") -> Cost:
             return lab.measured(where, "sh", "-c", _BARE, "sh", archive, server=where)
         # No start of a container is beside what a part of a job costs.
         program = ["tini", "-s", "--", "python3", "-P", "-c", WITHOUT[name]]
-        return lab.measured(where, *program, *ours(name, archive, client), server=where)
+        return lab.measured(where, *program, *ours(name, archive), server=where)
 
 
-def ours(name: str, archive: str, client: str) -> list[str]:
+def ours(name: str, archive: str) -> list[str]:
     """The words of one of our jobs."""
     if name == "drill":
         return ["drill", "stream", "--json"]
-    return saving(name, archive, DATA, client) if name in VERBS else restoring(name, archive)
+    return saving(name, archive, DATA) if name in VERBS else restoring(name, archive)
 
 
-def saving(name: str, archive: str, path: str, client: str = "") -> list[str]:
+def saving(name: str, archive: str, path: str) -> list[str]:
     """The words of a backup by one of our methods."""
-    named = ["--archive", archive, "--name", client or name]
+    named = ["--archive", archive, "--name", name]
     return [*VERBS[name], "--json", *named, TARGET, path]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scripts.bench import trees
 from scripts.bench.meter import Cost, Gauge, docker, peaks, seconds_of
-from scripts.bench.plans import BARE, FIRST, UNGUARDED, UNWRITTEN, WHOLE, Plan
+from scripts.bench.plans import BARE, UNGUARDED, UNWRITTEN, WHOLE, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("BENCH_IMAGE", "borgpull")
@@ -209,15 +209,17 @@ class Lab:
             self.run(name, "sh", "-c", f"ssh-keyscan -p {port} proxy >{KNOWN} 2>/dev/null")
         words = [str(plan.files), str(plan.size), "tree"]
         self.run("client", "python3", "-c", trees.MAKE, *words)
-        self.run("server", "sh", "-c", f"{INIT} /repo/client && {INIT} /repo/recipe")
-        self.run("client", "sh", "-c", f"{INIT} /srv/repo/local")
         trust = ["trust", "--yes", "root@proxy:2201"]
         docker("run", "--rm", *self.ours, IMAGE, *trust)
-        names = {*plan.jobs, "pipe", plan.saved} & VERBS.keys()
-        if plan.fresh:
-            every = [f"{FIRST}{number}" for number in range(plan.turns_of(FIRST))]
-            names = {plan.client_of(name, archive) for name in names for archive in every}
-        for name in names:
+        self.anew(plan)
+
+    def anew(self, plan: Plan) -> None:
+        """Empty repositories. Neither side knows anything of an archive."""
+        emptied = "rm -rf /repo/* /state/clients /state/recipe; mkdir /repo/rsync /state/recipe"
+        self.run("server", "sh", "-c", f"{emptied}; {INIT} /repo/client && {INIT} /repo/recipe")
+        known = "/root/.cache/* /root/.config/borg"
+        self.run("client", "sh", "-c", f"rm -rf /srv/repo/* {known}; {INIT} /srv/repo/local")
+        for name in {*plan.jobs, "pipe", plan.saved} & VERBS.keys():
             init = ["init", "--encryption", "repokey-blake2", name]
             docker("run", "--rm", *self.ours, IMAGE, *init)
         theirs = "chown -R 1000:1000 /repo /state; chown 1000:1000 /secrets/*"
@@ -250,8 +252,8 @@ def lab(plan: Plan, trip: int) -> Iterator[Lab]:
         (folder / "passphrase").write_text("of the bench\n")
         (folder / "passphrase").chmod(0o600)
         (folder / "seccomp.json").write_text(docker("run", "--rm", IMAGE, "render", "seccomp"))
-        for path in ("repo/recipe", "repo/rsync", "repo/client", "state/recipe"):
-            (folder / path).mkdir(parents=True)
+        for path in ("repo", "state"):
+            (folder / path).mkdir()
         it = Lab(folder, trip)
         try:
             it.prepare(plan)

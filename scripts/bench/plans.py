@@ -1,7 +1,7 @@
 """What is measured: trees, runs, round trips and jobs.
 
-BENCH_SCALE is a factor of the trees' sizes. BENCH_TURNS is the number of turns of all but first
-runs; large trees have half of them. BENCH_TRIPS are the round trips in milliseconds, with commas.
+BENCH_SCALE is a factor of the trees' sizes. BENCH_TURNS is the number of turns of each run; large
+trees have half of them. BENCH_TRIPS are the round trips in milliseconds, with commas.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ class Plan:
     base: str = HAND
     saved: str = ""  # of restores and drills: the method that has made the archive
     turns: int = TURNS
-    # Each first run has a repository of its own, so that there can be several.
-    fresh: bool = False
 
     @property
     def tree(self) -> str:
@@ -56,16 +54,6 @@ class Plan:
     def jobs_at(self, trip: int) -> tuple[str, ...]:
         return tuple(job for job in self.jobs if job != LOCAL or trip == self.trips[0])
 
-    def turns_of(self, run: str) -> int:
-        """A first backup can be made only once in a repository."""
-        return 1 if run == FIRST and not self.fresh else self.turns
-
-    def client_of(self, job: str, archive: str) -> str:
-        """By its name here: whose repository an archive of a job goes to."""
-        if not self.fresh:
-            return job
-        return f"{job}-{archive if archive.startswith(FIRST) else f'{FIRST}0'}"
-
     def seconds(self) -> float:
         """An estimate of how long it takes on a quiet machine."""
         megabytes = self.files * (self.size or 36000) / 1e6
@@ -73,7 +61,7 @@ class Plan:
         for run in self.runs:
             fixed, of_file, of_megabyte = NEW if run in (FIRST, "restore", "drill") else OLD
             one = fixed + of_file * self.files + of_megabyte * megabytes
-            found += one * self.turns_of(run)
+            found += one * self.turns
         number = sum(len(self.jobs_at(trip)) for trip in self.trips)
         return len(self.trips) * (STAND + 0.03 * megabytes) + number * found
 
@@ -116,7 +104,6 @@ def plans() -> dict[str, Plan]:
             *("manifest", many // 2, 1024, (FIRST, "unchanged"), trips(0)),
             *((WHOLE, UNGUARDED, UNWRITTEN), UNWRITTEN),
             turns=PAIRS,
-            fresh=True,
         ),
     ]
     return {plan.name: plan for plan in found}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from scripts import scale
-from scripts.bench import fixed, plot, table
+from scripts.bench import fixed, jobs, plot, table
+from scripts.bench.__main__ import turn
+from scripts.bench.lab import Lab
 from scripts.bench.meter import Cost
-from scripts.bench.plans import MAIN, plans
+from scripts.bench.plans import MAIN, Plan, plans
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -84,10 +88,19 @@ def test_the_fastest_turns_are_of_any_pair() -> None:
     assert "fastest +100.0 %" in table.share(turns, "with", "without")
 
 
-def test_each_first_run_of_a_fresh_plan_has_a_repository_of_its_own() -> None:
-    plan, usual = plans()["manifest"], plans()["many"]
-    assert plan.turns_of("first") >= 3
-    assert plan.client_of("stream", "first2") == "stream-first2"
-    assert plan.client_of("stream", "unchanged2") == "stream-first0"
-    assert usual.turns_of("first") == 1
-    assert usual.client_of("stream", "first0") == "stream"
+def test_each_first_run_but_the_first_has_new_repositories(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Empties(Lab):
+        def anew(self, plan: Plan) -> None:
+            done.append(f"anew for {plan.name}")
+
+    def job(lab: Lab, name: str, archive: str) -> Cost:
+        done.append(archive)
+        return cost(1.0)
+
+    monkeypatch.setattr(jobs, "job", job)
+    plan = replace(plans()["few"], jobs=("stream",))
+    for run, number in (("first", 0), ("first", 1), ("unchanged", 1)):
+        turn(Empties(Path("/nowhere"), 0), plan, run, number)
+    assert done == ["first0", "anew for few", "first1", "unchanged1"]
