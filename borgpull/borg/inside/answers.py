@@ -6,15 +6,16 @@ import errno
 import os
 import stat
 import time
-from concurrent.futures import Future
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import SEVERAL, Come, Hashed
-from borgpull.borg.inside.content import Reader
+from borgpull.borg.inside.ahead import Hashed
+from borgpull.borg.inside.content import Large, Reader
 from borgpull.borg.inside.delta import Compared
 from borgpull.borg.inside.engine import Engine
 from borgpull.borg.inside.extras import extra
+from borgpull.borg.inside.frames import SEVERAL, Frame
+from borgpull.borg.inside.fresh import Come
 from borgpull.borg.inside.slots import READY, Slot
 from borgpull.borg.inside.wire import Answer, BadFrame, End, Row, Stat
 
@@ -33,23 +34,27 @@ class Run(Engine):
         recent = self._began - UNSEEN <= st.st_mtime_ns <= time.time_ns() + UNSEEN
         return recent and not self.fields.ctimes
 
-    def _take(self, kind: int, content: Any, hashed: Future[Hashed] | None = None) -> None:
+    def _take(self, frame: Frame) -> None:
+        kind, content, soon = frame[:3]
         if kind == SEVERAL:
-            self._several(content)
+            slots, contents = content
+            every = soon.result() if soon is not None else [None] * len(slots)
+            self._several(list(zip(slots, contents, every, strict=True)))
         elif kind == wire.WHOLE:
-            self._whole(content, hashed)
+            slot, answer, end, data = content
+            hashed = soon.result()[0] if soon is not None else None
+            self._whole(slot, answer, end, data, hashed)
         elif kind == wire.BEGIN:
-            self._large(wire.begin(content)[0])
+            self._large(*content)
         elif kind == wire.AGAIN:
             self._again(*wire.again(content))
         else:
-            super()._take(kind, content)
+            super()._take(frame)
 
     def _several(self, come: list[Come]) -> None:
         """Files that are as they were listed. Most follow each other at the head of the queue."""
         ready: list[Come] = []
         for slot, data, hashed in come:
-            self.asked.answered(slot.number)
             if not self._queue.took(slot):
                 self._save_all(ready)
                 ready = []
@@ -63,9 +68,9 @@ class Run(Engine):
         self._save_all(ready)
         self._advance()
 
-    def _whole(self, parts: tuple[Answer, End, bytes], hashed: Future[Hashed] | None) -> None:
-        answer, end, data = parts
-        slot = self.asked.answered(answer.number)
+    def _whole(
+        self, slot: Slot, answer: Answer, end: End, data: bytes, hashed: Hashed | None
+    ) -> None:
         if answer.stage:
             self._failed(slot, _OPS[answer.stage], answer.errno)
             return
@@ -73,14 +78,19 @@ class Run(Engine):
         assert self._saving is not None
         self._finish(slot, self._saving[2].small(data, hashed), len(data), end)
 
-    def _large(self, answer: Answer) -> None:
+    def _begin(self, content: bytes) -> tuple[Slot, Large]:
+        answer = wire.begin(content)[0]
         slot = self.asked.answered(answer.number)
         self._opened(slot, answer)
         assert self._saving is not None
         reader = self._reader(slot)
         self._ask()  # so that the helper knows what comes next
-        fields = self.fields.item(slot.path, slot.st, slot.extra)
-        chunks, end = self._saving[2].large(fields, reader)
+        return slot, self._saving[2].begin(reader)
+
+    def _large(self, slot: Slot, large: Large) -> None:
+        assert self._saving is not None
+        fields, reader = self.fields.item(slot.path, slot.st, slot.extra), large.reader
+        chunks, end = self._saving[2].large(fields, large)
         if end.stage:
             where = f"{os.strerror(end.errno)} after {reader.size} bytes"
             self._failed(slot, _OPS[end.stage], end.errno, where)

@@ -31,13 +31,13 @@ class Asked:
         """As `want`, of files behind which others may wait."""
         self._unsent.extend(slots)
 
-    def expected(self, count: int, most: int) -> list[Slot]:
-        """Of the files that are asked for: at most so many, after `count` others. None of them if
-        the first one's answer needs a second look.
+    def expected(self, most: int) -> list[Slot]:
+        """Of the files that are asked for: the next ones, at most so many. None of them if the
+        first one's answer needs a second look.
         """
-        if count >= len(self._sent) or not self._sent[count].answer:
+        if not self._sent or not self._sent[0].answer:
             return []
-        return list(islice(self._sent, count, count + most))
+        return list(islice(self._sent, most))
 
     def __len__(self) -> int:
         """How many have not been answered."""

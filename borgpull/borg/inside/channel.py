@@ -89,13 +89,24 @@ class Channel:
         """Has a whole frame come already? Raises BadFrame, Ended."""
         if self._packed is not None and self._packed.more:
             return True
-        while (have := len(self._buffer) - self._at - wire.HEAD.size) >= 0:
-            kind, length = wire.head(self._buffer, self._at)
-            if have < length:
+        while True:
+            if (have := len(self._buffer) - self._at - wire.HEAD.size) >= 0:
+                kind, length = wire.head(self._buffer, self._at)
+                if have >= length:
+                    if kind not in wire.OF_LANES:
+                        return True
+                    self._of_lanes(kind, length)
+                    continue
+            if not self._more():
                 return False
-            if kind not in wire.OF_LANES:
-                return True
-            self._of_lanes(kind, length)
+
+    def _more(self) -> bool:
+        """Take what need not be waited for. False if there is nothing, or the end."""
+        while self.lanes.ready() or select.select([self.lanes], [], [], 0)[0]:
+            piece = self._piece(time.monotonic())
+            if piece is not None:
+                self._buffer, self._at = self._buffer[self._at :] + piece, 0
+                return bool(piece)
         return False
 
     def _of_lanes(self, kind: int, length: int) -> None:
@@ -116,19 +127,25 @@ class Channel:
         while have < size:
             began = time.monotonic()
             self._await_input()
-            most = PIECE if self.rate is None else min(PIECE, self.rate.piece)
-            piece = self.lanes.read(most)
+            piece = self._piece(began)
             if piece is None:
                 continue
-            self.lanes.took(len(piece), time.monotonic() - began)
             if not piece:
                 raise Ended("the client's answer has ended too early")
             pieces.append(piece)
             have += len(piece)
+        self._buffer, self._at = b"".join(pieces), 0
+
+    def _piece(self, began: float) -> bytes | None:
+        """As `Lanes.read`. It was waited for since `began`. Raises BadFrame."""
+        most = PIECE if self.rate is None else min(PIECE, self.rate.piece)
+        piece = self.lanes.read(most)
+        if piece is not None:
+            self.lanes.took(len(piece), time.monotonic() - began)
             self.received += len(piece)
             if self.rate is not None:
                 self.rate.took(len(piece))
-        self._buffer, self._at = b"".join(pieces), 0
+        return piece
 
     def _await_input(self) -> None:
         """Send what is unsent, until there is something to read."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import Ahead, Hashed, Hasher, Whole
+from borgpull.borg.inside.ahead import Ahead, Coming, Hashed, Hasher
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.idhash import id_hash_of
 from borgpull.borg.inside.sums import EMPTY, Sums, key_of
@@ -17,6 +16,8 @@ from borgpull.borg.inside.wire import BadFrame, End
 
 # As in client/scripts/stream_read.py. The last block may go beyond it.
 GROWTH = (1 << 30) + wire.MAX_BLOCK
+# Bytes of a file that may wait for its hashes while the next one comes.
+SHORT = 8 << 20
 
 
 class Reader:
@@ -62,6 +63,14 @@ class Reader:
             raise BadFrame("a file without end")
 
 
+class Large(NamedTuple):
+    """A large file that has begun to come."""
+
+    reader: Reader
+    chunks: Coming
+    has_come: bool  # is all of it here, and is it short?
+
+
 class Chunks:
     """Puts content into the repository, and makes checkpoints in time, as `borg create` does."""
 
@@ -91,12 +100,12 @@ class Chunks:
         )
         self._chunker = get_chunker(*args.chunker_params, seed=key.chunk_seed, sparse=False)
 
-    def small(self, data: bytes, hashed: Future[Hashed] | None) -> list[Any]:
-        """`hashed` are its hashes, if they are being computed."""
+    def small(self, data: bytes, hashed: Hashed | None) -> list[Any]:
+        """`hashed` are its hashes, if they were computed."""
         if not data:
             self.sum = EMPTY
             return []
-        key, self.sum = hashed.result() if hashed is not None else self.hasher.hashed(data)
+        key, self.sum = hashed if hashed is not None else self.hasher.hashed(data)
         entry = self._added(key, data)
         self.sums.note(key, self.sum)
         return [entry]
@@ -120,13 +129,16 @@ class Chunks:
         found: tuple[bytes, Any] = self._named(chunk, self._id_hash)
         return found
 
-    def large(self, fields: dict[str, Any], reader: Reader) -> tuple[list[Any], End]:
+    def begin(self, reader: Reader) -> Large:
+        """Take the first chunks of a file. Raises BadFrame, Ended."""
+        chunks = self.hasher.chunks(reader.cut(self._chunker.chunkify), self._id_of)
+        return Large(reader, chunks, chunks.fill() and reader.size <= SHORT)
+
+    def large(self, fields: dict[str, Any], large: Large) -> tuple[list[Any], End]:
         """All chunks of a file; none if it could not be read to its end. Raises BadFrame, Ended."""
-        item, whole = self._item(internal_dict=fields), Whole()
+        item, reader = self._item(internal_dict=fields), large.reader
         self._processor.process_file_chunks(
-            *(item, self._cache, self._archive.stats, self._progress),
-            self.hasher.chunks(reader.cut(self._chunker.chunkify), self._id_of, whole),
-            self._one,
+            item, self._cache, self._archive.stats, self._progress, large.chunks, self._one
         )
         end = reader.end
         assert end is not None
@@ -134,7 +146,7 @@ class Chunks:
             # If checkpoints have parts of it, borg has counted each chunk once more for the file.
             self.drop(item.chunks)
             return [], end
-        self.sum = reader.sum(whole.digest())
+        self.sum = reader.sum(large.chunks.whole.digest())
         return list(item.chunks), end
 
     def remember(self, ids: list[bytes]) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import itertools
 import stat
-from concurrent.futures import Future
 from typing import Any
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.ahead import SEVERAL, Frames, Hashed
 from borgpull.borg.inside.brief import SECOND, is_brief, seconds
 from borgpull.borg.inside.channel import Channel
-from borgpull.borg.inside.content import Chunks
+from borgpull.borg.inside.content import Chunks, Large
+from borgpull.borg.inside.frames import SEVERAL, Frame, Frames
 from borgpull.borg.inside.fresh import Fresh
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
@@ -56,7 +55,7 @@ class Engine(Saving):
         super().__init__(channel, promise, teller, saving)
         self._channel, self._places = channel, places
         hasher = saving[2].hasher if saving is not None else None
-        self._frames = Frames(channel, self.asked, hasher)
+        self._frames = Frames(channel, self.asked, hasher, self._begin)
         self._count = self._done = 0
         self._brief = 0  # older files (ns) may come without their flags
         self._total: int | None = None  # entries, once the listing is at its end
@@ -72,17 +71,17 @@ class Engine(Saving):
         for turn in itertools.count():
             if self._total is not None and not self._queue:
                 break
-            kind, content, hashed = self._frames.frame()
+            frame = self._frames.frame()
             if turn == 0:  # it has read its plan, which is no request
                 self._be_brief()
-            self._take(kind, content, hashed)
-            if kind == SEVERAL or turn % TURNS == 0 or len(self.asked) < FEW_ASKED:
+            self._take(frame)
+            if frame.kind == SEVERAL or turn % TURNS == 0 or len(self.asked) < FEW_ASKED:
                 self._ask()
                 self._tend()
         self._tend()
         self._channel.ask(wire.FINISH)
         self._channel.push()
-        kind, content, _ = self._frames.frame()
+        kind, content = self._frames.frame()[:2]
         if kind != wire.BYE or wire.bye(content) != (self._count, self.asked.answers):
             raise BadFrame("the last word is missing, or its counts are wrong")
 
@@ -129,7 +128,12 @@ class Engine(Saving):
         if self._saving is not None:
             self._saving[2].tend(self._last)
 
-    def _take(self, kind: int, content: Any, _hashed: Future[Hashed] | None = None) -> None:
+    def _begin(self, content: bytes) -> tuple[Slot, Large]:
+        """Take the beginning of a large file. Raises BadFrame, Ended."""
+        raise BadFrame("a file that was not asked for")
+
+    def _take(self, frame: Frame) -> None:
+        kind, content = frame[:2]
         if self.manifest is not None and (
             kind == wire.LIST or (kind == wire.NAME and self.fields.by_name)
         ):

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from borgpull.borg.inside.ahead import Come
+from borgpull.borg.inside.ahead import Hashed
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.fields import Fields, stored
@@ -24,6 +24,9 @@ from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.slots import ASKED, Slot
 from borgpull.borg.inside.usual import CTIME, PATH, SIZE
 from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, SMALL, WHOLE, Stat
+
+# A file, its content, and its hashes if they were computed.
+Come = tuple[Slot, bytes, Hashed | None]
 
 _tuple: Any = tuple.__new__
 _REGULAR = stat.S_IFREG >> 12

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from borgpull.borg.inside import filescache
-from borgpull.borg.inside.ahead import Come
 from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.blocks import Blocks
 from borgpull.borg.inside.brief import may_be_brief
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fields import Fields, stored
-from borgpull.borg.inside.fresh import Fresh
+from borgpull.borg.inside.fresh import Come, Fresh
 from borgpull.borg.inside.manifest import Manifest, packed
 from borgpull.borg.inside.newblocks import Writer
 from borgpull.borg.inside.promise import Promise

@@ -28,11 +28,13 @@ class Sodium:
         pointer, length, bits64 = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_ulonglong
         self._whole = library.crypto_generichash_blake2b
         self._whole.argtypes = [pointer, length, ctypes.c_char_p, bits64, pointer, length]
-        self._begin = library.crypto_generichash_blake2b_init
-        self._begin.argtypes = [pointer, pointer, length, length]
         self._update = library.crypto_generichash_blake2b_update
         self._update.argtypes = [pointer, ctypes.c_char_p, bits64]
-        self._end = library.crypto_generichash_blake2b_final
+        # These two are so brief that no other thread need run meanwhile.
+        brief = ctypes.PyDLL(LIBRARY)
+        self._begin = brief.crypto_generichash_blake2b_init
+        self._begin.argtypes = [pointer, pointer, length, length]
+        self._end = brief.crypto_generichash_blake2b_final
         self._end.argtypes = [pointer, pointer, length]
         self._state = int(library.crypto_generichash_blake2b_statebytes())
 
@@ -43,13 +45,14 @@ class Sodium:
 
     def behind(self, key: bytes) -> Callable[[bytes], bytes]:
         """The hash of the key and a content behind it, without a copy of the content."""
-        begun, state = self._room(), self._state
-        self._begin(begun, None, 0, SIZE)
-        self._update(begun, key, len(key))
+        room = self._room()
+        self._begin(room, None, 0, SIZE)
+        self._update(room, key, len(key))
+        begun = room.raw
 
         def hashed(data: bytes) -> bytes:
             mine, out = self._room(), ctypes.create_string_buffer(SIZE)
-            ctypes.memmove(mine, begun, state)
+            mine.raw = begun
             self._update(mine, data, len(data))
             self._end(mine, out, SIZE)
             return out.raw

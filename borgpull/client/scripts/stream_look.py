@@ -47,6 +47,15 @@ MOVED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 NO_LINK = errno.EINVAL  # of readlink(2)
 
 
+def widen(handle: int) -> None:
+    """Give a pipe 1 MiB, the most that any user may have (fcntl(2), F_SETPIPE_SZ): 64 KiB are full
+    so soon that sshd and this process would wait for each other all the time."""
+    try:
+        fcntl.fcntl(handle, 1031, 1 << 20)
+    except OSError:
+        return  # it is no pipe, or this user has too many large ones
+
+
 def write(block: bytes, handle: int = 1) -> None:
     rest = memoryview(block)
     while rest:

@@ -38,6 +38,7 @@ from borgpull.client.scripts.stream_look import (
     opened,
     out,
     packed,
+    widen,
     xattrs,
 )
 from borgpull.client.scripts.stream_pack import use
@@ -255,6 +256,7 @@ def main() -> None:
     most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # one for each folder on the way
     orders = json.loads(plan.decode())
+    widen(1)
     walk = Walk(orders)
     if allowed is not None and not set(walk.roots) <= set(allowed):
         raise SystemExit(4)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from hashlib import sha256
+from threading import Event
 from typing import Any, NamedTuple
 
 import pytest
 
-from borgpull.borg.inside.ahead import CHUNKS, Hasher, Whole
+from borgpull.borg.inside.ahead import AVERAGE, CHUNKS, WORTH, Hasher, Whole
 
 
 class _Chunk(NamedTuple):
@@ -29,15 +31,56 @@ def _chunked(contents: list[bytes]) -> Iterator[_Chunk]:
 def test_a_chunk_that_waits_keeps_its_content() -> None:
     contents = [b"%04d" % number for number in range(3 * CHUNKS)]
     hasher = Hasher(lambda data: sha256(data).digest())
-    whole = Whole()
-    chunks = hasher.chunks(_chunked(contents), lambda chunk: (b"id", chunk.data), whole)
+    chunks = hasher.chunks(_chunked(contents), lambda chunk: (b"id", chunk.data))
     found = [
         (bytes(one.chunk.data), one.named.result()[1], one.sum.result())
         for one in chunks
         if one.named and one.sum
     ]
     assert found == [(data, data, sha256(data).digest()) for data in contents]
-    assert whole.digest() == sha256(b"".join(contents)).digest()
+    assert chunks.whole.digest() == sha256(b"".join(contents)).digest()
+
+
+@pytest.mark.parametrize(("count", "all_come"), [(0, True), (CHUNKS, True), (CHUNKS + 1, False)])
+def test_some_chunks_are_taken_before_their_turn(count: int, *, all_come: bool) -> None:
+    contents = [b"%04d" % number for number in range(count)]
+    chunks = Hasher(lambda data: data).chunks(_chunked(contents), lambda chunk: (b"", chunk.data))
+    assert chunks.fill() == all_come
+    assert len(list(chunks)) == count
+
+
+def test_a_chunk_that_waits_for_its_id_is_not_hashed() -> None:
+    wait = Event()
+
+    def named(chunk: Any) -> tuple[bytes, Any]:
+        assert wait.wait(60)
+        return b"id", chunk.data
+
+    chunks = Hasher(lambda data: data).chunks(_chunked([b"0000"]), named)
+    assert chunks.fill()
+    assert not chunks.hashed()
+    wait.set()
+    assert [one.named and one.named.result()[0] for one in chunks] == [b"id"]
+
+
+def test_hashing_threads_wait_for_others() -> None:
+    found = Hasher(lambda data: b"%d" % os.sched_getscheduler(0)).begin([bytes(WORTH)])
+    assert found is not None
+    assert int(found.result()[0][0]) == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@pytest.mark.parametrize(
+    ("sizes", "threads"),
+    [([WORTH], True), ([WORTH - 1], False), ([AVERAGE] * 4, True), ([AVERAGE - 1] * 40, False)],
+)
+def test_threads_get_what_is_worth_it(sizes: list[int], *, threads: bool) -> None:
+    hasher = Hasher(lambda data: b"id of %d" % len(data))
+    contents = [bytes(size) for size in sizes]
+    found = hasher.begin(contents)
+    assert (found is not None) == threads
+    if found is not None:
+        assert found.result() == [hasher.hashed(data) for data in contents]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -49,9 +92,9 @@ def test_the_sum_of_all_chunks_is_that_of_their_contents(count: int) -> None:
 
 
 def test_a_hole_counts_as_zeros_and_a_known_chunk_not_at_all() -> None:
-    hasher, whole = Hasher(lambda data: data), Whole()
+    hasher = Hasher(lambda data: data)
     shown = [_Chunk(memoryview(b"data"), {}), _Chunk(None, {}), b"known"]
-    chunks = hasher.chunks(iter(shown), lambda chunk: (b"", chunk.data or bytes(3)), whole)
+    chunks = hasher.chunks(iter(shown), lambda chunk: (b"", chunk.data or bytes(3)))
     found = [one.sum and one.sum.result() for one in chunks]
     assert found == [sha256(b"data").digest(), sha256(bytes(3)).digest(), None]
-    assert whole.digest() == sha256(b"data" + bytes(3)).digest()
+    assert chunks.whole.digest() == sha256(b"data" + bytes(3)).digest()

@@ -47,7 +47,7 @@ def test_frames_come_whole_in_whatever_pieces() -> None:
         os.close(fd)
 
 
-def _slots(sizes: list[int]) -> tuple[list[Slot], list[bytes]]:
+def slots_of(sizes: list[int]) -> tuple[list[Slot], list[bytes]]:
     """Files, and the frames of their answers."""
     slots, frames = [], []
     for number, size in enumerate(sizes):
@@ -55,7 +55,7 @@ def _slots(sizes: list[int]) -> tuple[list[Slot], list[bytes]]:
         one = Slot(number, str(number), Stat(*STAT.unpack(st)), NO_EXTRA, ASKED)
         one.answer = as_listed(number, st, size)
         slots.append(one)
-        frames.append(engine_alone.whole(number, st, b"%d" % number * size))
+        frames.append(engine_alone.whole(number, st, (b"%d" % number * size)[:size]))
     return slots, frames
 
 
@@ -63,7 +63,7 @@ def test_answers_that_are_as_expected_come_at_once() -> None:
     answers, feed = os.pipe()
     drain, requests = os.pipe()
     channel = Channel(answers, requests)
-    slots, frames = _slots([3, 0, 700, 5, 9])
+    slots, frames = slots_of([3, 0, 700, 5, 9])
     plain = b"".join(frames)
     os.write(feed, plain[:-1])
     assert channel.answers(slots) == [b"000", b"", b"2" * 700, b"33333"]
@@ -87,11 +87,32 @@ def test_answers_that_are_as_expected_come_at_once() -> None:
         os.close(fd)
 
 
+def test_a_frame_has_come_if_nobody_need_wait_for_it() -> None:
+    answers, feed = os.pipe()
+    drain, requests = os.pipe()
+    channel = Channel(answers, requests)
+    assert not channel.has_frame()
+    text = frame(wire.DATA, b"content")
+    for piece in (text[:3], text[3:-1]):
+        os.write(feed, piece)
+        assert not channel.has_frame()
+    os.write(feed, text[-1:])
+    assert channel.has_frame()
+    assert channel.received == len(text)
+    os.close(feed)
+    assert channel.frame() == (wire.DATA, b"content")
+    assert not channel.has_frame()  # the end is no frame
+    with pytest.raises(Ended):
+        channel.frame()
+    for fd in (answers, drain, requests):
+        os.close(fd)
+
+
 @pytest.mark.parametrize("at", range(wire.HEAD.size, 5 + 9 + 64 + 4 + 21))
 def test_an_answer_that_differs_in_a_byte_is_not_as_expected(at: int) -> None:
     answers, feed = os.pipe()
     drain, requests = os.pipe()
-    slots, frames = _slots([3])
+    slots, frames = slots_of([3])
     text = bytearray(frames[0])
     text[at] ^= 1
     os.write(feed, text)

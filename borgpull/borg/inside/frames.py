@@ -1,0 +1,103 @@
+"""The frames of a channel, each at its turn.
+
+Content that has come is hashed before its turn, by other threads. Meanwhile the next frames are
+taken: so ssh can go on, and nobody waits for one hash.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.ahead import Hasher, Soon
+from borgpull.borg.inside.asked import Asked
+from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.content import Large
+from borgpull.borg.inside.slots import Slot
+
+# Files, and bytes of them, that are taken before it is their turn, if they have come.
+FILES, BYTES = 256, 8 << 20
+# Several answers at once that are as expected, at most so many. It is no kind of frame.
+SEVERAL, AT_ONCE = 0, 32
+
+
+class Frame(NamedTuple):
+    """What has come. Of files, there are the slots, too."""
+
+    kind: int
+    content: Any
+    soon: Soon | None = None  # the hashes of small files
+    files: int = 0
+    size: int = 0  # bytes of their content
+    more: bool = False  # may a frame behind it be taken before its turn?
+
+    def hashed(self) -> bool:
+        """Need nobody wait for a hash?"""
+        if self.kind == wire.BEGIN:
+            large: Large = self.content[1]
+            return large.chunks.hashed()
+        return self.soon is None or self.soon.done()
+
+
+class Frames:
+    """Takes what has come, as long as what came before it is being hashed."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        asked: Asked,
+        hasher: Hasher | None,
+        begin: Callable[[bytes], tuple[Slot, Large]],
+    ) -> None:
+        """`begin` takes the beginning of a large file, whose first frame it gets."""
+        self._channel, self._asked, self._hasher, self._begin = channel, asked, hasher, begin
+        self._next: deque[Frame] = deque()
+        self._files = self._bytes = 0  # that have come, and whose turn it is not yet
+
+    def frame(self) -> Frame:
+        """Raises BadFrame, Ended.
+
+        SEVERAL has slots, and the contents of their files. WHOLE has a slot and the parts of its
+        answer, and BEGIN a slot and a Large.
+        """
+        while not self._next or (self._more() and not self._next[0].hashed()):
+            taken = self._several() or self._one()
+            self._next.append(taken)
+            self._files += taken.files
+            self._bytes += taken.size
+        found = self._next.popleft()
+        self._files -= found.files
+        self._bytes -= found.size
+        return found
+
+    def _several(self) -> Frame | None:
+        """The answers that are as expected, if there is one."""
+        slots = self._asked.expected(AT_ONCE)
+        if not slots or self._hasher is None:
+            return None
+        found = self._channel.answers(slots)
+        if not found:
+            return None
+        slots = slots[: len(found)]
+        for slot in slots:
+            self._asked.answered(slot.number)
+        size = sum(map(len, found))
+        return Frame(SEVERAL, (slots, found), self._hasher.begin(found), len(found), size, True)
+
+    def _one(self) -> Frame:
+        kind, content = self._channel.frame()
+        if kind == wire.WHOLE:
+            answer, end, data = wire.whole(content)
+            parts = self._asked.answered(answer.number), answer, end, data
+            soon = self._hasher.begin([data]) if self._hasher is not None else None
+            return Frame(kind, parts, soon, 1, len(data), True)
+        if kind == wire.BEGIN:
+            slot, large = self._begin(content)
+            return Frame(kind, (slot, large), None, 1, large.reader.size, large.has_come)
+        return Frame(kind, content)
+
+    def _more(self) -> bool:
+        room = self._files < FILES and self._bytes < BYTES
+        return room and self._next[-1].more and self._channel.has_frame()

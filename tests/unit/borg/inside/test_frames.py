@@ -1,0 +1,151 @@
+"""What is taken before its turn, and what is not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from borgpull.borg.inside import frames as those
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.ahead import WORTH, Hasher
+from borgpull.borg.inside.asked import Asked
+from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.frames import AT_ONCE, SEVERAL, Frames
+from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.wire import BadFrame
+from tests.support.evil_helper import frame
+from tests.unit.borg.inside.test_channel import slots_of
+
+HASH_IT = WORTH + 1  # bytes of a file that a thread hashes
+
+
+class Way:
+    """A channel, what is asked for, and a thread whose hashes wait for `go`."""
+
+    def __init__(self) -> None:
+        self.answers, self.feed = os.pipe()
+        self.drain, self.requests = os.pipe()
+        self.channel = Channel(self.answers, self.requests)
+        self.asked = Asked(self.channel)
+        self.go = Event()
+        self.begun: list[bytes] = []
+        self.has_come = True
+
+    def id_hash(self, data: bytes) -> bytes:
+        assert self.go.wait(60)
+        return sha256(data).digest()
+
+    def begin(self, content: bytes) -> tuple[Slot, Any]:
+        self.begun.append(content)
+        reader = SimpleNamespace(size=1)
+        chunks = SimpleNamespace(hashed=self.go.is_set)
+        large: Any = SimpleNamespace(reader=reader, chunks=chunks, has_come=self.has_come)
+        return self.asked.answered(len(self.begun) - 1), large
+
+    def frames(self, *, hashes: bool = True) -> Frames:
+        hasher = Hasher(self.id_hash) if hashes else None
+        return Frames(self.channel, self.asked, hasher, self.begin)
+
+    def want(self, slots: list[Slot]) -> None:
+        self.asked.extend(slots)
+        self.asked.send()
+
+    def unread(self) -> int:
+        """Frames of DATA that were not taken."""
+        count = 0
+        while self.channel.has_frame():
+            count += self.channel.frame()[0] == wire.DATA
+        return count
+
+
+@pytest.fixture
+def way() -> Iterator[Way]:
+    found = Way()
+    yield found
+    found.go.set()
+    for fd in (found.answers, found.feed, found.drain, found.requests):
+        os.close(fd)
+
+
+def test_files_are_taken_while_the_first_one_is_hashed(way: Way) -> None:
+    slots, texts = slots_of([HASH_IT, 3, HASH_IT])
+    slots[1].answer = b""  # it needs a second look
+    way.want(slots)
+    frames = way.frames()
+    os.write(way.feed, b"".join(texts) + frame(wire.DATA, b"behind"))
+    first = frames.frame()
+    assert (first.kind, first.hashed()) == (SEVERAL, False)
+    assert len(way.asked) == 0  # all were taken
+    way.go.set()
+    assert first.soon is not None
+    assert first.soon.result()[0][1] == sha256(b"0" * HASH_IT).digest()
+    second, third = frames.frame(), frames.frame()
+    assert (second.kind, second.content[0], second.content[3]) == (wire.WHOLE, slots[1], b"111")
+    assert (third.kind, third.content) == (SEVERAL, ([slots[2]], [b"2" * HASH_IT]))
+    assert frames.frame()[:2] == (wire.DATA, b"behind")
+
+
+def test_nothing_is_taken_once_the_first_one_is_hashed(way: Way) -> None:
+    slots, texts = slots_of([3, HASH_IT])
+    slots[0].answer = b""
+    way.want(slots)
+    os.write(way.feed, b"".join(texts))
+    assert way.frames().frame().hashed()
+    assert len(way.asked) == 1
+
+
+@pytest.mark.parametrize("bound", ["FILES", "BYTES"])
+def test_no_more_is_taken_than_there_is_room_for(
+    way: Way, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = AT_ONCE + 2
+    slots, texts = slots_of([1000] * count)
+    monkeypatch.setattr(those, bound, {"FILES": AT_ONCE, "BYTES": 1000 * AT_ONCE}[bound])
+    monkeypatch.setattr("borgpull.borg.inside.ahead.AVERAGE", 1)
+    way.want(slots)
+    os.write(way.feed, b"".join(texts))
+    frames = way.frames()
+    assert frames.frame().files == AT_ONCE
+    assert len(way.asked) == 2
+    assert frames.frame().files == 2
+
+
+@pytest.mark.parametrize("has_come", [True, False])
+def test_a_frame_behind_a_large_file_is_taken_if_all_of_it_is_here(
+    way: Way, *, has_come: bool
+) -> None:
+    slots, texts = slots_of([0, HASH_IT])
+    way.has_come = has_come
+    way.want(slots)
+    os.write(way.feed, frame(wire.BEGIN, b"head") + texts[1] + frame(wire.DATA))
+    found = way.frames().frame()
+    assert (found.kind, found.content[0], way.begun) == (wire.BEGIN, slots[0], [b"head"])
+    assert len(way.asked) == (0 if has_come else 1)
+    assert way.unread() == (0 if has_come else 1)
+
+
+@pytest.mark.parametrize("hashes", [True, False])
+def test_a_file_that_nobody_has_asked_for_is_a_bad_frame(way: Way, *, hashes: bool) -> None:
+    os.write(way.feed, slots_of([3])[1][0])
+    with pytest.raises(BadFrame):
+        way.frames(hashes=hashes).frame()
+
+
+def test_the_end_of_the_channel_comes_after_all_that_has_come(way: Way) -> None:
+    slots, texts = slots_of([HASH_IT, 3])
+    way.want(slots)
+    feed, way.feed = way.feed, os.dup(way.feed)
+    frames = way.frames()
+    os.write(feed, b"".join(texts))
+    os.close(feed)
+    os.close(way.feed)
+    way.feed = os.dup(way.drain)
+    assert frames.frame().files == 2
+    with pytest.raises(Exception, match="too early"):
+        frames.frame()
