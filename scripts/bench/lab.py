@@ -216,9 +216,10 @@ class Lab:
     def anew(self, plan: Plan) -> None:
         """Empty repositories. Neither side knows anything of an archive."""
         emptied = "rm -rf /repo/* /state/clients /state/recipe; mkdir /repo/rsync /state/recipe"
-        self.run("server", "sh", "-c", f"{emptied}; {INIT} /repo/client && {INIT} /repo/recipe")
-        known = "/root/.cache/* /root/.config/borg"
-        self.run("client", "sh", "-c", f"rm -rf /srv/repo/* {known}; {INIT} /srv/repo/local")
+        both = f"{INIT} /repo/client; {INIT} /repo/recipe"
+        self.run("server", "sh", "-ec", f"{emptied}; {both}")
+        known = "/root/.cache/* /root/.config/borg /var/cache/*"
+        self.run("client", "sh", "-ec", f"rm -rf /srv/repo/* {known}; {INIT} /srv/repo/local")
         for name in {*plan.jobs, "pipe", plan.saved} & VERBS.keys():
             init = ["init", "--encryption", "repokey-blake2", name]
             docker("run", "--rm", *self.ours, IMAGE, *init)

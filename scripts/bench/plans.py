@@ -1,7 +1,7 @@
 """What is measured: trees, runs, round trips and jobs.
 
-BENCH_SCALE is a factor of the trees' sizes. BENCH_TURNS is the number of turns of each run; large
-trees have half of them. BENCH_TRIPS are the round trips in milliseconds, with commas.
+BENCH_SCALE is a factor of the trees' sizes. BENCH_TURNS is the number of turns of each run; some
+plans have half of them. BENCH_TRIPS are the round trips in milliseconds, with commas.
 """
 
 from __future__ import annotations

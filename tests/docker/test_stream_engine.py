@@ -114,6 +114,12 @@ def test_a_large_file_is_in_the_archive_as_it_came() -> None:
     assert found["same"]
 
 
+def test_files_that_follow_each_other_have_each_its_own_content() -> None:
+    found = case("mixed")
+    assert found["code"] == 0, found["said"]
+    assert set(found["same"].values()) == {True}, found["same"]
+
+
 def test_a_client_cannot_have_pieces_that_it_never_had() -> None:
     found = case("lies")
     codes = {name: answer["code"] for name, answer in found["codes"].items()}

@@ -369,6 +369,46 @@ def exact() -> dict[str, Any]:
     return {"code": code, "said": text, "same": found.stdout == content}
 
 
+def mixed() -> dict[str, Any]:
+    """Short and long files behind each other. A short one waits for its hashes as a long one comes.
+
+    borg's chunker is one object: whatever reads on in it reads the file that came last.
+    """
+    mega, small = 1 << 20, 500 << 10
+    # The small ones keep the threads busy until the long one comes.
+    sizes = [
+        *[small] * 8,
+        mega,
+        24 * mega,
+        *[small] * 8,
+        2 * mega,
+        mega,
+        24 * mega,
+        5,
+        24 * mega,
+        9,
+    ]
+    dice = random.Random(7)
+    contents, entries, answers = [], [], []
+    for number, size in enumerate(sizes, 1):
+        content, st = dice.randbytes(size), stat(FILE, size, ino=90 + number)
+        blocks = [frame(DATA, content[at : at + mega]) for at in range(0, size, mega)]
+        contents.append(content)
+        entries.append(row(1, b"%02d" % number, st))
+        is_small = size <= small
+        answers.append(
+            whole(number, st, content) if is_small else compared(number, st, *blocks, size=size)
+        )
+    count = len(sizes) + 1
+    frames = [rows(TOP, *entries), listed(count), *answers, bye(count, len(sizes))]
+    code, text = Engine("x", frames).end()
+    same = {}
+    for number, content in enumerate(contents, 1):
+        argv = ["borg", "extract", "--stdout", "::x", f"r/{number:02}"]
+        same[number] = subprocess.check_output(argv, env=ENV) == content
+    return {"code": code, "said": text, "same": same}
+
+
 def lies() -> dict[str, Any]:
     """What a client says of pieces that it was not asked for, or that do not fit."""
     # A chunk has at most 8 MiB, so that these are more than one.
@@ -523,6 +563,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
         between,
         rot,
         exact,
+        mixed,
         lies,
         lost,
         untested,

@@ -6,8 +6,6 @@ so it stays in one thread.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,13 +20,6 @@ CHUNKS = 3
 # To hand contents over takes as long as to hash so many bytes. Python hashes files that are smaller
 # than this on average, and does nothing else meanwhile.
 WORTH, AVERAGE = 16 << 10, 4 << 10
-
-
-def _wait_for_others() -> None:
-    """A thread that has something to do again must not stop the one that encrypts (sched(7))."""
-    with contextlib.suppress(OSError):
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 class Whole:
@@ -63,9 +54,7 @@ class Hasher:
 
     def __init__(self, id_hash: Callable[[bytes], bytes]) -> None:
         self._id_hash = id_hash
-        self._ids, self._pool = (
-            ThreadPoolExecutor(1, initializer=_wait_for_others) for _ in range(2)
-        )
+        self._ids, self._pool = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     def hashed(self, data: bytes) -> Hashed:
         """At once."""
@@ -95,7 +84,8 @@ class Coming:
     """The chunks of a file. Some are hashed before it is their turn.
 
     borg's chunker shows a place in its own buffer, and writes the next chunk over it. So a chunk
-    that waits here is a copy.
+    that waits here is a copy. And the chunker is one for all files (borg 1.4.5, chunker.pyx,
+    chunkify): it must not be asked again once it has told the end, as the next file may have begun.
     """
 
     def __init__(
@@ -110,6 +100,7 @@ class Coming:
         while len(self._waiting) <= CHUNKS:
             shown = next(self._chunks, None)
             if shown is None:
+                self._chunks = iter(())
                 return True
             if isinstance(shown, bytes):
                 self._waiting.append(Ahead(shown))
@@ -121,11 +112,9 @@ class Coming:
         return False
 
     def hashed(self) -> bool:
-        """Are all hashed that have come? Each thread keeps the order, so the last one tells."""
-        last = self._waiting[-1] if self._waiting else None
-        if last is None or last.named is None or last.sum is None:
-            return True
-        return last.named.done() and last.sum.done()
+        """Are all hashed that have come?"""
+        begun = [it for one in self._waiting for it in (one.named, one.sum) if it is not None]
+        return all(it.done() for it in begun)
 
     def __iter__(self) -> Iterator[Ahead]:
         while not self.fill():

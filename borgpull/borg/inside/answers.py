@@ -94,7 +94,7 @@ class Run(Engine):
         if end.stage:
             where = f"{os.strerror(end.errno)} after {reader.size} bytes"
             self._failed(slot, _OPS[end.stage], end.errno, where)
-        elif isinstance(reader, Compared) and reader.lost:
+        elif reader.lost:
             self._saving[2].drop(chunks)
             slot.base = []  # all of it must come
             self._want(slot, slot.status, first=True)

@@ -14,6 +14,9 @@ from borgpull.borg.inside.packed import Packed
 from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.slots import Slot
 
+# So many pieces are taken at once, at most, while there is other work: each one is copied.
+PIECES = 4
+
 
 class Ended(Exception):
     """The helper, or the connection to it, has ended too early."""
@@ -86,28 +89,42 @@ class Channel:
             self._of_lanes(kind, length)
 
     def has_frame(self) -> bool:
-        """Has a whole frame come already? Raises BadFrame, Ended."""
+        """Has a whole frame come? What need not be waited for is taken. Raises BadFrame, Ended."""
         if self._packed is not None and self._packed.more:
             return True
-        while True:
-            if (have := len(self._buffer) - self._at - wire.HEAD.size) >= 0:
-                kind, length = wire.head(self._buffer, self._at)
-                if have >= length:
-                    if kind not in wire.OF_LANES:
-                        return True
-                    self._of_lanes(kind, length)
-                    continue
+        for _ in range(PIECES):
+            if self._is_whole():
+                return True
             if not self._more():
                 return False
+        return self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Is the next frame in the buffer? Raises BadFrame, Ended."""
+        while (have := len(self._buffer) - self._at - wire.HEAD.size) >= 0:
+            kind, length = wire.head(self._buffer, self._at)
+            if have < length:
+                return False
+            if kind not in wire.OF_LANES:
+                return True
+            self._of_lanes(kind, length)
+        return False
 
     def _more(self) -> bool:
-        """Take what need not be waited for. False if there is nothing, or the end."""
-        while self.lanes.ready() or select.select([self.lanes], [], [], 0)[0]:
+        """Take a piece of a frame that is not large. False if there is none now. Raises BadFrame.
+
+        With a limit of the rate, taking is waiting.
+        """
+        rest = len(self._buffer) - self._at
+        while self.rate is None and rest <= PIECE and self._is_ready():
             piece = self._piece(time.monotonic())
             if piece is not None:
                 self._buffer, self._at = self._buffer[self._at :] + piece, 0
                 return bool(piece)
         return False
+
+    def _is_ready(self) -> bool:
+        return self.lanes.ready() or bool(select.select([self.lanes], [], [], 0)[0])
 
     def _of_lanes(self, kind: int, length: int) -> None:
         """A frame that is of the channels alone. Raises BadFrame, Ended."""

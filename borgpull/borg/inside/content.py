@@ -23,6 +23,8 @@ SHORT = 8 << 20
 class Reader:
     """A large file for borg's chunker: `read` takes frames until the end of the file."""
 
+    lost = False  # is a chunk in the repository no more that need not come?
+
     def __init__(self, channel: Channel, size: int) -> None:
         """`size` is what fstat(2) said at its beginning."""
         self._channel, self._left = channel, b""
@@ -142,6 +144,9 @@ class Chunks:
         )
         end = reader.end
         assert end is not None
+        saved = sum(chunk.size for chunk in item.chunks)
+        if saved != reader.size and not reader.lost:  # a fault of ours, if there ever is one
+            raise RuntimeError(f"{saved} bytes of a file were saved, and {reader.size} have come")
         if end.stage:
             # If checkpoints have parts of it, borg has counted each chunk once more for the file.
             self.drop(item.chunks)

@@ -39,7 +39,6 @@ class Compared(Reader):
         self._same: deque[bytes] = deque()
         self._claim: bytes | None = None
         self.kept = self.came = 0  # bytes that are the same, and that have come
-        self.lost = False  # is one of the same chunks in the repository no more?
 
     def sum(self, whole: bytes) -> bytes | None:
         """Of a file that is partly known, only the client can tell it."""

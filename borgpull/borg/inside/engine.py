@@ -129,8 +129,8 @@ class Engine(Saving):
             self._saving[2].tend(self._last)
 
     def _begin(self, content: bytes) -> tuple[Slot, Large]:
-        """Take the beginning of a large file. Raises BadFrame, Ended."""
-        raise BadFrame("a file that was not asked for")
+        """Take the beginning of a large file; `Run` does it. Raises BadFrame, Ended."""
+        raise NotImplementedError
 
     def _take(self, frame: Frame) -> None:
         kind, content = frame[:2]

@@ -17,7 +17,7 @@ from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Large
 from borgpull.borg.inside.slots import Slot
 
-# Files, and bytes of them, that are taken before it is their turn, if they have come.
+# Files, and bytes of them, that have been taken before their turn when the last one is taken.
 FILES, BYTES = 256, 8 << 20
 # Several answers at once that are as expected, at most so many. It is no kind of frame.
 SEVERAL, AT_ONCE = 0, 32
@@ -30,11 +30,11 @@ class Frame(NamedTuple):
     content: Any
     soon: Soon | None = None  # the hashes of small files
     files: int = 0
-    size: int = 0  # bytes of their content
+    size: int = 0  # bytes of them
     more: bool = False  # may a frame behind it be taken before its turn?
 
     def hashed(self) -> bool:
-        """Need nobody wait for a hash?"""
+        """Need nobody wait for hashes by a thread?"""
         if self.kind == wire.BEGIN:
             large: Large = self.content[1]
             return large.chunks.hashed()
@@ -92,7 +92,7 @@ class Frames:
             answer, end, data = wire.whole(content)
             parts = self._asked.answered(answer.number), answer, end, data
             soon = self._hasher.begin([data]) if self._hasher is not None else None
-            return Frame(kind, parts, soon, 1, len(data), True)
+            return Frame(kind, parts, soon, 1, len(content), True)
         if kind == wire.BEGIN:
             slot, large = self._begin(content)
             return Frame(kind, (slot, large), None, 1, large.reader.size, large.has_come)

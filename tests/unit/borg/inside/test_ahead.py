@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from hashlib import sha256
 from threading import Event
@@ -41,6 +40,34 @@ def test_a_chunk_that_waits_keeps_its_content() -> None:
     assert chunks.whole.digest() == sha256(b"".join(contents)).digest()
 
 
+def test_a_file_that_has_come_does_not_go_on_in_the_next_one() -> None:
+    class Chunker:
+        """As borg's: one for all files."""
+
+        def __init__(self) -> None:
+            self.left: Iterator[_Chunk] = iter(())
+
+        def chunkify(self, contents: list[bytes]) -> Chunker:
+            self.left = _chunked(contents)
+            return self
+
+        def __iter__(self) -> Chunker:
+            return self
+
+        def __next__(self) -> _Chunk:
+            return next(self.left)
+
+    chunker, hasher = Chunker(), Hasher(lambda data: data)
+    later = [b"%04d" % number for number in range(3 * CHUNKS)]
+    first = hasher.chunks(chunker.chunkify([b"only"]), lambda chunk: (b"", chunk.data))
+    assert first.fill()
+    second = hasher.chunks(chunker.chunkify(later), lambda chunk: (b"", chunk.data))
+    assert not second.fill()
+    assert first.fill()
+    assert [bytes(one.chunk.data) for one in first] == [b"only"]
+    assert [bytes(one.chunk.data) for one in second] == later
+
+
 @pytest.mark.parametrize(("count", "all_come"), [(0, True), (CHUNKS, True), (CHUNKS + 1, False)])
 def test_some_chunks_are_taken_before_their_turn(count: int, *, all_come: bool) -> None:
     contents = [b"%04d" % number for number in range(count)]
@@ -61,13 +88,6 @@ def test_a_chunk_that_waits_for_its_id_is_not_hashed() -> None:
     assert not chunks.hashed()
     wait.set()
     assert [one.named and one.named.result()[0] for one in chunks] == [b"id"]
-
-
-def test_hashing_threads_wait_for_others() -> None:
-    found = Hasher(lambda data: b"%d" % os.sched_getscheduler(0)).begin([bytes(WORTH)])
-    assert found is not None
-    assert int(found.result()[0][0]) == os.SCHED_BATCH
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize(

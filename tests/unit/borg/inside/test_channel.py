@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import struct
 import threading
+import time
 import zlib
 
 import pytest
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel, Ended
-from borgpull.borg.inside.extras import NO_EXTRA
-from borgpull.borg.inside.fresh import as_listed
-from borgpull.borg.inside.slots import ASKED, Slot
-from borgpull.borg.inside.wire import BadFrame, Stat
-from tests.support import engine_alone
-from tests.support.evil_helper import FILE, frame
+from borgpull.borg.inside.lanes import PIECE
+from borgpull.borg.inside.rate import Rate
+from borgpull.borg.inside.wire import BadFrame
+from tests.support.evil_helper import frame
+from tests.support.slots import slots_of
 
 STAT = struct.Struct("<IIIIQQQqqQ")
 
@@ -45,18 +45,6 @@ def test_frames_come_whole_in_whatever_pieces() -> None:
         channel.frame()
     for fd in (answers, drain, requests):
         os.close(fd)
-
-
-def slots_of(sizes: list[int]) -> tuple[list[Slot], list[bytes]]:
-    """Files, and the frames of their answers."""
-    slots, frames = [], []
-    for number, size in enumerate(sizes):
-        st = engine_alone.stat(FILE, size)
-        one = Slot(number, str(number), Stat(*STAT.unpack(st)), NO_EXTRA, ASKED)
-        one.answer = as_listed(number, st, size)
-        slots.append(one)
-        frames.append(engine_alone.whole(number, st, (b"%d" % number * size)[:size]))
-    return slots, frames
 
 
 def test_answers_that_are_as_expected_come_at_once() -> None:
@@ -104,6 +92,42 @@ def test_a_frame_has_come_if_nobody_need_wait_for_it() -> None:
     assert not channel.has_frame()  # the end is no frame
     with pytest.raises(Ended):
         channel.frame()
+    for fd in (answers, drain, requests):
+        os.close(fd)
+
+
+def test_what_has_come_is_not_taken_under_a_limit_of_the_rate() -> None:
+    answers, feed = os.pipe()
+    drain, requests = os.pipe()
+    channel = Channel(answers, requests)
+    channel.rate = Rate(1)
+    os.write(feed, frame(wire.DATA, b"content"))
+    assert not channel.has_frame()
+    assert channel.received == 0
+    for fd in (answers, feed, drain, requests):
+        os.close(fd)
+
+
+def test_a_large_frame_is_not_taken_before_its_turn() -> None:
+    answers, feed = os.pipe()
+    drain, requests = os.pipe()
+    channel = Channel(answers, requests)
+    text = frame(wire.HELLO, bytes(4 * PIECE))
+
+    def write() -> None:
+        os.write(feed, text)
+        os.close(feed)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for _ in range(200):
+        assert not channel.has_frame()
+        if channel.received > PIECE:
+            break
+        time.sleep(0.01)
+    assert PIECE < channel.received <= 2 * PIECE + PIECE
+    assert channel.frame() == (wire.HELLO, bytes(4 * PIECE))
+    writer.join()
     for fd in (answers, drain, requests):
         os.close(fd)
 

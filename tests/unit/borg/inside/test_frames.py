@@ -15,12 +15,12 @@ from borgpull.borg.inside import frames as those
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.ahead import WORTH, Hasher
 from borgpull.borg.inside.asked import Asked
-from borgpull.borg.inside.channel import Channel
+from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.frames import AT_ONCE, SEVERAL, Frames
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.wire import BadFrame
 from tests.support.evil_helper import frame
-from tests.unit.borg.inside.test_channel import slots_of
+from tests.support.slots import slots_of
 
 HASH_IT = WORTH + 1  # bytes of a file that a thread hashes
 
@@ -140,12 +140,9 @@ def test_a_file_that_nobody_has_asked_for_is_a_bad_frame(way: Way, *, hashes: bo
 def test_the_end_of_the_channel_comes_after_all_that_has_come(way: Way) -> None:
     slots, texts = slots_of([HASH_IT, 3])
     way.want(slots)
-    feed, way.feed = way.feed, os.dup(way.feed)
+    os.write(way.feed, b"".join(texts))
+    os.dup2(way.drain, way.feed)  # it is closed
     frames = way.frames()
-    os.write(feed, b"".join(texts))
-    os.close(feed)
-    os.close(way.feed)
-    way.feed = os.dup(way.drain)
     assert frames.frame().files == 2
-    with pytest.raises(Exception, match="too early"):
+    with pytest.raises(Ended):
         frames.frame()
