@@ -117,6 +117,5 @@ class Coming:
         return all(it.done() for it in begun)
 
     def __iter__(self) -> Iterator[Ahead]:
-        while not self.fill():
+        while not self.fill() or self._waiting:
             yield self._waiting.popleft()
-        yield from self._waiting

@@ -19,6 +19,8 @@ from borgpull.borg.inside.slots import Slot
 
 # Files, and bytes of them, that have been taken before their turn when the last one is taken.
 FILES, BYTES = 256, 8 << 20
+# A file with more old chunks than this is not kept waiting: its reader knows them all.
+CHUNKS = 64
 # Several answers at once that are as expected, at most so many. It is no kind of frame.
 SEVERAL, AT_ONCE = 0, 32
 
@@ -62,6 +64,7 @@ class Frames:
         SEVERAL has slots, and the contents of their files. WHOLE has a slot and the parts of its
         answer, and BEGIN a slot and a Large.
         """
+        # Even if nobody waits for a hash, `_more` makes room for ssh to go on.
         while not self._next or (self._more() and not self._next[0].hashed()):
             taken = self._several() or self._one()
             self._next.append(taken)
@@ -95,7 +98,8 @@ class Frames:
             return Frame(kind, parts, soon, 1, len(content), True)
         if kind == wire.BEGIN:
             slot, large = self._begin(content)
-            return Frame(kind, (slot, large), None, 1, large.reader.size, large.has_come)
+            more = large.has_come and len(slot.base) <= CHUNKS
+            return Frame(kind, (slot, large), None, 1, large.reader.size, more)
         return Frame(kind, content)
 
     def _more(self) -> bool:
