@@ -64,8 +64,7 @@ class Frames:
         SEVERAL has slots, and the contents of their files. WHOLE has a slot and the parts of its
         answer, and BEGIN a slot and a Large.
         """
-        # Even if nobody waits for a hash, `_more` makes room for ssh to go on.
-        while not self._next or (self._more() and not self._next[0].hashed()):
+        while not self._next or (not self._next[0].hashed() and self._more()):
             taken = self._several() or self._one()
             self._next.append(taken)
             self._files += taken.files

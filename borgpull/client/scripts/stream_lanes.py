@@ -9,7 +9,7 @@ import os
 import struct
 
 from borgpull.client.scripts.stream_hello import is_ours
-from borgpull.client.scripts.stream_look import HEAD, LANE, LANES, widen, write
+from borgpull.client.scripts.stream_look import HEAD, LANE, LANES, write
 
 MYPY = False
 if MYPY:
@@ -93,7 +93,6 @@ class Lanes:
     def join(self, number: bytes, handle: int) -> None:
         """From here on, a lane is one of the ring."""
         self.deal(HEAD.pack(LANE, 1) + number)
-        widen(handle)
         self.ring = [*(self.ring or [1]), handle]
         self.turn = 0
 

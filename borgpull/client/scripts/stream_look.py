@@ -48,8 +48,9 @@ NO_LINK = errno.EINVAL  # of readlink(2)
 
 
 def widen(handle: int) -> None:
-    """Give a pipe 1 MiB, the most that any user may have (fcntl(2), F_SETPIPE_SZ): 64 KiB are full
-    so soon that sshd and this process would wait for each other all the time."""
+    """Give a pipe 1 MiB, the most that any user may have (fcntl(2), F_SETPIPE_SZ). It is for large
+    files: sshd and this process wake each other less often. With small ones alone, it costs time.
+    """
     try:
         fcntl.fcntl(handle, 1031, 1 << 20)
     except OSError:

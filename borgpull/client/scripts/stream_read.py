@@ -185,6 +185,7 @@ def content(number: int, handle: int, ctime: "int | None", pieces: "Pieces | Non
             return out.add(STOP, end)
         blocks.append(block)
         size += len(block)
+    widen(1)
     out.add(BEGIN, head)
     for block in blocks:
         out.add(DATA, block)
@@ -256,7 +257,6 @@ def main() -> None:
     most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # one for each folder on the way
     orders = json.loads(plan.decode())
-    widen(1)
     walk = Walk(orders)
     if allowed is not None and not set(walk.roots) <= set(allowed):
         raise SystemExit(4)
