@@ -67,11 +67,8 @@ class Hasher:
             return None
         return self._pool.submit(lambda: [self.hashed(data) for data in contents])
 
-    def chunks(self, chunks: Iterator[Any], named: Callable[[Any], tuple[bytes, Any]]) -> Coming:
-        """Of a file; `named` computes id and content of a chunk."""
-        return Coming(self, chunks, named)
-
     def ahead(self, chunk: Any, named: Callable[[Any], tuple[bytes, Any]], whole: Whole) -> Ahead:
+        """A chunk, of which `named` computes id and content; `whole` gets it, too."""
         made = self._ids.submit(named, chunk)
 
         def added() -> bytes:
@@ -91,6 +88,7 @@ class Coming:
     def __init__(
         self, hasher: Hasher, chunks: Iterator[Any], named: Callable[[Any], tuple[bytes, Any]]
     ) -> None:
+        """`chunks` are borg's, or ids of known ones; `named` is as in `Hasher.ahead`."""
         self._hasher, self._chunks, self._named = hasher, chunks, named
         self._waiting: deque[Ahead] = deque()
         self.whole = Whole()

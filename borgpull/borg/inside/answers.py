@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from borgpull.borg.inside import wire
@@ -39,7 +40,7 @@ class Run(Engine):
         if kind == SEVERAL:
             slots, contents = content
             every = soon.result() if soon is not None else [None] * len(slots)
-            self._several(list(zip(slots, contents, every, strict=True)))
+            self._several(zip(slots, contents, every, strict=True))
         elif kind == wire.WHOLE:
             slot, answer, end, data = content
             hashed = soon.result()[0] if soon is not None else None
@@ -51,7 +52,7 @@ class Run(Engine):
         else:
             super()._take(frame)
 
-    def _several(self, come: list[Come]) -> None:
+    def _several(self, come: Iterable[Come]) -> None:
         """Files that are as they were listed. Most follow each other at the head of the queue."""
         ready: list[Come] = []
         for slot, data, hashed in come:

@@ -133,7 +133,7 @@ class Chunks:
 
     def begin(self, reader: Reader) -> Large:
         """Take the first chunks of a file. Raises BadFrame, Ended."""
-        chunks = self.hasher.chunks(reader.cut(self._chunker.chunkify), self._id_of)
+        chunks = Coming(self.hasher, reader.cut(self._chunker.chunkify), self._id_of)
         return Large(reader, chunks, chunks.fill() and reader.size <= SHORT)
 
     def large(self, fields: dict[str, Any], large: Large) -> tuple[list[Any], End]:

@@ -17,10 +17,10 @@ from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Large
 from borgpull.borg.inside.slots import Slot
 
-# Files, and bytes of them, that have been taken before their turn when the last one is taken.
+# Once so many files, or bytes of them, have been taken before their turn, no more are.
 FILES, BYTES = 256, 8 << 20
 # A file with more old chunks than this is not kept waiting: its reader knows them all.
-CHUNKS = 64
+OLD_CHUNKS = 64
 # Several answers at once that are as expected, at most so many. It is no kind of frame.
 SEVERAL, AT_ONCE = 0, 32
 
@@ -55,8 +55,7 @@ class Frames:
     ) -> None:
         """`begin` takes the beginning of a large file, whose first frame it gets."""
         self._channel, self._asked, self._hasher, self._begin = channel, asked, hasher, begin
-        self._next: deque[Frame] = deque()
-        self._files = self._bytes = 0  # that have come, and whose turn it is not yet
+        self._next: deque[Frame] = deque()  # that have come, and whose turn it is not yet
 
     def frame(self) -> Frame:
         """Raises BadFrame, Ended.
@@ -65,14 +64,8 @@ class Frames:
         answer, and BEGIN a slot and a Large.
         """
         while not self._next or (not self._next[0].hashed() and self._more()):
-            taken = self._several() or self._one()
-            self._next.append(taken)
-            self._files += taken.files
-            self._bytes += taken.size
-        found = self._next.popleft()
-        self._files -= found.files
-        self._bytes -= found.size
-        return found
+            self._next.append(self._several() or self._one())
+        return self._next.popleft()
 
     def _several(self) -> Frame | None:
         """The answers that are as expected, if there is one."""
@@ -97,10 +90,11 @@ class Frames:
             return Frame(kind, parts, soon, 1, len(content), True)
         if kind == wire.BEGIN:
             slot, large = self._begin(content)
-            more = large.has_come and len(slot.base) <= CHUNKS
+            more = large.has_come and len(slot.base) <= OLD_CHUNKS
             return Frame(kind, (slot, large), None, 1, large.reader.size, more)
         return Frame(kind, content)
 
     def _more(self) -> bool:
-        room = self._files < FILES and self._bytes < BYTES
+        files, size = sum(it.files for it in self._next), sum(it.size for it in self._next)
+        room = files < FILES and size < BYTES
         return room and self._next[-1].more and self._channel.has_frame()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from borgpull.borg.inside.ahead import AVERAGE, CHUNKS, WORTH, Hasher, Whole
+from borgpull.borg.inside.ahead import AVERAGE, CHUNKS, WORTH, Coming, Hasher, Whole
 
 
 class _Chunk(NamedTuple):
@@ -30,7 +30,7 @@ def _chunked(contents: list[bytes]) -> Iterator[_Chunk]:
 def test_a_chunk_that_waits_keeps_its_content() -> None:
     contents = [b"%04d" % number for number in range(3 * CHUNKS)]
     hasher = Hasher(lambda data: sha256(data).digest())
-    chunks = hasher.chunks(_chunked(contents), lambda chunk: (b"id", chunk.data))
+    chunks = Coming(hasher, _chunked(contents), lambda chunk: (b"id", chunk.data))
     found = [
         (bytes(one.chunk.data), one.named.result()[1], one.sum.result())
         for one in chunks
@@ -59,9 +59,9 @@ def test_a_file_that_has_come_does_not_go_on_in_the_next_one() -> None:
 
     chunker, hasher = Chunker(), Hasher(lambda data: data)
     later = [b"%04d" % number for number in range(3 * CHUNKS)]
-    first = hasher.chunks(chunker.chunkify([b"only"]), lambda chunk: (b"", chunk.data))
+    first = Coming(hasher, chunker.chunkify([b"only"]), lambda chunk: (b"", chunk.data))
     assert first.fill()
-    second = hasher.chunks(chunker.chunkify(later), lambda chunk: (b"", chunk.data))
+    second = Coming(hasher, chunker.chunkify(later), lambda chunk: (b"", chunk.data))
     assert not second.fill()
     assert first.fill()
     assert [bytes(one.chunk.data) for one in first] == [b"only"]
@@ -71,7 +71,7 @@ def test_a_file_that_has_come_does_not_go_on_in_the_next_one() -> None:
 @pytest.mark.parametrize(("count", "all_come"), [(0, True), (CHUNKS, True), (CHUNKS + 1, False)])
 def test_some_chunks_are_taken_before_their_turn(count: int, *, all_come: bool) -> None:
     contents = [b"%04d" % number for number in range(count)]
-    chunks = Hasher(lambda data: data).chunks(_chunked(contents), lambda chunk: (b"", chunk.data))
+    chunks = Coming(Hasher(lambda data: data), _chunked(contents), lambda chunk: (b"", chunk.data))
     assert chunks.fill() == all_come
     assert len(list(chunks)) == count
 
@@ -83,7 +83,7 @@ def test_a_chunk_that_waits_for_its_id_is_not_hashed() -> None:
         assert wait.wait(60)
         return b"id", chunk.data
 
-    chunks = Hasher(lambda data: data).chunks(_chunked([b"0000"]), named)
+    chunks = Coming(Hasher(lambda data: data), _chunked([b"0000"]), named)
     assert chunks.fill()
     assert not chunks.hashed()
     wait.set()
@@ -114,7 +114,7 @@ def test_the_sum_of_all_chunks_is_that_of_their_contents(count: int) -> None:
 def test_a_hole_counts_as_zeros_and_a_known_chunk_not_at_all() -> None:
     hasher = Hasher(lambda data: data)
     shown = [_Chunk(memoryview(b"data"), {}), _Chunk(None, {}), b"known"]
-    chunks = hasher.chunks(iter(shown), lambda chunk: (b"", chunk.data or bytes(3)))
+    chunks = Coming(hasher, iter(shown), lambda chunk: (b"", chunk.data or bytes(3)))
     found = [one.sum and one.sum.result() for one in chunks]
     assert found == [sha256(b"data").digest(), sha256(bytes(3)).digest(), None]
     assert chunks.whole.digest() == sha256(b"data" + bytes(3)).digest()
