@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Iterator
 from hashlib import sha256
 from threading import Event
@@ -15,23 +15,22 @@ from borgpull.borg.inside import frames as those
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.ahead import WORTH, Hasher
 from borgpull.borg.inside.asked import Asked
-from borgpull.borg.inside.channel import Channel, Ended
-from borgpull.borg.inside.frames import AT_ONCE, SEVERAL, Frames
+from borgpull.borg.inside.channel import Ended
+from borgpull.borg.inside.frames import AT_ONCE, OLD_CHUNKS, SEVERAL, Frames
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.wire import BadFrame
 from tests.support.evil_helper import frame
+from tests.support.pipes import Pipes
 from tests.support.slots import slots_of
 
 HASH_IT = WORTH + 1  # bytes of a file that a thread hashes
 
 
-class Way:
-    """A channel, what is asked for, and a thread whose hashes wait for `go`."""
+class Way(Pipes):
+    """What is asked for, too, and a thread whose hashes wait for `go`."""
 
     def __init__(self) -> None:
-        self.answers, self.feed = os.pipe()
-        self.drain, self.requests = os.pipe()
-        self.channel = Channel(self.answers, self.requests)
+        super().__init__()
         self.asked = Asked(self.channel)
         self.go = Event()
         self.begun: list[bytes] = []
@@ -66,11 +65,9 @@ class Way:
 
 @pytest.fixture
 def way() -> Iterator[Way]:
-    found = Way()
-    yield found
-    found.go.set()
-    for fd in (found.answers, found.feed, found.drain, found.requests):
-        os.close(fd)
+    with contextlib.closing(Way()) as found:
+        yield found
+        found.go.set()
 
 
 def test_files_are_taken_while_the_first_one_is_hashed(way: Way) -> None:
@@ -78,7 +75,7 @@ def test_files_are_taken_while_the_first_one_is_hashed(way: Way) -> None:
     slots[1].answer = b""  # it needs a second look
     way.want(slots)
     frames = way.frames()
-    os.write(way.feed, b"".join(texts) + frame(wire.DATA, b"behind"))
+    way.write(b"".join(texts) + frame(wire.DATA, b"behind"))
     first = frames.frame()
     assert (first.kind, first.hashed()) == (SEVERAL, False)
     assert len(way.asked) == 0  # all were taken
@@ -95,7 +92,7 @@ def test_nothing_is_taken_once_the_first_one_is_hashed(way: Way) -> None:
     slots, texts = slots_of([3, HASH_IT])
     slots[0].answer = b""
     way.want(slots)
-    os.write(way.feed, b"".join(texts))
+    way.write(b"".join(texts))
     assert way.frames().frame().hashed()
     assert len(way.asked) == 1
 
@@ -109,30 +106,34 @@ def test_no_more_is_taken_than_there_is_room_for(
     monkeypatch.setattr(those, bound, {"FILES": AT_ONCE, "BYTES": 1000 * AT_ONCE}[bound])
     monkeypatch.setattr("borgpull.borg.inside.ahead.AVERAGE", 1)
     way.want(slots)
-    os.write(way.feed, b"".join(texts))
+    way.write(b"".join(texts))
     frames = way.frames()
     assert frames.frame().files == AT_ONCE
     assert len(way.asked) == 2
     assert frames.frame().files == 2
 
 
-@pytest.mark.parametrize("has_come", [True, False])
+@pytest.mark.parametrize(
+    ("has_come", "old", "taken"),
+    [(True, 0, True), (False, 0, False), (True, OLD_CHUNKS, True), (True, OLD_CHUNKS + 1, False)],
+)
 def test_a_frame_behind_a_large_file_is_taken_if_all_of_it_is_here(
-    way: Way, *, has_come: bool
+    way: Way, *, has_come: bool, old: int, taken: bool
 ) -> None:
     slots, texts = slots_of([0, HASH_IT])
+    slots[0].base = [b"id"] * old
     way.has_come = has_come
     way.want(slots)
-    os.write(way.feed, frame(wire.BEGIN, b"head") + texts[1] + frame(wire.DATA))
+    way.write(frame(wire.BEGIN, b"head") + texts[1] + frame(wire.DATA))
     found = way.frames().frame()
     assert (found.kind, found.content[0], way.begun) == (wire.BEGIN, slots[0], [b"head"])
-    assert len(way.asked) == (0 if has_come else 1)
-    assert way.unread() == (0 if has_come else 1)
+    assert len(way.asked) == (0 if taken else 1)
+    assert way.unread() == (0 if taken else 1)
 
 
 @pytest.mark.parametrize("hashes", [True, False])
 def test_a_file_that_nobody_has_asked_for_is_a_bad_frame(way: Way, *, hashes: bool) -> None:
-    os.write(way.feed, slots_of([3])[1][0])
+    way.write(slots_of([3])[1][0])
     with pytest.raises(BadFrame):
         way.frames(hashes=hashes).frame()
 
@@ -140,8 +141,8 @@ def test_a_file_that_nobody_has_asked_for_is_a_bad_frame(way: Way, *, hashes: bo
 def test_the_end_of_the_channel_comes_after_all_that_has_come(way: Way) -> None:
     slots, texts = slots_of([HASH_IT, 3])
     way.want(slots)
-    os.write(way.feed, b"".join(texts))
-    os.dup2(way.drain, way.feed)  # it is closed
+    way.write(b"".join(texts))
+    way.end()
     frames = way.frames()
     assert frames.frame().files == 2
     with pytest.raises(Ended):

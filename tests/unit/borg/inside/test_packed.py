@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 
 import pytest
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.channel import Channel, Ended
+from borgpull.borg.inside.channel import Ended
 from borgpull.borg.inside.packed import Packed
 from borgpull.borg.inside.wire import BadFrame
 from tests.support.evil_helper import frame
+from tests.support.pipes import piped
 
 FRAMES = frame(wire.DATA, bytes(70_000)) + frame(wire.BYE, b"x" * 16)
 
@@ -37,32 +37,26 @@ def test_packed_frames_are_as_plain_ones() -> None:
 
 
 def test_the_channel_takes_both_and_counts_what_the_link_has_carried() -> None:
-    answers, feed = os.pipe()
-    drain, requests = os.pipe()
     text = frame(wire.PACKED, content(FRAMES)) + frame(wire.ZEROS, b"1234")
     text += frame(wire.PACKED, content(FRAMES))
-    os.write(feed, text)
-    os.close(feed)
-    channel = Channel(answers, requests)
-    kinds = [(channel.frame()[0], channel.has_frame()) for _ in range(5)]
-    assert [kind for kind, _ in kinds] == [wire.DATA, wire.BYE, wire.ZEROS, wire.DATA, wire.BYE]
-    assert [more for _, more in kinds] == [True, True, True, True, False]
-    assert channel.received == len(text) < 1000
-    with pytest.raises(Ended):
-        channel.frame()
-    for fd in (answers, drain, requests):
-        os.close(fd)
+    with piped() as pipes:
+        pipes.write(text)
+        pipes.end()
+        channel = pipes.channel
+        kinds = [(channel.frame()[0], channel.has_frame()) for _ in range(5)]
+        assert [kind for kind, _ in kinds] == [wire.DATA, wire.BYE, wire.ZEROS, wire.DATA, wire.BYE]
+        assert [more for _, more in kinds] == [True, True, True, True, False]
+        assert channel.received == len(text) < 1000
+        with pytest.raises(Ended):
+            channel.frame()
 
 
 def test_a_cut_stream_is_no_end() -> None:
-    answers, feed = os.pipe()
-    drain, requests = os.pipe()
-    os.write(feed, frame(wire.PACKED, content(FRAMES))[:-1])
-    os.close(feed)
-    with pytest.raises(Ended):
-        Channel(answers, requests).frame()
-    for fd in (answers, drain, requests):
-        os.close(fd)
+    with piped() as pipes:
+        pipes.write(frame(wire.PACKED, content(FRAMES))[:-1])
+        pipes.end()
+        with pytest.raises(Ended):
+            pipes.channel.frame()
 
 
 BOMB = zlib.compress(bytes(64 << 20), 9)
