@@ -36,7 +36,7 @@ class Frame(NamedTuple):
     more: bool = False  # may a frame behind it be taken before its turn?
 
     def hashed(self) -> bool:
-        """Need nobody wait for hashes by a thread?"""
+        """Are all hashes there that a thread computes?"""
         if self.kind == wire.BEGIN:
             large: Large = self.content[1]
             return large.chunks.hashed()
