@@ -302,7 +302,7 @@ def test_a_run_that_was_cut_reads_little_again(lab: Lab, saved: Saved) -> None:
 
 
 MEANWHILE = """
-cd /srv/data/meanwhile; head -c 9 /dev/zero >>hold; rm one gone; mv folder elsewhere
+cd /srv/data/meanwhile; head -c 9 /dev/zero >>hold; cd then; rm one gone; mv folder elsewhere
 chmod 600 mode; setfattr -n user.k -v v mode; rm pipe; mkfifo pipe; echo longer-text >text
 """
 
@@ -312,14 +312,16 @@ def test_what_changes_meanwhile_is_saved_as_it_is_then(lab: Lab, saved: Saved) -
     client = saved.client
     client.exec(
         *("sh", "-c"),
-        "mkdir /srv/data/meanwhile; cd /srv/data/meanwhile; head -c 12M /dev/urandom >hold; "
-        "mkdir folder; echo linked >one; ln one two; ln one three; "
+        "mkdir -p /srv/data/meanwhile/then/folder; cd /srv/data/meanwhile; "
+        "head -c 12M /dev/urandom >hold; cd then; echo linked >one; ln one two; ln one three; "
         "for name in gone mode pipe text folder/in; do echo x >$name; done",
     )
     words = ("--json", "--init", "--name", "meanwhile", "--compression", "none")
     # What is on its way already is some 5 MB. The rest leaves three seconds for the changes.
     with ends.slow_way(lab, client, 2_000_000) as slow:
-        run = ends.start(lab, "stream", *words, slow, f"{TREE}/meanwhile")
+        # Within a folder, the order is that of the inodes, which is the file system's choice.
+        paths = (f"{TREE}/meanwhile/hold", f"{TREE}/meanwhile/then")
+        run = ends.start(lab, "stream", *words, slow, *paths)
         ends.await_text(run, '"progress"')
         client.exec("sh", "-c", MEANWHILE)
         assert run.wait(timeout=60) == 0, run.output()
