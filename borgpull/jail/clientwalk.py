@@ -22,6 +22,9 @@ CLOCK_DIGITS = 15
 IDLE_SECONDS = 900.0
 # No path is longer: PATH_MAX is 4,096, and only find's own steps from folder to folder exceed it.
 RECORD_BYTES = 1 << 20
+# A script sends the last 60,000 bytes of find's complaints, without the last newline. If there are
+# as many, there were more.
+MOST_SAID = 59_999
 # Ten times the largest trees that are known. A client can send names without end.
 MAX_NAMES = 500_000_000
 
@@ -71,7 +74,10 @@ class ClientWalk:
             if len(text) > RECORD_BYTES:
                 raise WalkBroken("the client does not end its list of errors")
             text += self._more()
-        *self.said, last = text.split(b"\0")[0].decode(errors="replace").splitlines() or [""]
+        said = text.split(b"\0")[0]
+        if len(said) >= MOST_SAID:
+            raise WalkBroken("find on the client complains of more than it can tell")
+        *self.said, last = said.decode(errors="replace").splitlines() or [""]
         if last not in ("code 0", "code 1") or (last == "code 1" and not self.said):
             raise WalkBroken(f"find on the client failed ({last[-200:] or 'no exit code'})")
 

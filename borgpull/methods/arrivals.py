@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from borgpull.client.shell import script
 from borgpull.errors import NotVerified
@@ -23,6 +23,8 @@ AT_ONCE = 100  # paths for one stat(1)
 MARK = "borgpull-times"  # comes after a profile's greeting; as in stat.sh
 
 Times = tuple[int, int]
+# Which of these (relative) paths are on the client? Raises ConnectionLost.
+ThereAgain = Callable[[Sequence[str]], list[str]]
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -45,6 +47,20 @@ def judge_names(
         lost += [f"/{path}" for path in came if path in there]
         came = [path for path in came if path not in there]
     return lost, came
+
+
+def judge_gone(
+    found: Sequence[Finding], named: Sequence[str], there_again: ThereAgain
+) -> tuple[list[str], list[str]]:
+    """Of the names that were gone when their turn came: what is lost, and what has vanished.
+
+    A name that is there again was replaced: it is lost. So is a `named` path. Raises as
+    `there_again`.
+    """
+    gone = list(dict.fromkeys(item["gone"] for item in found if "gone" in item))
+    lost = {path.strip("/") for path in named} | set(there_again(gone) if gone else ())
+    again = [f"/{path} (gone for a moment)" for path in gone if path in lost]
+    return again, [path for path in gone if path not in lost]
 
 
 def told(item: Finding) -> str:

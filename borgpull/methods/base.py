@@ -46,6 +46,7 @@ class Verdict:
     changed: tuple[str, ...] = ()  # written to during the run
     lost: tuple[str, ...] = ()  # on the client, not in the archive: absolute, with the reason
     came: tuple[str, ...] = ()  # on the client since the run began, not in the archive
+    vanished: tuple[str, ...] = ()  # listed, and gone before it was looked at: not in the archive
     counts: dict[str, int] = field(default_factory=dict)  # items by borg's type letter
     size: int = 0  # bytes of all regular files
     times: int = 0  # items whose time the archive cannot hold, as far as SFTP shows

@@ -29,7 +29,7 @@ from borgpull.events import Emit
 from borgpull.jail.findings import CLOCK_SECONDS
 from borgpull.jobs import Backup
 from borgpull.methods import clock, keylimits, named, plans
-from borgpull.methods.arrivals import judge_names
+from borgpull.methods.arrivals import judge_gone, judge_names
 from borgpull.methods.base import Ahead, Ready, Source, Verdict, lists_archives, not_ahead
 from borgpull.methods.lines import worth_a_line
 from borgpull.outputs.backups import Manifest
@@ -220,6 +220,7 @@ class Streamed(Source):
         found, sure = self._helper.check(self._plan)
         since = self._plan.started + (sure["skew"] or 0.0) - CLOCK_SECONDS
         lost, came = judge_names(self._session.config, found, sure, since)
+        again, vanished = judge_gone(found, self._job.paths, self.there_again)
         changed = tuple(item.path for item in done.warnings if item.kind == messages.CHANGED)
         return Verdict(
             done,
@@ -227,8 +228,9 @@ class Streamed(Source):
             counts=self._report.items,
             size=self._report.bytes,
             times=self._report.times,
-            lost=tuple(lost),
+            lost=(*lost, *again),
             came=tuple(came),
+            vanished=tuple(vanished),
             listings=sure["skew"] is not None,
         )
 

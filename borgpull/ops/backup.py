@@ -153,6 +153,7 @@ def _save(
     events.phase(emit, "verify", "comparing the archive with the client")
     verdict = source.verify(done)
     judge_verdict(verdict)
+    vanished += ["/" + path for path in verdict.vanished]
     named.require(job, borg, done, source)
     if not source.alive():
         raise ConnectionLost(f"the connection to {job.client} broke during the run")

@@ -79,7 +79,7 @@ def run(kind: str, link: Link, list_fd: int, listing_fd: int) -> None:
         file.write(text)
     found = Listing(list_fd, kind)
     serve(link, out, source, tree, found)
-    for finding in found.findings(orders.check.wanted):
+    for finding in found.findings(orders.check.wanted, tree.lost):
         sys.stderr.write(json.dumps(finding) + "\n")
 
 

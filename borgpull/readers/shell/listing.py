@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from borgpull.client.walk import glob_escape
-from borgpull.jail.clientwalk import WalkBroken, complaint
-from borgpull.jail.findings import Finding
+from borgpull.jail.clientwalk import MOST_SAID, WalkBroken, complaint
+from borgpull.jail.findings import MAX_TOLD, Finding
 from borgpull.readers.child import BadAnswer, Ended
+from borgpull.readers.shell.complaints import gone
 from borgpull.readers.shell.records import Record, of_busybox, of_find
 
 PIECE = 1 << 17  # bytes of one read
@@ -58,8 +59,9 @@ class Listing:
     def __init__(self, fd: int, kind: str) -> None:
         self.fd, self.ended = fd, False
         self._rest, self._begun = b"", False
-        self.said = ""
+        self.said = b""
         self._counted: int | None = None if kind == "find" else 0
+        self._records = 0
         self._parse: Callable[[], Iterator[Record]] = (
             self._find if kind == "find" else self._busybox
         )
@@ -102,6 +104,7 @@ class Listing:
             elif part.startswith(b"="):
                 self._count(part[1:])
             else:
+                self._records += 1
                 yield of_busybox(part)
 
     def _count(self, text: bytes) -> None:
@@ -110,24 +113,52 @@ class Listing:
         self._counted = (self._counted or 0) + int(text)
 
     def _end(self, text: bytes) -> None:
-        self.ended, self.said = True, text.decode(errors="replace")
+        self.ended, self.said = True, text
 
-    def findings(self, wanted: Callable[[str], bool]) -> Iterator[Finding]:
-        """What find could not list, and how sure that is. Raises WalkBroken."""
-        *lines, last = self.said.strip("\n").split("\n")
+    def findings(
+        self, wanted: Callable[[str], bool], lost: Sequence[bytes] = ()
+    ) -> Iterator[Finding]:
+        """What find could not list, what is `lost` beside that, and how sure that is.
+
+        `gone` is a name that was not there when its turn came. Raises WalkBroken.
+        """
+        *lines, last = self.said.strip(b"\n").split(b"\n")
         if self._counted is not None:
-            names, last = last.split(), lines.pop() if lines else ""
-            if names != ["names", str(self._counted)]:
-                text = f"{' '.join(names)[:80]!r}, but {self._counted} were told"
+            names, last = last.split(), lines.pop() if lines else b""
+            if names != [b"names", b"%d" % self._counted]:
+                text = f"{_text(b' '.join(names))[:80]!r}, but {self._counted} were told"
                 raise WalkBroken(f"find on the client has lost some of its {text}")
-        if last not in ("code 0", "code 1"):
-            raise WalkBroken(f"find on the client failed ({last[:80]})")
+        if last not in (b"code 0", b"code 1"):
+            raise WalkBroken(f"find on the client failed ({_text(last)[:80]})")
         for line in lines:
-            about, vanished = complaint(line)
-            name = (about or "").strip("/")
-            vanished = vanished or line.endswith(": No such file or directory")
-            if not vanished and (about is None or wanted(name)):
-                yield {"absent": name, "why": line}
-        if last == "code 1" and not lines:
+            yield from _complaint(line, wanted)
+        by_stat = sum(b"stat: " in line for line in lines)
+        if self._counted is not None and self._counted - self._records > by_stat:
+            yield {"absent": "", "why": "stat has failed without a word"}
+        if len(self.said) >= MOST_SAID:
+            yield {"absent": "", "why": "find complains of more than it can tell"}
+        if last == b"code 1" and not lines:
             yield {"absent": "", "why": "find has failed without a word"}
-        yield {"skew": 0.0, "more": {}}
+        for path in lost[:MAX_TOLD]:
+            name = os.fsdecode(path.strip(b"/"))
+            if wanted(name):
+                yield {"absent": name, "why": "its folder was replaced meanwhile"}
+        yield {"skew": 0.0, "more": {"names": len(lost)} if len(lost) > MAX_TOLD else {}}
+
+
+def _complaint(line: bytes, wanted: Callable[[str], bool]) -> Iterator[Finding]:
+    """An error line. A name that nobody can make out counts as there: it cannot be asked for."""
+    path = gone(line)
+    if path is not None:
+        name = os.fsdecode(path.strip(b"/"))
+        if wanted(name):
+            yield {"gone": name}
+        return
+    about, _ = complaint(_text(line))
+    name = (about or "").strip("/")
+    if about is None or wanted(name):
+        yield {"absent": name, "why": _text(line)}
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace")

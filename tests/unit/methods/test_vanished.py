@@ -16,6 +16,7 @@ from borgpull.borg import messages
 from borgpull.borg.create import Created, Order, watch
 from borgpull.errors import LostData
 from borgpull.events import silent
+from borgpull.methods.arrivals import judge_gone
 from borgpull.methods.vanished import there_again
 from borgpull.ops.backup import judge_vanished, judge_warnings
 from borgpull.process import Completed, running
@@ -111,3 +112,13 @@ def test_a_file_that_is_there_again_was_not_saved(here: Any, tmp_path: Path) -> 
     (tmp_path / "a").touch()
     with pytest.raises(LostData, match="/a"):
         judge_vanished(done, source)
+
+
+def test_a_name_that_was_gone_while_it_was_listed(tmp_path: Path) -> None:
+    found = [{"gone": "back"}, {"absent": "x"}, {"gone": "away"}, {"gone": "srv"}, {"gone": "away"}]
+    lost, vanished = judge_gone(
+        found, ["/srv"], lambda paths: [path for path in paths if path == "back"]
+    )
+    assert lost == ["/back (gone for a moment)", "/srv (gone for a moment)"]
+    assert vanished == ["away"]
+    assert judge_gone([], ["/srv"], lambda _: ["nobody asks"]) == ([], [])

@@ -3,12 +3,14 @@ tree does meanwhile; and a listing that does not come to its end fails the run."
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +32,18 @@ KINDS = ("find", "busybox")  # GNU's tools do for either
 
 
 @contextmanager
-def talking(kind: str, root: Path, *, path: str = "", code: int = 0) -> Iterator[Talk]:
-    """With a reader that is asked for this root, and ends with this code. `path` is a PATH."""
+def talking(
+    kind: str,
+    root: Path,
+    *,
+    path: str = "",
+    code: int = 0,
+    findings: list[dict[str, Any]] | None = None,
+) -> Iterator[Talk]:
+    """With a reader that is asked for this root, and ends with this code. `path` is a PATH.
+
+    At the end, its findings are added to `findings`.
+    """
     argv = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
     env = {**os.environ, "PATH": path or os.environ["PATH"]}
     with (
@@ -50,12 +62,13 @@ def talking(kind: str, root: Path, *, path: str = "", code: int = 0) -> Iterator
             [*start.PROGRAM, kind, *map(str, fds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             pass_fds=fds,
             bufsize=0,
         ) as child:
             for end in (*ends, shell_in, shell_out, list_in, list_out):
                 end.close()
-            assert child.stdin is not None and child.stdout is not None
+            assert child.stdin and child.stdout and child.stderr
             try:
                 child.stdin.write(question([str(root), *FALLBACK]))
                 _, text = helper.answer_of(child.stdout.fileno())
@@ -71,7 +84,10 @@ def talking(kind: str, root: Path, *, path: str = "", code: int = 0) -> Iterator
                 assert channel.frame()[0] == wire.BYE
             finally:
                 child.stdin.close()
-                assert child.wait(20) == code
+                said = child.stderr.read()
+                assert child.wait(20) == code, said
+                if findings is not None:
+                    findings += map(json.loads, said.splitlines())
 
 
 def in_path(folder: Path, **programs: str) -> str:
@@ -235,3 +251,135 @@ def test_what_is_no_count(count: str) -> None:
         there.flush()
         with pytest.raises(BadAnswer):
             listing.Listing(end.fileno(), "busybox").more()
+
+
+# It looks at one name after the other, and does this when it comes to the folder `d`.
+ONE_BY_ONE = """case $2 in //*) ;; *) exec {stat} "$@";; esac
+form=$2 code=0; shift 2
+for path; do
+  case $path in */d) {before};; esac
+  {stat} -c "$form" "$path" || code=1
+  case $path in */d) {after};; esac
+done
+exit $code"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("mv $path $path.old", "mv $path.new $path", {"c", "y", "root"}),
+        ("mv $path $path.old; ln -s $path.new $path", ":", {"c", "y", "root", "d"}),
+    ],
+)
+def test_a_folder_that_is_replaced_gives_its_files_to_no_other(
+    tmp_path: Path, before: str, after: str, told: set[str]
+) -> None:
+    """Its record is missing, or that of a symlink, and its files are there all the same."""
+    root = tmp_path / "root"
+    for name in ("c", "d", "d.new"):
+        (root / name).mkdir(parents=True)
+    (root / "c/y").touch()
+    for name in ("d", "d.new"):
+        (root / name / "x").touch()
+    (root / "d.new").rename(tmp_path / "d.new")
+    before, after = (text.replace("$path.", f"{tmp_path}/d.") for text in (before, after))
+    lie = ONE_BY_ONE.format(stat=shutil.which("stat"), before=before, after=after)
+    path = in_path(tmp_path / "bin", stat=lie)
+    found: list[dict[str, Any]] = []
+    with talking("busybox", root, path=path, findings=found) as talk:
+        names = {Path(name).name for name in talk.listed()}
+    assert names == told
+    lost = {"absent": f"{root}/d/x"[1:], "why": "its folder was replaced meanwhile"}
+    assert lost in found
+    gone = [item["gone"] for item in found if "gone" in item]
+    assert gone == ([] if "d" in told else [f"{root}/d"[1:]])
+
+
+def said_by(kind: str, said: bytes, records: bytes = b"") -> list[dict[str, Any]]:
+    """The findings of a find with these last words, but for the last one."""
+    mark = (b"", b"\0%b\0") if kind == "find" else (b"//=1\n", b"//\n%b\n//")
+    with pipe() as (end, there):
+        there.write(listing.GREETING + records + mark[0] + mark[1] % said)
+        there.flush()
+        found = listing.Listing(end.fileno(), kind)
+        while not found.ended:
+            found.more()
+    *told, last = found.findings(lambda name: name != "srv/out")
+    assert last["more"] == {}
+    return told
+
+
+GONE = b": No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (b"find: '/srv/a b'", "srv/a b"),
+        (b"find: '/srv/1.M2P3.mail,S=4:2,S'", "srv/1.M2P3.mail,S=4:2,S"),
+        (rb"find: '/srv/caf\351'", "srv/caf\udce9"),
+        (rb"find: '/srv/two\nlines, it\'s a \\'", "srv/two\nlines, it's a \\"),
+        (b"find: /srv/caf\xe9 it's", "srv/caf\udce9 it's"),
+        (b"stat: cannot stat '/srv/x'", "srv/x"),
+        (rb"stat: cannot statx '/srv/back\slash'", "srv/back\\slash"),
+        (b'stat: cannot statx "/srv/it\'s"', "srv/it's"),
+        (b"stat: can't stat '/srv/it's'", "srv/it's"),
+    ],
+)
+def test_a_name_that_is_gone_when_its_turn_comes_is_told(line: bytes, name: str) -> None:
+    """It may be there again: the job asks for it."""
+    kind, end = ("busybox", b"\ncode 1\nnames 1") if line[:1] == b"s" else ("find", b"\ncode 1")
+    assert said_by(kind, line + GONE + end) == [{"gone": name}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"stat: cannot statx '/srv/caf'$'\\351'",
+        b"stat: cannot statx '/srv/it'\\''s \"x\"'",
+        b'stat: cannot statx "/srv/$x"',
+        b"lines'",
+        b"find: a",
+    ],
+)
+def test_a_name_that_nobody_can_make_out_counts_as_lost(line: bytes) -> None:
+    told = said_by("busybox", line + GONE + b"\nstat: \ncode 1\nnames 1")
+    assert told[0] == {"absent": "", "why": (line + GONE).decode()}
+
+
+def test_what_is_left_out_may_be_gone() -> None:
+    assert said_by("find", b"find: '/srv/out'" + GONE + b"\ncode 1") == []
+
+
+def test_complaints_that_are_cut_fail_the_run() -> None:
+    """Those of a folder that may not be read could be before them."""
+    line = b"find: '/srv/x'" + GONE + b"\n"
+    lines = line * (60_000 // len(line) + 1)
+    said = (lines + b"code 1\n")[-60_000:].rstrip(b"\n")
+    assert {"absent": "", "why": "find complains of more than it can tell"} in said_by("find", said)
+
+
+def test_a_stat_without_a_word_fails_the_run() -> None:
+    why = {"absent": "", "why": "stat has failed without a word"}
+    assert said_by("busybox", b"code 0\nnames 1") == [why]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_goes_while_it_is_listed_is_told(tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "dump.sql").touch()
+    (root / "stays").touch()
+    gone = f"{root}/dump.sql"
+    usual = "PATH=${PATH#*:}"
+    lies = {
+        "stat": f'{usual}; case $2 in //*) rm -f {gone};; esac; exec stat "$@"',
+        # As if it had been gone before: GNU's looks at each name once.
+        "find": f'{usual}; case $2 in -printf) rm {gone}; find {gone};; esac; exec find "$@"',
+    }
+    lie = "stat" if kind == "busybox" else "find"
+    path = in_path(tmp_path / "bin", **{lie: lies[lie]})
+    found: list[dict[str, Any]] = []
+    with talking(kind, root, path=path, findings=found) as talk:
+        assert "stays" in talk.listed()
+    assert found[0] == {"gone": gone[1:]}
