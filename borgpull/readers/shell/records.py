@@ -21,8 +21,11 @@ KINDS = {
     b"c": stat.S_IFCHR,
 }
 MOST = (1 << 63) - 1
-_TIME = re.compile(r"(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: \+0000)?")
-_SECONDS = re.compile(rb"(-?\d{1,18})(?:\.(\d{1,10}))?")
+# musl writes a plus before a year of five digits. GNU writes seconds if it cannot name the year.
+_TIME = re.compile(
+    r"([+-]?\d{1,20})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: \+0000)?"
+)
+_SECONDS = re.compile(rb"(-?\d{1,20})(?:\.(\d{1,10}))?")
 
 
 class Record(NamedTuple):
@@ -64,7 +67,9 @@ def _time(text: str) -> int:
     """A time as stat prints it, by UTC, in ns. Raises ValueError."""
     found = _TIME.fullmatch(text)
     if not found:
-        raise ValueError("no time")
+        return _seconds(os.fsencode(text))
+    if not 1 <= int(found[1]) <= 9999:  # all of them are beyond what 64 bits of ns hold
+        return MOST if int(found[1]) > 0 else -MOST
     year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
     seconds = calendar.timegm((year, month, day, hour, minute, second))
     return bounded(seconds * 10**9 + int((found[7] or "").ljust(9, "0")))
@@ -86,7 +91,7 @@ def of_find(fields: bytes, path: bytes, target: bytes) -> Record:
 
 
 def _seconds(text: bytes) -> int:
-    """find counts the part behind the point from the second before."""
+    """find counts the part behind the point from the second before. Raises ValueError."""
     found = _SECONDS.fullmatch(text)
     if not found:
         raise ValueError("no time")
