@@ -49,7 +49,9 @@ class Reading:
         self.before = self.at_end = Attrs(0, 0, 0, 0, 0)
         self.opened: Attrs | None = None
         self.after: Attrs | None = None  # None: its name is gone
-        self.left = 0  # answers that are still to come, but for blocks
+        self.left = 0  # answers that are still to come
+        self.reading = 0  # of these, blocks
+        self.all_asked = False  # are all blocks asked for?
         self.closing = self.begun = self.dropped = False
         self.over = False  # a block was short: nothing is behind it
 
@@ -102,12 +104,12 @@ class Reading:
     @property
     def wants(self) -> bool:
         """Is there another block to ask for?"""
-        return bool(self.handle) and not self.closing
+        return bool(self.handle) and not self.all_asked
 
     def ask_more(self) -> None:
-        """Ask for the next block. Behind the last one comes all that ends the file."""
+        """Ask for the next block, if there is one."""
         if self.failed or self.over:
-            self.end()
+            self._end_of_blocks()
             return
         size = self.before.size
         # One byte beyond the end: only a short answer tells that there is nothing more.
@@ -116,13 +118,22 @@ class Reading:
         self.files.bytes += block.asked
         body = packets.reading(self.handle, self.next, block.asked)
         taken = functools.partial(self._take_block, block)
+        self.reading += 1
         self._ask(packets.READ, body, packets.DATA, taken)
         self.next += block.asked
         if self.next > size:
+            self._end_of_blocks()
+
+    def _end_of_blocks(self) -> None:
+        """A server may answer in another order than we ask. So what the file is at its end is asked
+        for once all blocks have come: a change before that must be seen."""
+        self.all_asked = True
+        if not self.reading and not self.closing:
             self.end()
 
     def _take_block(self, block: Block, status: int, body: bytes) -> None:
         block.ready = True
+        self.reading -= 1
         if status == EOF:
             block.ended = True
         elif status:
@@ -132,6 +143,8 @@ class Reading:
             block.ended = len(block.content) < block.asked
         if self.dropped:
             self.files.bytes -= block.asked
+        if self.all_asked:
+            self._end_of_blocks()
 
     def end(self) -> None:
         """Ask for all that must be known after the last block, and close the file."""
@@ -237,8 +250,8 @@ class Reading:
         """Nothing more is wanted of it; answers may still come."""
         self.dropped = True
         self.files.bytes -= sum(block.asked for block in self.blocks if block.ready)
-        if self.wants:
-            self.closing = True
+        if self.handle and not self.closing:
+            self.all_asked = self.closing = True
             self._ask(packets.CLOSE, packets.text(self.handle), STATUS, self._take_close)
 
 
@@ -261,7 +274,13 @@ class Files:
         return bool(self._active) and self._active[0].begun
 
     def step(self) -> None:
-        """Ask for as much as may be on its way, and tell what has come."""
+        """Tell what has come, and ask for as much as may be on its way.
+
+        What is told makes room. Afterwards something is on its way, or nothing is wanted.
+        """
+        while self._active and self._active[0].tell():
+            self._active.popleft()
+            self.answered += 1
         while self._wanted and self.open < self._most:
             number = self._wanted.popleft()
             reading = Reading(self, number, self.tree.files.pop(number))
@@ -269,11 +288,10 @@ class Files:
             self.open += 1
             reading.start()
         for reading in self._active:
-            # Whose turn it is goes on in any case.
+            # Whose turn it is goes on in any case. Of a small one, nothing is told before its end.
+            first = reading is self._active[0]
             while reading.wants and (
-                self.bytes < MAX_BYTES or (reading is self._active[0] and not reading.blocks)
+                self.bytes < MAX_BYTES
+                or (first and (not reading.blocks or reading.before.size <= SMALL))
             ):
                 reading.ask_more()
-        while self._active and self._active[0].tell():
-            self._active.popleft()
-            self.answered += 1

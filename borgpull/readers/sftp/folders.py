@@ -208,9 +208,13 @@ class _Opening:
         if status:
             self._fail(packets.number_of(status))
         else:
-            self._entry.attrs = packets.attrs(body)
-            if not stat.S_ISDIR(self._entry.attrs.mode) or -1 in self._entry.attrs:
+            found = packets.attrs(body)
+            if -1 in found:  # what it is, we cannot know
+                self._fail(errno.EOPNOTSUPP)
+            elif not stat.S_ISDIR(found.mode):
                 self._fail(errno.ESTALE)
+            else:
+                self._entry.attrs = found
         self._count()
 
     def found(self, status: int, body: bytes) -> None:

@@ -20,6 +20,7 @@ from borgpull.client.mounts import FALLBACK
 from borgpull.process import pipe
 from borgpull.readers.child import CUT, HOSTILE, NOT_THERE
 from borgpull.readers.sftp import start
+from borgpull.readers.sftp.files import MAX_BYTES
 from borgpull.readers.starting import question
 from tests.support import evil_sftp
 from tests.unit.client.test_helper import Talk
@@ -27,7 +28,7 @@ from tests.unit.client.test_helper import Talk
 CHECK: dict[str, list[str]] = {
     key: [] for key in ("roots", "exclude", "left_out", "disks", "mounts", "allowed")
 }
-ESTALE, EIO = 116, 5
+ESTALE, EIO, EOPNOTSUPP = 116, 5, 95
 
 
 @contextmanager
@@ -154,3 +155,38 @@ def test_a_server_that_ends_is_no_hostile_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"hello")
     with pytest.raises(Ended), talking(tmp_path, lie="ends", code=CUT) as talk:
         talk.ask(talk.listed()["file"])
+
+
+@pytest.mark.parametrize("size", [9, 3 << 20])
+def test_a_change_before_the_last_block_is_seen(tmp_path: Path, size: int) -> None:
+    """A server may read beside other answers. The file keeps its size, and its time does not."""
+    name = evil_sftp.CHANGES.decode()
+    (tmp_path / name).write_bytes(bytes(size))
+    with talking(tmp_path, lie="late") as talk:
+        answer, end, data = talk.ask(talk.listed()[name])
+        assert isinstance(answer, Answer) and answer.st is not None and end is not None
+        assert (end.stage, data) == (0, b"x" * size)
+        assert end.ctime_ns != answer.st.st_ctime_ns, "it counts as unchanged"
+
+
+def test_a_folder_of_which_nothing_is_told_once_it_is_open(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    with talking(tmp_path, lie="bare") as talk:
+        assert set(talk.listed()) == {str(tmp_path)[1:]}
+    assert [(trouble.errno, trouble.name) for trouble in talk.trouble] == [(EOPNOTSUPP, b"bare")]
+
+
+@pytest.mark.timeout(120)
+def test_large_files_wait_for_no_answer_that_nobody_asks_for(tmp_path: Path) -> None:
+    """While a small one is at its end, all come that may be ahead of it. All are told at once."""
+    sizes = dict.fromkeys(("1", "3", "5"), 100_000) | dict.fromkeys(("2", "4"), MAX_BYTES + 1)
+    for name, size in sizes.items():
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size)
+    with talking(tmp_path) as talk:
+        numbers = talk.listed()
+        for name in sorted(sizes):
+            talk.channel.ask(wire.READ, numbers[name])
+        talk.channel.push()
+        for name in sorted(sizes):
+            assert len(talk.answer(*talk.channel.frame())[2]) == sizes[name]
