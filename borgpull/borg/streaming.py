@@ -135,6 +135,7 @@ class Engine:
         compares: bool,
         read_back: int,
         began: int | None,
+        unseen: int | None,
         reread: dict[str, Any] | None = None,
         manifest: dict[str, Any] | None = None,
         rate: int | None = None,
@@ -143,7 +144,8 @@ class Engine:
         """Let it begin. From here on, only the child has the pipes to the client.
 
         `compares`: can the reader compare a file with hashes of its pieces? One of `read_back`
-        new chunks is read back. The run `began` at that Unix time by the client's clock. `reread`
+        new chunks is read back. The run `began` at that Unix time by the client's clock. From
+        `unseen` (ns) on, a file may change unseen (`inside/unseen.py`). `reread`
         and `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them. `rate`
         is in bytes a second. `may_skip` are reasons of `inside/skipped.py`.
         """
@@ -153,7 +155,7 @@ class Engine:
         more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
         more |= {"compares": compares, "reread": reread, "manifest": manifest}
         more |= {"read_back": read_back, "began": began or 0, "rate": rate}
-        more |= {"may_skip": list(may_skip)}
+        more |= {"may_skip": list(may_skip), "unseen": unseen}
         self._tell({"argv": list(argv), **more})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient | RepositoryDamaged:

@@ -47,6 +47,7 @@ class Facts:
     aes: bool | None = None  # does its processor know AES?
     skew: float | None = None  # seconds that its clock is ahead of ours; None if not known
     time: int | None = None  # Unix time by its clock
+    passed: int | None = None  # a time that its clock had passed, where `time` is not known
     knows: frozenset[str] = frozenset()  # what the forced command can beside create, list, rename
     # Of a key for `stream` that is limited to paths; is the helper in its line the one of here?
     limited: tuple[str, ...] | None = None

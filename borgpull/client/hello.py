@@ -41,6 +41,7 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
             mounts=bytes.fromhex(said["mounts"]),
             aes=has_aes(cpu) if cpu else None,
             time=clock,
+            passed=int(said["passed"]) if "passed" in said else None,
             skew=clock_skew(clock, asked, time.time()),
             same=bool(said.get("same", True)),
             limited=_limits(said),

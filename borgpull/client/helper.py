@@ -55,6 +55,7 @@ ANSWER_SECONDS, END_SECONDS = 60.0, 30.0
 CREATE_ARGS: tuple[str, ...] = ()
 SEES_ALL: bool = True
 COMPARES: bool = True
+OUTLASTS: bool = True
 LOSES: tuple[str, ...] = ()
 CARRIES: tuple[Carried, ...] = ALL
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,6 +46,18 @@ def require_within(row: Mapping[str, Any], begun: datetime, ended: datetime) -> 
             hint="set the client's clock; a line of authorized_keys from an older version does not "
             "know the server's time: make a new one by borgpull authorize",
         )
+
+
+def passed(facts: Facts) -> int:
+    """A Unix time that the clock of the client's files had passed when it answered.
+
+    SFTP tells no clock. What we know of it then may be old, and a disk may have a clock of its own.
+    So it is earlier than ours by all that does no harm.
+    """
+    if facts.time is not None:
+        return facts.time
+    ours = int(time.time()) - MAX_SKEW_SECONDS
+    return ours if facts.passed is None else min(ours, facts.passed)
 
 
 def wrong(skew: float | None) -> str:

@@ -109,6 +109,7 @@ class Streamed(Source):
         self.reader = started.name
         self._reader = READERS[started.name]
         self._began = facts.time
+        self._unseen = None if self._reader.OUTLASTS else clock.passed(facts) * 10**9
         self._mounts = of_client(facts.mounts or None, job.paths, started.hollow)
         self._types = parse(facts.mounts)
         self._plan = plans.plan(job, self._mounts)
@@ -152,6 +153,7 @@ class Streamed(Source):
             compares=compares,
             read_back=self._job.read_back,
             began=self._began,
+            unseen=self._unseen,
             reread=reread,
             manifest=book,
             rate=self._job.limit_rate,

@@ -17,13 +17,15 @@ class Reader(Protocol):
 
     `CREATE_ARGS` are options for `borg create`, by what the reader cannot see. `SEES_ALL`: it sees
     every name on the client, and all that borg keeps of it. `COMPARES`: it can send only what
-    differs from known pieces of a file. `LOSES`: what of `losses.NAMES` it does not carry.
-    `CARRIES`: what a manifest has by it.
+    differs from known pieces of a file. `OUTLASTS`: before it reads a file, it waits until the tick
+    of the clock is over in which that has changed. `LOSES`: what of `losses.NAMES` it does not
+    carry. `CARRIES`: what a manifest has by it.
     """
 
     CREATE_ARGS: tuple[str, ...]
     SEES_ALL: bool
     COMPARES: bool
+    OUTLASTS: bool
     LOSES: tuple[str, ...]
     CARRIES: tuple[Carried, ...]
 

@@ -85,6 +85,13 @@ def test_the_newest_file_is_read_again_though_a_checkpoint_came_before_it() -> N
     assert found["asked"] == [2]
 
 
+def test_what_may_have_changed_unseen_is_read_again() -> None:
+    """Two changes in one tick have one time, and a file system may keep whole seconds."""
+    found = case("unseen")
+    assert found["code"] == 0, found["said"]
+    assert found["asked"] == [2, 3, 5, 6]  # the fifth is the newest one that is known
+
+
 def test_a_stock_borg_may_use_the_files_cache_in_between() -> None:
     found = case("between")
     assert found["codes"] == [0, 0, 0], found

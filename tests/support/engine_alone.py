@@ -102,6 +102,7 @@ class Engine:
         began: int = 0,
         manifest: dict[str, Any] | None = None,
         program: Sequence[str] = ("-m", "borgpull.borg.inside.stream"),
+        unseen: int | None = None,
     ) -> None:
         answers, self._feed = os.pipe()
         self.requests, requests = os.pipe()
@@ -133,6 +134,7 @@ class Engine:
             "manifest": manifest,
             "rate": None,
             "may_skip": [],
+            "unseen": unseen,
         }
         self._tell({"env": {"BORG_HOST_ID": "alone"}, "words": [], "marks": str(BASE)})
         self._tell({"argv": words, **orders})
@@ -289,6 +291,22 @@ def newest() -> dict[str, Any]:
     found = run(later, "--checkpoint-interval", "1")
     names = rows(TOP, row(1, b"a", st), row(1, b"b", newer))
     return {**found, "asked": Engine("after", [names, listed(3)]).asked()}
+
+
+def unseen() -> dict[str, Any]:
+    """Files that may change unseen, by a reader that cannot wait: those of the run, and those whose
+    time may be that of a whole second."""
+    since = OLD + 10 * SECOND
+    times = {b"a": OLD, b"b": since + 5, b"c": since - SECOND, b"d": since - SECOND + 5}
+    times |= {b"e": since - SECOND // 2 + 5, b"z": since + 9 * SECOND}
+    sts = [stat(FILE, 5, ino=9 + at, time=time) for at, time in enumerate(times.values())]
+    names = rows(TOP, *(row(1, name, st) for name, st in zip(times, sts, strict=True)))
+    frames = [names, listed(7)]
+    for number, (st, when) in enumerate(zip(sts, times.values(), strict=True), 1):
+        frames.append(whole(number, st, b"%05d" % number, when))
+    code, text = Engine("x", [*frames, bye(7, 6)], unseen=since).end()
+    asked = Engine("after", [names, listed(7)]).asked()
+    return {"code": code, "said": text, "asked": asked}
 
 
 def new() -> dict[str, Any]:
@@ -559,6 +577,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
         moved,
         cut,
         newest,
+        unseen,
         new,
         between,
         rot,

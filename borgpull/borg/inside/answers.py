@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,20 +19,11 @@ from borgpull.borg.inside.fresh import Come
 from borgpull.borg.inside.slots import READY, Slot
 from borgpull.borg.inside.wire import Answer, BadFrame, End, Row, Stat
 
-UNSEEN = 2 * 10**9  # ns
 _OPS = ("", "open", "read")
 
 
 class Run(Engine):
     """An engine that takes answers, too."""
-
-    _began = time.time_ns()
-
-    def _may_change_unseen(self, st: Stat) -> bool:
-        """Without a ctime, the mtime is in whole seconds. A file of this very moment could change
-        again, and keep its mtime and size."""
-        recent = self._began - UNSEEN <= st.st_mtime_ns <= time.time_ns() + UNSEEN
-        return recent and not self.fields.ctimes
 
     def _take(self, frame: Frame) -> None:
         kind, content, soon = frame[:3]
@@ -147,7 +137,7 @@ class Run(Engine):
                 slot.sum = None
         else:
             own.remember(ids)
-            slot.unsure = slot.status != "U" and self._may_change_unseen(st)
+            slot.unsure = slot.status != "U" and self.unseen.may(st)
             if slot.status != "U" and not slot.unsure:
                 self._files.memorize(slot.hash, st, ids)
                 if self.asked.known is not None:

@@ -101,7 +101,7 @@ class Engine(Saving):
             return None
         archive, _, chunks = self._saving
         more = (self.manifest, self.reads, self.asked.known, self.writer)
-        return Fresh(archive, chunks, self._files, self.fields, *more)
+        return Fresh(archive, chunks, self._files, self.fields, *more, self.unseen)
 
     def _for_repeated(self) -> Repeated | None:
         """None if the last listing is of no use, or if some of its files are to be read again."""

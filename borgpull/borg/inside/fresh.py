@@ -22,6 +22,7 @@ from borgpull.borg.inside.newblocks import Writer
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.slots import ASKED, Slot
+from borgpull.borg.inside.unseen import Unseen
 from borgpull.borg.inside.usual import CTIME, PATH, SIZE
 from borgpull.borg.inside.wire import ENTRY_STAT, MAX_NAME, MAX_PATH, SMALL, WHOLE, Stat
 
@@ -60,10 +61,12 @@ class Fresh:
         reads: Reads,
         known: Known | None,
         writer: Writer | None,
+        unseen: Unseen,
     ) -> None:
         from borg.helpers.time import MAX_NS  # type: ignore[import-not-found]
 
-        self._latest = MAX_NS  # the latest time that borg stores
+        # The latest times that borg stores, and that a file of which nothing more is to know has.
+        self._latest, self._quiet = MAX_NS, unseen.quiet(MAX_NS)
         self._stats, self._id_hash = archive.stats, archive.key.id_hash
         self._chunks, self._files = chunks, files
         self._fields, self._manifest, self._reads = fields, manifest, reads
@@ -78,7 +81,7 @@ class Fresh:
         below, before, before_text = -1, b"", ""
         whole, size_of, unpack_at = len(text), ENTRY_STAT.size, ENTRY_STAT.unpack_from
         files, id_hash, known = self._files.entries, self._id_hash, self._known
-        latest = self._latest
+        latest, quiet = self._latest, self._quiet
         while at + size_of <= whole:
             depth, length, more, *fields = unpack_at(text, at)
             mode, _, _, links, _, inode, size, mtime, ctime, _ = fields
@@ -96,7 +99,7 @@ class Fresh:
                 break
             path = before + name
             key = id_hash(path)
-            if key in files or not 0 <= mtime <= latest or not 0 <= ctime <= latest:
+            if key in files or not 0 <= mtime <= latest or not 0 <= ctime <= quiet:
                 break
             if len(path) > MAX_PATH or not (known is None or known.nothing(key, inode, size)):
                 break

@@ -36,6 +36,7 @@ from borgpull.borg.inside.slots import (
 )
 from borgpull.borg.inside.special import Special
 from borgpull.borg.inside.tell import Teller
+from borgpull.borg.inside.unseen import Unseen
 from borgpull.borg.inside.usual import Usual
 
 READ = "AMC"  # statuses of files whose content is another one, or may be
@@ -65,6 +66,7 @@ class Saving:
         self.manifest: Manifest | None = None
         self.reads = Reads()
         self.fields = Fields()
+        self.unseen = Unseen(None, ctimes=True)
         self._queue = Queue()
         self.asked = Asked(channel)
         self._links = FirstNames()

@@ -50,6 +50,7 @@ from borgpull.borg.inside.starting import (
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
 from borgpull.borg.inside.told import LANES_LINE, READ_LINE, READS_LINE, SAVED_LINE, SKIPPED_LINE
+from borgpull.borg.inside.unseen import Unseen
 
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
 GARBAGE = 100_000
@@ -159,6 +160,7 @@ def save(work: Work, cache: Any, known: Known) -> None:
         last = reads.last(cache, known.listing)
         run.reads.before = last.id
         run.fields.ctimes, run.fields.by_name = not args.noctime, not args.numeric_ids
+        run.unseen = Unseen(orders["unseen"], ctimes=run.fields.ctimes)
         depends = depending(args, orders)
         if made is not None:
             run.writer = stack.enter_context(

@@ -75,12 +75,15 @@ a() { # number, path: what it is
   elif [ -e "$2" ]; then tell "$1" ok; printf plain; end "$1" 0
   else tell "$1" "$(why "$2")"; fi
 }
+fine() { # time: has it a part behind the second? A file of a new process has some, by its kernel.
+  case $1 in *.*[1-9]*) ;; *) return 1;; esac
+}
 fits() {
   [ -e /proc/self/fd/0 ] || return 1
-  x=$(stat -L -c "$format" /proc/self/fd/0 </proc/self/mountinfo 2>/dev/null) || return 1
+  x=$(stat -L -c "$format" /proc/self/fd/0 </proc/self/mountinfo 2>/dev/null) && fine "${x##*|}" || return 1
   [ "$(printf abc | head -c 2 2>/dev/null)" = ab ] && [ -n "$(readlink -n /proc/self/cwd 2>/dev/null)" ] || return 1
   case $1 in
-    find) [ "$(find / -maxdepth 0 -printf %D%C@ 2>/dev/null)" ];;
+    find) fine "$(find /proc/self/mountinfo -maxdepth 0 -printf '%D %C@' 2>/dev/null)";;
     *) case $(find / -maxdepth 0 -print0 2>/dev/null | tr -dc '\0' | wc -c) in *1) ;; *) return 1;; esac
        case $(find / -maxdepth 0 -exec stat -c '%n %z' {} + 2>/dev/null) in '/ '*:*:*.*) ;; *) return 1;; esac;;
   esac

@@ -10,7 +10,7 @@ from typing import Any
 from borgpull.borg.inside.wire import MAX_OWNER
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.link import Link
-from borgpull.readers.sftp.packets import ATTRS, BLOCK, HANDLE, NAME, OK, STATUS
+from borgpull.readers.sftp.packets import ATTRS, BLOCK, HANDLE, NAME, OK, STATUS, Attrs
 from borgpull.readers.telling import Names
 
 MAX_FILE = 8 << 20  # bytes
@@ -27,11 +27,13 @@ class Text:
         self._parts: list[bytes] = []
         self._size = 0
         self.content: bytes | None = None
+        self.looked: Attrs | None = None
         link.ask(packets.STAT, self._path, ATTRS, self._take_look)
 
     def _take_look(self, status: int, body: bytes) -> None:
+        self.looked = packets.attrs(body) if status == OK else None
         # A FIFO would not open before somebody writes.
-        if status == OK and stat.S_ISREG(max(packets.attrs(body).mode, 0)):
+        if self.looked is not None and stat.S_ISREG(max(self.looked.mode, 0)):
             opening = self._path + bytes.fromhex("0000000100000000")
             self._link.ask(packets.OPEN, opening, HANDLE, self._take_handle)
 
@@ -116,6 +118,10 @@ def ask(link: Link, paths: Sequence[bytes]) -> tuple[dict[str, Any], Names]:
         "names": texts[USERS].content is not None,
         "paths": [path.said for path in named],
     }
+    # A file of the kernel has no size, and gets its time when a process first looks at it.
+    seen = texts[MOUNTS].looked
+    if seen is not None and seen.size == 0 and seen.mtime > 0:
+        answer["passed"] = seen.mtime
     return answer, (names(content[USERS]), names(content[GROUPS]))
 
 

@@ -43,6 +43,7 @@ SEES_ALL: bool = False
 LOSES: tuple[str, ...] = get_args(Uncarried)
 CARRIES: tuple[Carried, ...] = ()
 COMPARES: bool = False
+OUTLASTS: bool = False
 LOOK_SECONDS = 900.0
 
 

@@ -61,6 +61,7 @@ class ShellReader:
     CREATE_ARGS: tuple[str, ...] = ("--noflags", "--noacls", "--noxattrs")
     SEES_ALL: bool = False
     COMPARES: bool = False
+    OUTLASTS: bool = False
     LOSES: tuple[str, ...] = ("xattrs_and_acls",)
     CARRIES: tuple[Carried, ...] = ("links", "ns", "devices", "ctimes")
 

@@ -10,7 +10,7 @@ from borgpull.borg import messages
 from borgpull.borg.create import Order
 from borgpull.borg.repository import with_offset
 from borgpull.cli.text import when
-from borgpull.client.facts import clock_skew, read
+from borgpull.client.facts import Facts, clock_skew, read
 from borgpull.errors import ArchiveNotMade, ArchivesVanished, BorgFailed
 from borgpull.methods import clock
 
@@ -26,6 +26,15 @@ def test_the_skew_is_what_the_way_does_not_explain(there: int | None, skew: floa
 @pytest.mark.parametrize("text", [b"", b"x", b"-5", b"1" * 5000, b"1.5", "\u0661".encode()])
 def test_a_time_that_is_none(text: bytes) -> None:
     assert read(b"\nborgpull-time " + text + b"\n").time is None
+
+
+def test_a_time_that_the_clients_clock_has_passed() -> None:
+    """SFTP tells none, and what it lets us know of it may be old."""
+    assert clock.passed(Facts(time=7, passed=9)) == 7
+    ours = int(time.time()) - clock.MAX_SKEW_SECONDS
+    assert ours <= clock.passed(Facts()) <= ours + 60
+    assert ours <= clock.passed(Facts(passed=2**31)) <= ours + 60
+    assert clock.passed(Facts(passed=ours - 86_400)) == ours - 86_400
 
 
 @pytest.mark.parametrize("good", ["2026-01-02T03:04:05+00:00", "2026-01-02T03:06:05+00:00"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,10 @@ def talking(*roots: Path, lie: str = "", code: int = 0) -> Iterator[Talk]:
                 _, text = helper.answer_of(child.stdout.fileno())
                 if text is None:
                     raise Ended
-                hello.read(text, len(named), 0)
+                facts, _ = hello.read(text, len(named), 0)
+                assert facts.time is None
+                # The server is a new process: its files in /proc have the time of now.
+                assert facts.passed is not None and abs(facts.passed - time.time()) < 60
                 there = helper.Helper(None, None, child.stdin)  # type: ignore[arg-type]
                 there.go(named, {}, {"check": {**CHECK, "started": 0.0}})
                 channel = Channel(child.stdout.fileno(), child.stdin.fileno())

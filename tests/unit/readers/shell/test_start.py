@@ -200,6 +200,26 @@ def test_a_client_without_the_tools_is_told_apart(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("kind", "tool", "lie"),
+    [
+        ("find", "stat", r"s/\.[0-9]\{9\}/.000000000/g"),
+        ("busybox", "stat", r"s/\.[0-9]\{9\}/.000000000/g"),
+        ("busybox", "stat", r"s/\.[0-9]\{9\}//g"),
+        ("find", "find", r"s/\.[0-9]*//"),
+        ("find", "find", r"s/\.[0-9]*/.0000000000/"),
+    ],
+)
+def test_tools_that_tell_whole_seconds_are_of_no_use(
+    tmp_path: Path, kind: str, tool: str, lie: str
+) -> None:
+    """Another change in the same second would keep the time: as older tools of busybox tell it."""
+    text = f"PATH=${{PATH#*:}}; {tool} \"$@\" | sed '{lie}'"
+    path = in_path(tmp_path / "bin", **{tool: text})
+    with pytest.raises(Ended), talking(kind, tmp_path, path=path, code=NO_TOOLS):
+        pass
+
+
 def test_a_shell_of_find_that_is_killed_fails_the_run(tmp_path: Path) -> None:
     """busybox's find says nothing of it."""
     root = tmp_path / "root"
