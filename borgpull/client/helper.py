@@ -127,7 +127,7 @@ class Helper:
         Raises `lost`.
         """
         self.require_ended_well()
-        return [], {"skew": 0.0, "more": {}}
+        return [], {"skew": 0.0, "more": {}, "walked": True, "checked": True}
 
     def lost(self) -> BorgpullError | None:
         """The error if it did not end well."""

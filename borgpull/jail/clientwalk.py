@@ -39,6 +39,9 @@ class ClientWalk:
     def __init__(self, fd: int) -> None:
         self._fd, self._rest = fd, b""
         self.said: list[str] = []
+        # Does its find tell that a folder's listing broke off? GNU's does, and busybox's never
+        # looks (libbb/recursive_action.c, readdir).
+        self.tells_breaks = False
 
     def header(self) -> float | None:
         """Seconds that the client's clock is ahead of ours; None if the client does not walk."""
@@ -51,7 +54,9 @@ class ClientWalk:
             if not block or len(data) > HEADER_BYTES:
                 return None
             data += block
-        clock, _, self._rest = tail.partition(b"\0")
+        text, _, self._rest = tail.partition(b"\0")
+        clock, _, whose = text.partition(b" ")
+        self.tells_breaks = whose == b"GNU"
         return int(clock) - time.time() if len(clock) <= CLOCK_DIGITS and clock.isdigit() else 0.0
 
     def paths(self) -> Iterator[str]:

@@ -103,17 +103,21 @@ class Comparison:
             for future in waiting:
                 yield from self._told_of(future.result())
             skew = self._skew.result()
+        left = self.plan.unwalked(self._known)
         if skew is not None:
-            yield from self._told_of(self._by_the_client())
+            yield from self._told_of(self._by_the_client(left))
         os.stat(".")  # the mount must still answer, even if the archive holds nothing
         with os.scandir(".") as entries:
             next(entries, None)
+        walked = skew is not None and not left
         more = {kind: count for kind, count in self._told.items() if count > MAX_TOLD}
         yield {
             "counts": {kind: n for kind, n in self._counts.items() if kind != "times"},
             "bytes": self._bytes,
             "times": self._counts["times"],
             "skew": skew,  # None: the client has not walked its tree itself
+            "walked": walked,  # has it come past all named paths?
+            "checked": walked and self._walk is not None and self._walk.tells_breaks,
             "more": more,
         }
 
@@ -193,12 +197,13 @@ class Comparison:
         quiet = now == folder.mtime and now < since * 1e9
         return [{"absent" if quiet else "came": path} for path in paths]
 
-    def _by_the_client(self) -> Iterator[Finding]:
+    def _by_the_client(self, left: set[str]) -> Iterator[Finding]:
         """Names that only the client's own walk has: neither the archive nor SFTP's listings."""
         assert self._walk is not None
         within = "/"  # no name begins with a slash
         for path in self._walk.paths():
             name = path.strip("/") or "."
+            left.discard(name)
             if name.startswith(within) or name in self._known:
                 continue
             within = name + "/"
@@ -216,7 +221,7 @@ def seen_by_find(path: str) -> Iterator[Finding]:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             yield {"came": path}
     except (FileNotFoundError, NotADirectoryError):
-        return  # deleted since
+        yield {"came": path}  # it may be gone again: the client's shell will tell
     except OSError as error:
         yield {"absent": path, "why": f"by SFTP: {error.strerror}"}
 

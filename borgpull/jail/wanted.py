@@ -98,6 +98,16 @@ class Plan:
         asked = (path for path in self.disks if not lies_in_any(path, self.allowed))
         return [*self.roots, *asked]
 
+    def unwalked(self, known: Known) -> set[str]:
+        """The starts that are known, and at which the client's walk does not turn back.
+
+        A walk that does not come past them walks through another tree, and checks nothing.
+        """
+        turns = [*self.left_out, *self.allowed]
+        starts = (path for path in self.starts if not lies_in_any(path, turns))
+        names = (path.strip("/") or "." for path in starts)
+        return {name for name in names if name in known}
+
     @cached_property
     def skipped(self) -> frozenset[str]:
         """Folders that are empty in the archive, but may be full on the client."""

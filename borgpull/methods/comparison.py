@@ -71,7 +71,7 @@ class Verifier:
             counts=counts["counts"],
             size=counts["bytes"],
             times=counts["times"],
-            listings=counts["skew"] is not None,
+            listings=counts["checked"],
         )
 
     def _compare(self, archive: str) -> tuple[list[Finding], Finding]:

@@ -233,7 +233,7 @@ class Streamed(Source):
             lost=(*lost, *again),
             came=tuple(came),
             vanished=tuple(vanished),
-            listings=sure["skew"] is not None,
+            listings=sure["checked"],
         )
 
     def rename(self, verdict: Verdict, name: str) -> None:

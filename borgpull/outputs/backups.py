@@ -104,7 +104,9 @@ class Saved(TypedDict):
     """Paths that were deleted on the client before they were read, and are not in the archive."""
     listings: Literal["checked", "not checked"]
     """`checked`: all names on the client are in the archive, but for those that were not asked for.
-    `not checked`: the login has no shell, so that SFTP's listings were believed."""
+    `not checked`: SFTP's listings were believed, because the login has no shell, or one that walks
+    through another tree. Or the client's find is not GNU's: busybox's does not tell that a folder's
+    listing broke off."""
     allowed_unreadable: list[str]
     """Paths that are missing, as allowed."""
     left_out: list[Mount]

@@ -231,10 +231,13 @@ _TAIL = """
 
 SFTP does not show what it cannot name, nor that a folder's listing broke off. So `sshfs` asks the
 client's own `find` which names there are. A login without a shell cannot run `find`. The result
-then says `"listings": "not checked"`. In a very deep folder (a path of 3,840 bytes or more), SFTP
-may be unable to name everything. Without `find`, such a folder counts as lost data (60). Exclude
-it, allow it by `--allow-unreadable`, or use `pipe`. A verification that could not be done ends
-with 64.
+then says `"listings": "not checked"`. So it does if that `find` is busybox's, and by the reader
+`busybox`. If a disk fails in the middle of a folder, busybox's `find` takes that for the folder's
+end. Then nobody can tell that names are missing.
+
+In a very deep folder (a path of 3,840 bytes or more), SFTP may be unable to name everything.
+Without `find`, such a folder counts as lost data (60). Exclude it, allow it by
+`--allow-unreadable`, or use `pipe`. A verification that could not be done ends with 64.
 
 A run looks once more for a file that vanished. If it is there again, it was replaced, and the run
 ends with 60. With a key that is limited to a forced command, the client's borg looks, by a dry

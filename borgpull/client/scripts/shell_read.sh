@@ -83,7 +83,8 @@ fits() {
   x=$(stat -L -c "$format" /proc/self/fd/0 </proc/self/mountinfo 2>/dev/null) && fine "${x##*|}" || return 1
   [ "$(printf abc | head -c 2 2>/dev/null)" = ab ] && [ -n "$(readlink -n /proc/self/cwd 2>/dev/null)" ] || return 1
   case $1 in
-    find) fine "$(find /proc/self/mountinfo -maxdepth 0 -printf '%D %C@' 2>/dev/null)";;
+    find) case $(find --version 2>/dev/null) in *GNU*) ;; *) return 1;; esac
+       fine "$(find /proc/self/mountinfo -maxdepth 0 -printf '%D %C@' 2>/dev/null)";;
     *) case $(find / -maxdepth 0 -print0 2>/dev/null | tr -dc '\0' | wc -c) in *1) ;; *) return 1;; esac
        case $(find / -maxdepth 0 -exec stat -c '%n %z' {} + 2>/dev/null) in '/ '*:*:*.*) ;; *) return 1;; esac;;
   esac

@@ -26,19 +26,25 @@ def findings(
     Raises WalkBroken, BadAnswer, Ended.
     """
     skew, told = walk.header(), 0
+    left = plan.unwalked(known)
     yield from ({"unnameable": path} for path in deep if plan.wanted(path))
     if skew is not None:
-        for finding in _by_the_client(plan, known, walk, link):
+        for finding in _by_the_client(plan, known, walk, link, left):
             told += 1
             if told <= MAX_TOLD:
                 yield finding
-    yield {"skew": skew, "more": {"names": told} if told > MAX_TOLD else {}}
+    walked = skew is not None and not left
+    sure = {"walked": walked, "checked": walked and walk.tells_breaks}
+    yield {"skew": skew, "more": {"names": told} if told > MAX_TOLD else {}, **sure}
 
 
-def _by_the_client(plan: Plan, known: Known, walk: ClientWalk, link: Link) -> Iterator[Finding]:
+def _by_the_client(
+    plan: Plan, known: Known, walk: ClientWalk, link: Link, left: set[str]
+) -> Iterator[Finding]:
     within = "/"  # no name begins with a slash
     for path in walk.paths():
         name = path.strip("/") or "."
+        left.discard(name)
         if name.startswith(within) or name in known:
             continue
         within = name + "/"
@@ -52,11 +58,12 @@ def _by_the_client(plan: Plan, known: Known, walk: ClientWalk, link: Link) -> It
 
 
 def _looked_at(name: str, link: Link) -> Finding | None:
+    """A name that SFTP does not know may be gone again. The client's shell will tell."""
     status, body = link.call(packets.LSTAT, packets.text(os.fsencode(f"/{name}")), packets.ATTRS)
     if not status:
         is_socket = stat.S_ISSOCK(max(packets.attrs(body).mode, 0))
         return None if is_socket else {"came": name}
     number = packets.number_of(status)
     if number == errno.ENOENT:
-        return None  # deleted since
+        return {"came": name}
     return {"absent": name, "why": f"by SFTP: {os.strerror(number)}"}

@@ -143,7 +143,9 @@ class Listing:
             name = os.fsdecode(path.strip(b"/"))
             if wanted(name):
                 yield {"absent": name, "why": "its folder was replaced meanwhile"}
-        yield {"skew": 0.0, "more": {"names": len(lost)} if len(lost) > MAX_TOLD else {}}
+        more = {"names": len(lost)} if len(lost) > MAX_TOLD else {}
+        # The other find does not tell that a folder's listing broke off.
+        yield {"skew": 0.0, "more": more, "walked": True, "checked": self._counted is None}
 
 
 def _complaint(line: bytes, wanted: Callable[[str], bool]) -> Iterator[Finding]:

@@ -186,12 +186,31 @@ def test_a_listing_that_breaks_off_is_told_by_the_clients_own_walk() -> None:
     said = b"find: '/srv': Input/output error\nfind: '/run/x': Input/output error\ncode 1\0"
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as source:
-        os.write(writer, b"borgpull-walk %d\0/srv\0/srv/a\0\0%s" % (STARTED, said))
+        os.write(writer, b"borgpull-walk %d GNU\0/srv\0/srv/a\0\0%s" % (STARTED, said))
         os.close(writer)
         items = [folder("srv"), regular("srv/a", 1)]
         found, counts = compared(items, ClientWalk(source.fileno()), mounts=["re:^run/"])
     assert found == [{"absent": "srv", "why": "find: '/srv': Input/output error"}]
-    assert counts["skew"] is not None
+    assert counts["skew"] is not None and counts["checked"]
+
+
+@pytest.mark.usefixtures("tree")
+@pytest.mark.parametrize(
+    ("walk", "walked"),
+    [(b"\0/srv\0/srv/hidden\0\0", True), (b" GNU\0/other\0\0", False)],
+)
+def test_a_walk_that_checks_nothing_is_told(walk: bytes, walked: bool) -> None:
+    """By busybox's find, or through another tree. SFTP does not know a name: the shell is asked."""
+    file("srv/a", 1)
+    quiet("srv")
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as source:
+        os.write(writer, b"borgpull-walk %d%scode 0\0" % (STARTED, walk))
+        os.close(writer)
+        items = [folder("srv"), regular("srv/a", 1)]
+        found, counts = compared(items, ClientWalk(source.fileno()), roots=["/srv"])
+    assert found == [{"came": "srv/hidden" if walked else "other"}]
+    assert (counts["walked"], counts["checked"]) == (walked, False)
 
 
 @pytest.mark.usefixtures("tree")

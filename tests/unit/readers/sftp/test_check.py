@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from borgpull.jail.clientwalk import ClientWalk
 from borgpull.jail.wanted import Known, Plan
 from borgpull.process import pipe
@@ -37,15 +39,36 @@ def found(walk: bytes, *known: str, deep: tuple[str, ...] = ()) -> list[dict[str
 
 def test_without_a_shell_nothing_is_sure() -> None:
     rows = found(b"This service allows sftp connections only.\n", deep=("srv/deep", "srv/out/deep"))
-    assert rows == [{"unnameable": "srv/deep"}, {"skew": None, "more": {}}]
+    none: dict[str, Any] = {"skew": None, "more": {}, "walked": False, "checked": False}
+    assert rows == [{"unnameable": "srv/deep"}, none]
 
 
 def test_names_that_were_not_listed(tmp_path: Path) -> None:
     (tmp_path / "new").touch()
     names = ["/srv", "/srv/known", "/srv/gone", "/srv/gone/in", "/srv/out", f"{tmp_path}/new"]
-    walk = b"borgpull-walk 0\0" + b"".join(name.encode() + b"\0" for name in names)
+    walk = b"borgpull-walk 0 GNU\0" + b"".join(name.encode() + b"\0" for name in names)
     said = b"find: '/srv/shut': Permission denied\ncode 1"
     *rows, last = found(walk + b"\0" + said + b"\0", "srv", "srv/known")
     shut = {"absent": "srv/shut", "why": "find: '/srv/shut': Permission denied"}
-    assert rows == [{"came": f"{tmp_path}/new"[1:]}, shut]
-    assert last["skew"] is not None
+    # SFTP does not know the first of them. The client's shell is asked for both.
+    assert rows == [{"came": "srv/gone"}, {"came": f"{tmp_path}/new"[1:]}, shut]
+    assert last["skew"] is not None and last["walked"] and last["checked"]
+
+
+@pytest.mark.parametrize(
+    ("walk", "walked", "checked"),
+    [
+        (b"0 GNU\0/srv\0\0code 0\0", True, True),
+        (b"0\0/srv\0\0code 0\0", True, False),
+        (b"0 GNU\0\0find: '/srv': No such file or directory\ncode 1\0", False, False),
+        (b"0 GNU\0/srv/a\0\0code 0\0", False, False),
+    ],
+)
+def test_a_walk_that_cannot_tell_all_checks_nothing(
+    walk: bytes, walked: bool, checked: bool
+) -> None:
+    """busybox's find does not tell that a listing broke off, and a shell may be in another tree."""
+    *rows, last = found(b"borgpull-walk " + walk, "srv", "srv/a")
+    assert (rows, last["walked"], last["checked"]) == ([], walked, checked)
+    *_, last = found(b"borgpull-walk 0 GNU\0\0code 0\0", "other")
+    assert last["checked"], "the named path is not known to SFTP, either: the run fails for that"

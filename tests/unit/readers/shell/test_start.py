@@ -258,7 +258,8 @@ def test_the_counts_of_finds_shells_are_those_of_find(said: str, good: bool) -> 
         assert found.more() == []
         assert found.ended
         if good:
-            assert list(found.findings(lambda _: True))[-1]["more"] == {}
+            last = list(found.findings(lambda _: True))[-1]
+            assert last == {"skew": 0.0, "more": {}, "walked": True, "checked": False}
         else:
             with pytest.raises(WalkBroken):
                 list(found.findings(lambda _: True))
@@ -325,7 +326,8 @@ def said_by(kind: str, said: bytes, records: bytes = b"") -> list[dict[str, Any]
         while not found.ended:
             found.more()
     *told, last = found.findings(lambda name: name != "srv/out")
-    assert last["more"] == {}
+    sure = {"walked": True, "checked": kind == "find"}  # the other one does not look at errors
+    assert last == {"skew": 0.0, "more": {}, **sure}
     return told
 
 
