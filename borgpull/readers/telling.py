@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import deque
 from typing import Generic, TypeVar
 
 from borgpull.client.scripts.stream_list import BATCH
 from borgpull.client.scripts.stream_look import ENTRY, LIST, LISTED, NAME, TROUBLE, Output
 
-AHEAD = 16384  # entries that are listed before the other side is done with them
+# Entries, and bytes of their paths and attributes, that are listed before the other side is done
+# with them. It has bounds of its own (`borg/inside/slots.py`).
+AHEAD, AHEAD_BYTES = 16384, 8 << 20
 
 File = TypeVar("File")  # how a reader finds one
 Names = tuple[dict[int, bytes], dict[int, bytes]]  # of users and groups, by number
@@ -24,13 +27,17 @@ class Telling(Generic[File]):
         self._rows: list[bytes] = []
         self.files: dict[int, File] = {}  # by number
         self.listed = self.done = 0
+        self._weights: deque[int] = deque()  # of the entries that are not done
+        self._weight = 0  # of all of them
 
     @property
     def may_list(self) -> bool:
-        return self.listed - self.done < AHEAD
+        return self.listed - self.done < AHEAD and self._weight < AHEAD_BYTES
 
-    def entry(self, depth: int, name: bytes, about: bytes, more: bytes) -> int:
+    def entry(self, depth: int, path: bytes, name: bytes, about: bytes, more: bytes) -> int:
         """Tell one; returns its number. `about` is what stat(2) tells, packed."""
+        self._weights.append(len(path) + len(more))
+        self._weight += self._weights[-1]
         self._rows.append(ENTRY.pack(depth, len(name), len(more)) + about + name + more)
         self.listed += 1
         if len(self._rows) >= BATCH:
@@ -64,4 +71,5 @@ class Telling(Generic[File]):
         """The other side is done with all entries below `number`."""
         for old in range(self.done, number):
             self.files.pop(old, None)
+            self._weight -= self._weights.popleft()
         self.done = number

@@ -91,7 +91,8 @@ class Listing:
             self.sample.send()
             first = self.sample.open_from
         done = self._count if first is None else first
-        if done - self._done >= DONE_EVERY:
+        # The reader may wait for our word, if few entries have many bytes.
+        if done - self._done >= (DONE_EVERY if self._channel.has_frame() else 1):
             self._done = done
             self._channel.ask(wire.DONE, done)
         self._channel.push()

@@ -101,7 +101,7 @@ class Tree(Telling[Entry]):
             return  # borg saves none
         depth = len(self._stack) - 1
         more = extra(b"l", b"", entry.target) if entry.target else b""
-        number = self.entry(depth, entry.label, self.packed(entry.attrs), more)
+        number = self.entry(depth, entry.path, entry.label, self.packed(entry.attrs), more)
         if stat.S_ISREG(entry.attrs.mode):
             self.files[number] = entry
         if entry.folder is not None:

@@ -116,7 +116,7 @@ class Listing:
         self.ended, self.said = True, text
 
     def findings(
-        self, wanted: Callable[[str], bool], lost: Sequence[bytes] = ()
+        self, wanted: Callable[[str], bool], lost: Sequence[tuple[bytes, str]] = ()
     ) -> Iterator[Finding]:
         """What find could not list, what is `lost` beside that, and how sure that is.
 
@@ -139,10 +139,10 @@ class Listing:
             yield {"absent": "", "why": "find complains of more than it can tell"}
         if last == b"code 1" and not lines:
             yield {"absent": "", "why": "find has failed without a word"}
-        for path in lost[:MAX_TOLD]:
+        for path, why in lost[:MAX_TOLD]:
             name = os.fsdecode(path.strip(b"/"))
             if wanted(name):
-                yield {"absent": name, "why": "its folder was replaced meanwhile"}
+                yield {"absent": name, "why": why}
         more = {"names": len(lost)} if len(lost) > MAX_TOLD else {}
         # The other find does not tell that a folder's listing broke off.
         yield {"skew": 0.0, "more": more, "walked": True, "checked": self._counted is None}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from borgpull.borg.inside.wire import Stat
-from borgpull.client.scripts.stream_list import OPEN_OP
+from borgpull.client.scripts.stream_list import MAX_DEPTH, MAX_PATH, OPEN_OP
 from borgpull.client.scripts.stream_look import STAT, Output, extra
 from borgpull.jail.findings import MAX_TOLD
 from borgpull.readers.child import BadAnswer
@@ -39,7 +39,8 @@ class Tree(Telling[tuple[Place, Stat]]):
         self._roots = deque(roots)
         self._root = b""
         self._open: list[bytes] = []  # the folders that the last entry is in, as they were told
-        self.lost: list[bytes] = []  # what has no place in the listing, up to a bound
+        # What has no place in the listing, and why; up to a bound.
+        self.lost: list[tuple[bytes, str]] = []
         self._real: dict[bytes, bytes] = {}  # of the folders of the roots
         for root in roots:
             self._ask_real(os.path.dirname(root.rstrip(b"/")) or b"/")
@@ -116,8 +117,9 @@ class Tree(Telling[tuple[Place, Stat]]):
         if path != self._root:
             beyond = path[len(self._root.rstrip(b"/")) + 1 :]
             depth, name = beyond.count(b"/") + 1, os.path.basename(path)
-        if not self._is_at(depth, path):
-            self._lose(path)
+        if why := self._no_place(depth, path):
+            if len(self.lost) <= MAX_TOLD:
+                self.lost.append((path, why))
             return
         if failed:
             self.trouble(OPEN_OP, failed, depth, name)
@@ -127,26 +129,25 @@ class Tree(Telling[tuple[Place, Stat]]):
         more = extra(b"l", b"", target) if stat.S_ISLNK(st.st_mode) else b""
         if stat.S_ISDIR(st.st_mode):
             self._open.append(path)
-        number = self.entry(depth, name, self.packed(st), more)
+        number = self.entry(depth, path, name, self.packed(st), more)
         if stat.S_ISREG(st.st_mode):
             self.files[number] = self.place(path), st
 
-    def _is_at(self, depth: int, path: bytes) -> bool:
-        """Is the folder of an entry the one that was told last at its depth? An entry is told by
-        its depth and name, so the other side would put it into that one.
+    def _no_place(self, depth: int, path: bytes) -> str:
+        """Why an entry cannot be told; "" if it can be.
 
-        find has seen the names first, and each stat(1) comes later. A folder that was replaced
-        meanwhile may have no record, or that of a symlink, while those of its names come.
+        It is told by its depth and name, so the other side puts it into the folder that was told
+        last at that depth. find has seen the names first, and each stat(1) comes later. A folder
+        that was replaced meanwhile may have no record, or that of a symlink, while those of its
+        names come.
         """
         del self._open[depth:]
-        if depth == 0:
-            return True
-        above = path.rpartition(b"/")[0] or b"/"
-        return len(self._open) == depth and (self._open[-1].rstrip(b"/") or b"/") == above
-
-    def _lose(self, path: bytes) -> None:
-        if len(self.lost) <= MAX_TOLD:
-            self.lost.append(path)
+        if depth > MAX_DEPTH or len(path) > MAX_PATH:
+            return "it is too deep for stream"
+        above = path.rpartition(b"/")[0]
+        if depth == 0 or (len(self._open) == depth and self._open[-1].rstrip(b"/") == above):
+            return ""
+        return "its folder was replaced meanwhile"
 
     def _next_root(self, path: bytes) -> None:
         if not self._roots:

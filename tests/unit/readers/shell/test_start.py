@@ -19,6 +19,7 @@ from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.wire import Answer
 from borgpull.client import hello, helper, shell
 from borgpull.client.mounts import FALLBACK
+from borgpull.client.scripts.stream_list import MAX_DEPTH
 from borgpull.jail.clientwalk import WalkBroken
 from borgpull.process import pipe
 from borgpull.readers.child import NO_TOOLS, NO_WALK, BadAnswer
@@ -405,3 +406,22 @@ def test_a_file_that_goes_while_it_is_listed_is_told(tmp_path: Path, kind: str) 
     with talking(kind, root, path=path, findings=found) as talk:
         assert "stays" in talk.listed()
     assert found[0] == {"gone": gone[1:]}
+
+
+def test_a_tree_that_is_too_deep_is_told(tmp_path: Path) -> None:
+    """The engine takes no longer paths, and the helper goes no deeper."""
+    root = tmp_path / "root"
+    root.mkdir()
+    deep = root
+    for _ in range(MAX_DEPTH + 2):
+        deep /= "d"
+        deep.mkdir()
+    found: list[dict[str, Any]] = []
+    with talking("find", root, findings=found) as talk:
+        talk.listed()
+    assert len(talk.rows) == MAX_DEPTH + 1
+    lost = [
+        {"absent": str(path)[1:], "why": "it is too deep for stream"}
+        for path in (deep.parent, deep)
+    ]
+    assert found[:-1] == lost
