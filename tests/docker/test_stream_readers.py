@@ -121,3 +121,28 @@ def _none_there(lab: Lab, client: Client) -> None:
     assert done.rc == 38, done.stdout
     assert "the reader find needs" in done.result["failure"]["message"]
     assert done.result["failure"]["message"].count("\n") == 0
+
+
+# A find that sees a file go, as find's own look at a name may; and it may be there again.
+GOING = """#!/bin/sh
+case $* in *%p*)
+  rm -f /srv/g/dump; /usr/bin/find /srv/g/dump
+  [ ! -e /srv/control/again ] || echo new >/srv/g/dump;;
+esac
+exec /usr/bin/find "$@"
+"""
+
+
+def test_a_name_that_goes_while_it_is_listed_is_looked_for_once_more(lab: Lab) -> None:
+    client = lab.client(SEED="0")
+    client.exec("sh", "-c", "mkdir -p /srv/g /srv/control; echo old | tee /srv/g/dump /srv/g/stays")
+    client.exec("sh", "-c", 'cd /usr/local/bin; printf %s "$1" >find; chmod 755 find', "sh", GOING)
+    words = ("stream", "--json", "--init", "--reader", "find", client.address, "/srv/g")
+    done = lab.plain(*words, "--archive", "gone")
+    assert done.rc == 0, done.stdout
+    data = done.result["data"]
+    assert (data["vanished"], data["items"]) == (["/srv/g/dump"], {"d": 1, "-": 1})
+    client.exec("touch", "/srv/control/again")
+    done = lab.plain(*words, "--archive", "again")
+    assert done.rc == 60, done.stdout
+    assert "/srv/g/dump (gone for a moment)" in done.result["failure"]["message"]
