@@ -256,7 +256,7 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 self.popen.send_signal(signum)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.popen.wait(signals.patience(patience))
+                self._ended(signals.patience(patience))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from borgpull.addresses import Target
 
@@ -62,7 +63,9 @@ def dialled(target: Target) -> Iterator[socket.socket | None]:
 
 def _connected(target: Target) -> socket.socket:
     """Raises OSError, UnicodeError."""
-    made = socket.create_connection((target.host, target.port), timeout=SECONDS)
+    # For a text, Python loads its codec for international names, which most names need not.
+    host: Any = target.host.encode() if target.host.isascii() else target.host
+    made = socket.create_connection((host, target.port), timeout=SECONDS)
     made.settimeout(None)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # as ssh does
