@@ -46,6 +46,7 @@ class Sender:
         self.outlet = Outlet(read_fd, write_fd, self._heard)
         self._paths: deque[str] = deque()  # of the items that the helper may speak of
         self._first = 1  # the number of the first of them
+        self._unsent: set[str] = set()  # files that could not be read
         self._next_progress = 0.0
 
     def begin(self, root: str) -> None:
@@ -74,12 +75,16 @@ class Sender:
             first = "/".join(item.source.split("/")[stripped_components:])
             chunks, there = masters.get(item.source, (None, first))
             if there:
+                if there in self._unsent:  # another file may be in its place
+                    raise failure("link", errno.ENOENT, f"{there} could not be restored")
                 self._item(outlet.LINK, path, {"p": item.path, "s": there})
                 return
             if chunks is not None:  # its first name was not chosen
                 item.chunks = chunks
         if stat.S_ISREG(mode):
+            self._unsent.add(item.path)
             self._file(archive, item, path)
+            self._unsent.remove(item.path)
         elif stat.S_IFMT(mode) in SPECIAL:
             head = self._head(archive, item, path)
             head.update({"s": item.source} if stat.S_ISLNK(mode) else {"d": item.get("rdev", 0)})

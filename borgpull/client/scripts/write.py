@@ -6,6 +6,7 @@ once it is whole. Until then it has none, if the file system can do that (O_TMPF
 """
 
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -50,6 +51,7 @@ class File:
     def __init__(self, folder: int, name: bytes, head: "dict[str, Any]") -> None:
         self.folder, self.name, self.head = os.dup(folder), name, head
         self.good, self.hole, self.bare, self.handle = False, False, True, -1
+        self.there = False  # has it got its name?
         try:
             self.bare = can_be_nameless(folder)
             if self.bare:
@@ -98,6 +100,8 @@ class File:
         try:
             if self.hole:
                 os.ftruncate(self.handle, os.lseek(self.handle, 0, os.SEEK_CUR))
+            # A file server may tell of a full disk at close(2) only.
+            os.close(os.dup(self.handle))
         except OSError as error:
             return report.trouble("write", error)
         attributes(self.handle, self.head)
@@ -108,6 +112,7 @@ class File:
                 renamed(self.name, self.folder)
         except OSError as error:
             return report.trouble("name", error)
+        self.there = True
         return flags(self.handle, self.head)  # an immutable file gets no name
 
     def link(self) -> None:
@@ -132,7 +137,8 @@ def make_folder(folder: int, name: bytes) -> None:
 
 def close_folder(handle: int, head: "dict[str, Any]") -> None:
     """Give a folder its attributes: nothing more comes into it."""
-    attributes(handle, head)
+    passed = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_PATH  # it may not be listed
+    attributes(by_handle(handle) if passed else handle, head)
     flags(handle, head)
 
 
@@ -174,6 +180,8 @@ class Target:
     def __init__(self, root: bytes) -> None:
         self.way = Way(root)
         self.file = None  # type: File | None
+        # Of files that have not got their name: what is there is another one, if it is any.
+        self.missing = set()  # type: set[tuple[bytes, ...]]
 
     def item(self, kind: int, head: "dict[str, Any]", content: bytes) -> None:
         """A frame that begins an item. Raises OSError, ValueError."""
@@ -182,6 +190,8 @@ class Target:
             return close_folder(self.way.to(names), head)
         if not names:  # the folder that is restored to
             return None
+        if kind in (FILE, NODE):
+            self.missing.add(tuple(names))
         folder = self.way.to(names[:-1])
         if kind == FOLDER:
             make_folder(folder, names[-1])
@@ -192,18 +202,27 @@ class Target:
                 self.end(whole=True)
         elif kind == NODE:
             make_node(folder, names[-1], head)
+            self.missing.discard(tuple(names))
         elif kind == LINK:
-            held = os.dup(folder)
-            try:
-                make_link(self.way, held, names[-1], parts(head["s"]))
-            finally:
-                os.close(held)
+            self.link(folder, names[-1], parts(head["s"]))
         return None
+
+    def link(self, folder: int, name: bytes, first: "list[bytes]") -> None:
+        """Raises OSError, also if the first name is of another file, as its own has failed."""
+        if tuple(first) in self.missing:
+            raise FileNotFoundError(errno.ENOENT, "its first name is missing")
+        held = os.dup(folder)
+        try:
+            make_link(self.way, held, name, first)
+        finally:
+            os.close(held)
 
     def end(self, whole: bool) -> None:
         if self.file is not None:
             file, self.file = self.file, None
             file.end(whole)
+            if file.there:
+                self.missing.discard(tuple(parts(file.head["p"])))
 
     def take(self, kind: int, head: "dict[str, Any]", content: bytes) -> None:
         try:

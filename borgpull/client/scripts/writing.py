@@ -25,6 +25,7 @@ TROUBLE, TOLD, BYE = range(1, 4)
 OPS = ("open", "make", "write", "name", "chown", "chmod", "acl", "xattr", "time", "flags", "link")
 MAX_TROUBLES = 32  # of one item
 IN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+THROUGH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 WRONG = (OSError, ValueError, OverflowError, TypeError)  # a name or number that no system knows
 # _IOR('f', 1, long) and _IOW('f', 2, long), linux/fs.h. These processors have other numbers
 # (asm/ioctl.h).
@@ -33,7 +34,8 @@ GET_FLAGS = (0x40006601 if ODD else 0x80006601) | struct.calcsize("l") << 16
 SET_FLAGS = (0x80006602 if ODD else 0x40006602) | struct.calcsize("l") << 16
 CHANGEABLE = 0x40 | 0x10 | 0x20 | 0x04  # the flags that borg stores
 ACLS = ("system.posix_acl_access", "system.posix_acl_default")
-NOBODY = 0xFFFFFFFF  # the id of an ACL's entries that have none
+NOBODY = 0xFFFFFFFF  # the id of an ACL's entries that have none; chown(2) changes nothing for it
+GROUP, MASK = 4, 16  # tags of an ACL's entries (linux/posix_acl.h)
 
 # --- what is said ---------------------------------------------------------------------------------
 
@@ -74,6 +76,8 @@ def entered(name: bytes, folder: int, make: bool) -> int:
             raise
         os.mkdir(name, 0o700, dir_fd=folder)
         return os.open(name, IN, dir_fd=folder)
+    except PermissionError:  # whoever may not list it may pass through it all the same
+        return os.open(name, THROUGH, dir_fd=folder)
 
 
 class Way:
@@ -197,34 +201,84 @@ def acl(entries: "list[list[Any]]") -> bytes:
     return struct.pack("<I", 2) + b"".join(packed)
 
 
-def attempt(op: str, call: "Any", *words: "Any", name: bytes = b"", **more: "Any") -> None:
+def attempt(op: str, call: "Any", *words: "Any", name: bytes = b"", **more: "Any") -> bool:
+    """Did it work?"""
     try:
         call(*words, **more)
     except WRONG as error:
         report.trouble(op, error, name)
+        return False
+    return True
 
 
-def own(what: "int | bytes", head: "dict[str, Any]") -> None:
-    """As borg, say nothing of what only root may do: the survey afterwards tells it."""
+def own(what: "int | bytes", head: "dict[str, Any]") -> bool:
+    """Does it belong to its owner now? As borg, say nothing of what only root may do.
+
+    The survey afterwards tells that, by numbers. If it is to find no fault, it is told here: the
+    archive's number may be another user's, as the target knows the owner's name by another one.
+    """
+    wanted = number(0, head["u"]), number(1, head["g"])
     try:
-        os.chown(what, number(0, head["u"]), number(1, head["g"]))
-    except PermissionError:
-        pass
+        if NOBODY in wanted:
+            raise OverflowError
+        os.chown(what, *wanted)
+    except PermissionError as error:
+        there = os.stat(what)  # noqa: PTH116 - of a descriptor, mostly
+        if there.st_uid == head["u"][0] != wanted[0] or there.st_gid == head["g"][0] != wanted[1]:
+            report.trouble("chown", error)
+        return False
     except WRONG as error:
         report.trouble("chown", error)
+        return False
+    return True
+
+
+def group_bits(entries: "list[list[Any]]") -> int:
+    """What an ACL lets the owning group do, as bits of a mode."""
+    bits = 7
+    for tag, may, *_ in entries:
+        if tag in (GROUP, MASK):
+            bits &= int(may)
+    return bits << 3
+
+
+def set_acls(what: "int | bytes", lists: "list[list[list[Any]]]", mode: int) -> int:
+    """Give it these ACLs, and take off those of the folder that it was made in.
+
+    Returns the bits for its mode. If its access ACL fails, the group must not get the rights that
+    stand in the place of its own: the mask's.
+    """
+    bits = stat.S_IMODE(mode)
+    try:
+        there = os.listxattr(what)
+    except OSError:
+        there = []
+    for at, key in enumerate(ACLS):
+        entries, done = lists[at], True
+        if entries:
+            done = attempt("acl", lambda k=key, e=entries: os.setxattr(what, k, acl(e)))
+        elif key in there:
+            done = attempt("acl", os.removexattr, what, key)
+        if not done and key == ACLS[0]:
+            bits &= ~0o070 | (group_bits(entries) if entries else 0)
+    return bits
 
 
 def attributes(what: "int | bytes", head: "dict[str, Any]") -> None:
-    """Set all but the flags, in borg's order: each step undoes some of the later ones."""
-    own(what, head)
-    mode = int(head["m"])
-    if not stat.S_ISLNK(mode):
-        attempt("chmod", os.chmod, what, stat.S_IMODE(mode))
-    for at, entries in enumerate(head.get("a", ())):
-        if entries:
-            attempt("acl", lambda k=ACLS[at], e=entries: os.setxattr(what, k, acl(e)))
+    """Set all but the flags.
+
+    chown(2) drops capabilities and bits of the mode. A file that is only to be read takes no xattr
+    of its owner. The ACL comes before the mode, else a group could use the mask's rights meanwhile.
+    Without its owner, a setuid program would be somebody else's.
+    """
+    owned, mode = own(what, head), int(head["m"])
     for key, value in head.get("x", {}).items():
         attempt("xattr", os.setxattr, what, raw(key), bytes.fromhex(value), name=raw(key))
+    if not stat.S_ISLNK(mode):
+        bits = set_acls(what, head.get("a") or ([], []), mode)
+        if stat.S_ISREG(mode) and not owned:
+            bits &= ~(stat.S_ISUID | stat.S_ISGID)
+        attempt("chmod", os.chmod, what, bits)
     attempt("time", os.utime, what, ns=tuple(head["t"]))
 
 
