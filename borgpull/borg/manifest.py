@@ -158,7 +158,7 @@ class _Reader:
             group=groups.get(st.st_gid) or st.st_gid,
             target=os.fsdecode(more.target),
             links=links if "links" in sees else None,
-            xattrs=len(more.xattrs) if "xattrs" in sees else None,
+            xattrs=",".join(sorted(map(bytes.hex, more.xattrs))) if "xattrs" in sees else None,
             acls=bool(more.access) + 2 * bool(more.default) if acls else None,
             flags=_bsd_flags(more) if "flags" in sees else None,
             inode=f"{st.st_dev}:{st.st_ino}" if "links" in sees else None,

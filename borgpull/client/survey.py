@@ -7,14 +7,22 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from borgpull.errors import TargetNotUsable
 from borgpull.process import Completed
 from borgpull.trees.item import SECOND, Item
 from borgpull.trees.survey import Ground
 
-# An entry's flags and ACLs, as in an Item: None if they are not known.
-Attributes = tuple[int | None, int | None]
+
+class Attributes(NamedTuple):
+    """An entry's flags and ACLs, as in an Item, and the names of its xattrs: None if not known."""
+
+    flags: int | None = None
+    acls: int | None = None
+    xattrs: frozenset[str] | None = None
+
+
 # Runs the script with its one word, and with its input.
 Run = Callable[[str, bytes], Completed]
 # The line before the answers on names.
@@ -82,7 +90,7 @@ class ByScript:
 
 @dataclass(frozen=True, kw_only=True)
 class AttributesByScript:
-    """Ask for flags and ACLs in a folder by the script attributes.py."""
+    """Ask for flags, ACLs and xattrs in a folder by the script attributes.py."""
 
     folder: str
     run: Callable[[bytes], Completed]
@@ -91,10 +99,12 @@ class AttributesByScript:
         """The attributes of each place, all unknown unless all are answered. Raises as `run`."""
         done = self.run(_question(self.folder, places))
         lines = [line.split() for line in done.stdout.decode(errors="replace").splitlines()]
-        told = [line[1:] for line in lines if len(line) == 3 and line[0] == "borgpull-attributes"]
+        told = [line[1:] for line in lines if len(line) == 4 and line[0] == "borgpull-attributes"]
         if len(told) != len(places):
-            return [(None, None)] * len(places)
-        return [(_flags(flags), _number(acls)) for flags, acls in told]
+            return [Attributes()] * len(places)
+        return [
+            Attributes(_flags(flags), _number(acls), _names(xattrs)) for flags, acls, xattrs in told
+        ]
 
 
 def _number(text: str) -> int | None:
@@ -106,6 +116,11 @@ def _flags(text: str) -> int | None:
     if number is None:
         return None
     return sum(flag for linux, flag in FROM_LINUX.items() if number & linux)
+
+
+def _names(text: str) -> frozenset[str] | None:
+    number, *names = text.split(",")
+    return frozenset(names) if number == "0" else None
 
 
 def _facts(head: bytes) -> dict[str, str]:

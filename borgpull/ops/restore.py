@@ -110,7 +110,8 @@ def _compared(job: jobs.Restore, site: Site, wanted: Items) -> tuple[Differences
         free = ground.free_bytes
         comparison.add(batch, ground)
         there = (item for item in batch if item.place in ground.found)
-        attributes.compare(site, there, comparison.found)
+        for item, kinds in attributes.lacking(site, there):
+            comparison.found.add(item, kinds)
     return comparison.end(wanted), free
 
 

@@ -71,9 +71,9 @@ class Site:
     survey: Callable[[Word, Sequence[str]], Ground]
     # Brings the archive into the folder. Raises ConnectionLost, DiskFull, borg's errors.
     extract: Callable[[Order, Watch], Extracted]
-    # Flags and ACLs of places below the folder. Raises ConnectionLost.
+    # Flags, ACLs and xattrs of places below the folder. Raises ConnectionLost.
     attributes: Callable[[Sequence[str]], Sequence[Attributes]] = lambda places: (
-        [(None, None)] * len(places)
+        [Attributes()] * len(places)
     )
     losses: frozenset[str] = frozenset()  # the kinds (losses.py) that this way cannot carry
     holes: bool = False  # are all-zero chunks written as holes (borg extract --sparse)?

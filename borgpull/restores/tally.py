@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from borgpull.jobs import Restore
+from borgpull.restores.attributes import lacking
 from borgpull.restores.base import Order, Site
 from borgpull.restores.before import ABSENT, FOLDER, Before
 from borgpull.trees import losses
@@ -82,14 +84,24 @@ class Tally:
     def look(self, items: Sequence[Item], ground: Ground) -> None:
         """Note what is in the places of some items."""
         self._barred |= barred(items, ground)
-        for item in items:
-            found = ground.found.get(item.place)
-            self._before.add(found)
-            if self._job.overwrite == "changed":
-                self._right.append(is_right := right(item, found))
-                self._links.see(item, found, ground)
-                if not is_right:
-                    self._links.spoil(item)
+        found = [ground.found.get(item.place) for item in items]
+        for there in found:
+            self._before.add(there)
+        if self._job.overwrite == "changed":
+            self._look_what_is_right(items, found, ground)
+
+    def _look_what_is_right(
+        self, items: Sequence[Item], found: Sequence[Item | None], ground: Ground
+    ) -> None:
+        same = [right(item, there) for item, there in zip(items, found, strict=True)]
+        # An earlier run may have written all of it, but for attributes.
+        spoilt = {item.place for item, _ in lacking(self._site, compress(items, same))}
+        for item, there, is_right in zip(items, found, same, strict=True):
+            whole = is_right and item.place not in spoilt
+            self._right.append(whole)
+            self._links.see(item, there, ground)
+            if not whole:
+                self._links.spoil(item)
 
     def barred(self, items: Items) -> list[str]:
         """Places above the items that are no folder at the target, and no item either."""
@@ -164,11 +176,11 @@ class Tally:
 
 
 def right(item: Item, found: Item | None) -> bool:
-    """Does a regular file need no restoring? Its size and time are the archive's.
+    """Has a regular file the archive's content? Its size and time are the archive's.
 
-    borg sets a file's time after content, owner, mode, ACLs and xattrs (borg 1.4.5, archive.py,
-    restore_attrs). So a file with the right time is whole. Hard links are right together or not at
-    all (`Links`): borg can only link to a file that it extracts itself.
+    borg sets a file's time after its content (borg 1.4.5, archive.py, restore_attrs), as we do. But
+    it is set, too, if ACLs or xattrs could not be: see `lacking`. Hard links are right together or
+    not at all (`Links`): borg can only link to a file that it extracts itself.
     """
     return item.regular and not differs(item, found) & UNFINISHED and exactly_named(item.path)
 

@@ -29,7 +29,8 @@ class Item(NamedTuple):
     group: str | int | None = None
     target: str | None = None  # the path that a symlink points at; "" for others
     links: str | None = None  # in an archive: the first name of its hard links, "" if it has none
-    xattrs: int | None = None  # their number, file capabilities among them
+    # Their names in hexadecimal digits, with commas between; file capabilities are among them.
+    xattrs: str | None = None
     acls: int | None = None  # 1: an access ACL, 2: a folder's default ACL, 3: both
     flags: int | None = None  # of chattr(1), as borg stores them
     chunks: int = 0  # number of pieces into which borg has cut its content

@@ -40,7 +40,7 @@ def entry_of(root: Path, path: str, links: dict[tuple[int, int], str]) -> Entry:
         group=st.st_gid,
         target=os.readlink(real) if kind == stat.S_IFLNK else "",
         links=first,
-        xattrs=len(xattrs),
+        xattrs=",".join(sorted(map(bytes.hex, xattrs))),
         acls=bool(access) + 2 * bool(default),
         flags=0,
     )

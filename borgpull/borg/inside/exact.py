@@ -72,7 +72,7 @@ def _row(item: Any, zeros: _Zeros | None) -> list[Any]:
         item.group or item.gid,
         source if symlink else "",
         "" if symlink else source,
-        len(item.get("xattrs", ())),
+        ",".join(sorted(key.hex() for key in item.get("xattrs", ()))),
         ("acl_access" in item) + 2 * ("acl_default" in item),
         item.get("bsdflags", 0),
         len(chunks),

@@ -137,7 +137,9 @@ def test_what_borg_lists_is_an_item() -> None:
     """Field by field, in the order of an Item: the program in borg's Python knows no other."""
     common = {"uid": 1, "gid": 2, "user": "a", "group": None, "mtime": 9, "acl_default": b""}
     chunks = [Stored(size=3), Stored(size=4)]
-    file = Stored(common, path="f", mode=0o100644, chunks=chunks, xattrs={b"u.a": b""}, bsdflags=1)
+    file = Stored(
+        common, path="f", mode=0o100644, chunks=chunks, xattrs={b"u": b"", b"a": b""}, bsdflags=1
+    )
     later = Stored(common, path="g", mode=0o100644, source="f")
     link = Stored(common, path="l", mode=0o120777, source="f")
     rows = [exact._row(each, None) for each in (file, later, link)]
@@ -153,7 +155,7 @@ def test_what_borg_lists_is_an_item() -> None:
         group=2,
         target="",
         links="f",
-        xattrs=1,
+        xattrs="61,75",
         acls=2,
         flags=1,
         chunks=2,

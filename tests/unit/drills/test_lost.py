@@ -10,7 +10,7 @@ from borgpull.outputs.drills import Kind
 from borgpull.trees.item import SECOND, Item
 from borgpull.trees.losses import BY_SFTP, BY_TAR, KINDS, WHOLE, of
 
-FILE = Item("a", "-rw-r--r--", 1, 5 * SECOND, 0, 0, xattrs=0, acls=0, flags=0)
+FILE = Item("a", "-rw-r--r--", 1, 5 * SECOND, 0, 0, xattrs="", acls=0, flags=0)
 LINK = FILE._replace(mode="lrwxrwxrwx")
 TIME: Difference = ("time", 5 * SECOND, 9 * SECOND)
 
@@ -27,7 +27,7 @@ def test_each_loss_of_an_attribute_has_its_differences() -> None:
         ("link_owners", LINK, ("target", "a", "b"), False),
         ("link_times", LINK, TIME, True),
         ("link_times", FILE, TIME, False),
-        ("xattrs", FILE._replace(xattrs=1), ("xattr", "a", "nothing"), True),
+        ("xattrs", FILE._replace(xattrs="61"), ("xattr", "a", "nothing"), True),
         ("xattrs", FILE, ("xattr", "nothing", "a"), False),
         ("acls", FILE, ("acl", b"", b"x"), False),
         ("fine_times", FILE, TIME, False),
@@ -55,7 +55,7 @@ def test_explained(loss: str, item: Item, difference: Difference, wanted: bool) 
 
 @pytest.mark.parametrize("kind", ["content", "size", "mode", "type", "missing", "hard link"])
 def test_no_loss_explains_these(kind: Kind) -> None:
-    item = LINK._replace(xattrs=1, acls=3, flags=1, mtime_ns=1)
+    item = LINK._replace(xattrs="61", acls=3, flags=1, mtime_ns=1)
     assert not explained(KINDS.keys(), item, (kind, 1, 2))
 
 

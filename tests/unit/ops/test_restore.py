@@ -302,17 +302,18 @@ def test_the_time_of_a_folder_is_looked_at_where_it_may_be_lost() -> None:
 @pytest.mark.parametrize(
     ("answer", "kinds"),
     [
-        ("16 0\n0 3", {}),
-        ("524304 0\n0 3", {}),
-        ("64 0\n0 1", {"flags": 1, "acls": 1}),
-        ("? 0\n0 ?", {"flags_not_known": 1, "acls_not_known": 1}),
-        ("16 0", {"flags_not_known": 1, "acls_not_known": 1}),
-        ("", {"flags_not_known": 1, "acls_not_known": 1}),
+        ("16 0 0\n0 3 0,61,62", {}),
+        ("524304 0 0\n0 3 0,7a,62,61", {}),
+        ("64 0 0\n0 1 0,61", {"flags": 1, "acls": 1, "xattrs": 1}),
+        ("? 0 0\n0 ? ?", {"flags_not_known": 1, "acls_not_known": 1, "xattrs_not_known": 1}),
+        ("16 0 0", {"flags_not_known": 1, "acls_not_known": 1, "xattrs_not_known": 1}),
+        ("", {"flags_not_known": 1, "acls_not_known": 1, "xattrs_not_known": 1}),
     ],
 )
-def test_flags_and_acls_are_read_back(answer: str, kinds: dict[str, int]) -> None:
+def test_attributes_are_read_back(answer: str, kinds: dict[str, int]) -> None:
     """What is there more of is the file system's own; what is not told is not there."""
-    items = [item("a"), item("b")._replace(flags=2), item("c", mode="drwxr-xr-x")._replace(acls=3)]
+    folder = item("c", mode="drwxr-xr-x")._replace(acls=3, xattrs="61,62")
+    items = [item("a"), item("b")._replace(flags=2), folder]
     lines = "".join(f"borgpull-attributes {line}\n" for line in answer.splitlines())
     asked = []
 
@@ -322,9 +323,33 @@ def test_flags_and_acls_are_read_back(answer: str, kinds: dict[str, int]) -> Non
 
     found = Differences()
     there = replace(site(""), attributes=AttributesByScript(folder="/x", run=told))
-    attributes.compare(there, items, found)
+    for one, lost in attributes.lacking(there, items):
+        found.add(one, lost)
     assert dict(found.kinds) == kinds
     assert asked == [b"/x\nb\0c\0"]
     # What the way cannot carry was counted before.
-    attributes.compare(replace(there, losses=frozenset({"flags", "acls"})), items, Differences())
+    losing = replace(there, losses=frozenset({"flags", "acls", "xattrs"}))
+    assert list(attributes.lacking(losing, items)) == []
     assert len(asked) == 1
+
+
+def test_what_an_earlier_run_could_not_write_of_a_file_is_restored_again() -> None:
+    """Its content and its time are right, but an xattr is missing."""
+    names = ("whole", "spoilt", "plain", "first", "second")
+    things = {name: SAME.format(at) for at, name in enumerate(names)}
+    things["second"] = things["first"]
+    lines = {"whole": "0 0 0,61", "spoilt": "0 0 0", "first": "0 0 0,61", "second": "0 1 0"}
+
+    def told(data: bytes) -> Completed:
+        asked = data.decode().partition("\n")[2].split("\0")[:-1]
+        return Completed(
+            0, "".join(f"borgpull-attributes {lines[one]}\n" for one in asked).encode(), ""
+        )
+
+    held = Held(things).site(attributes=AttributesByScript(folder="/x", run=told))
+    items = [item(name)._replace(xattrs="61") for name in ("whole", "spoilt")]
+    links = [item(name, "first")._replace(xattrs="61") for name in ("first", "second")]
+    made = plan(CHANGED, held, "x", packed([*items, item("plain"), *links]))
+    # Hard links are right together, or not at all.
+    assert [one.path for one in made.going] == ["spoilt", "first", "second"]
+    assert made.skipped == 2
