@@ -70,7 +70,7 @@ def _watch(
     scope = guards.Scope(state, job.client, _scope(job))
     past = [cast("Figures", one) for one in scope.figures() if sound(one)]
     figures = _figures(job, row, saved)
-    if _unchanged(past, figures, saved) and scope.sketch.exists():
+    if _unchanged(past, figures, saved, reads) and scope.sketch.exists():
         return _like_before(job, scope, figures, past)
     before = sketch.read(scope.sketch) if past else None
     again = None
@@ -122,12 +122,14 @@ def _figures(job: jobs.Backup, row: Mapping[str, Any], saved: Saved) -> Figures:
     return figures
 
 
-def _unchanged(past: list[Figures], now: Figures, saved: Saved) -> bool:
+def _unchanged(past: list[Figures], now: Figures, saved: Saved, reads: Reads | None) -> bool:
     """Is the archive of this run like the last one? Then there is nothing to look for.
 
-    No file was read, and there are as many of each kind, with as many bytes: none is gone.
+    No file was read or came back, and there are as many of each kind, with as many bytes: none is
+    gone.
     """
-    if not past or saved["files_read"] or not past[-1]["good"]:
+    moved = saved["files_read"] or (reads is not None and reads.came)
+    if not past or moved or not past[-1]["good"]:
         return False
     same = ("items", "content", "unreadable")
     return all(past[-1][key] == now[key] for key in same)  # type: ignore[literal-required]

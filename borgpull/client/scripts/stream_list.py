@@ -8,6 +8,7 @@ import zlib
 from operator import itemgetter
 
 from borgpull.client.scripts.stream_look import (
+    CLOSED,
     CODING,
     LIST,
     LISTED,
@@ -174,7 +175,9 @@ class Walk:
         self.rows.append(entry(depth, label, st, more))
         if stat.S_ISREG(st.st_mode):
             node = above or Node(None, b"", os.path.dirname(path), os.open(b".", WAY))
-            files[number] = (node, name, st.st_ctime_ns, depth)
+            # Nobody knows the flags of one that could not be opened. An xattr may look like that.
+            closed = CLOSED in more
+            files[number] = (node, name, None if closed else st.st_ctime_ns, depth)
         if handle is not None:
             node = Node(above, label if above is None else name, path, handle)
             self.enter(node, handle, number, st.st_dev, only)

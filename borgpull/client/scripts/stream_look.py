@@ -24,6 +24,7 @@ if MYPY:  # a Python before 3.9 could not read it
 
 HEAD, ENTRY, MOST = struct.Struct("<BI"), struct.Struct("<HHI"), (1 << 63) - 1
 STAT, EXTRA = struct.Struct("<IIIIQQQqqQ"), struct.Struct("<cHI")
+CLOSED = b"o\0\0"  # how an EXTRA begins that says that a file cannot be opened
 ROW = struct.Struct(ENTRY.format + STAT.format[1:])  # of an entry, up to its name
 HELLO, LIST, NAME, WHOLE, BEGIN, DATA, ZEROS, STOP, TROUBLE, LISTED, BYE, AGAIN = range(1, 13)
 SAME, SUM, LANES, LANE = 13, 14, 16, 17

@@ -54,8 +54,9 @@ READ, DONE, PRUNE, FINISH, BRIEF = 0, 1, 2, 3, 6
 # Entries, and bytes of them, that are listed before the other side is done with them.
 AHEAD, AHEAD_BYTES = 32768, 8 << 20
 
-# Seconds that one ctime lasts: a kernel's tick, or the whole second of an old file system.
-TICK, COARSE = 0.01, 1.0
+# Seconds that one ctime lasts at most: a kernel's tick, or what an old file system counts by: whole
+# seconds, or even ones (vfat).
+TICK, COARSE = 0.01, 2
 
 # --- content --------------------------------------------------------------------------------------
 
@@ -144,7 +145,8 @@ def outlasts(ctime: int) -> bool:
     A further change in it would keep the ctime. Nobody would see that the content is another one,
     neither now nor in the next run.
     """
-    left = ctime / 1e9 + (TICK if ctime % 10**9 else COARSE) - time.time()
+    second, part = divmod(ctime, 10**9)
+    left = (ctime / 1e9 + TICK if part else second + COARSE - second % COARSE) - time.time()
     if not 0 < left <= COARSE:
         return False  # it is old, or the clock of its disk is another one
     time.sleep(left)

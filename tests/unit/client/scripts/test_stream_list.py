@@ -107,6 +107,26 @@ def test_the_answer_for_a_file_that_was_not_opened_has_its_attributes(
         assert data == b"content"
 
 
+def test_of_a_file_that_was_locked_when_it_was_listed_all_attributes_come_with_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows its flags, and its ctime stays as it was listed."""
+    _made(tmp_path / "top")
+    really = os.open
+
+    def locked(path: bytes, flags: int, *, dir_fd: int | None = None) -> int:
+        if path == b"plain":
+            raise BlockingIOError(11, "a lease")
+        return really(path, flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr(stream_list, "files", {})
+    monkeypatch.setattr(os, "open", locked)
+    _, rows, _ = _listed(tmp_path / "top", 0, monkeypatch)
+    assert extra(rows[b"plain"].extra).closed
+    ctimes = {name: ctime is not None for _, name, ctime, _ in stream_list.files.values()}
+    assert ctimes == {name: name != b"plain" for name in ctimes}
+
+
 def test_a_file_system_without_attributes_is_no_reason_to_open_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

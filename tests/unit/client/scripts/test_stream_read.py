@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,10 +40,22 @@ def test_a_file_is_read_once_its_ctime_is_over(
     assert (answer.number, end.ctime_ns, data) == (1, st.st_ctime_ns, b"new")
 
 
-@pytest.mark.parametrize(("ago", "waits"), [(0, True), (2, False), (-3600, False)])
-def test_only_a_change_of_this_moment_is_waited_for(ago: int, waits: bool) -> None:
+@pytest.mark.parametrize(
+    ("now", "ctime", "until"),
+    [
+        (101.2, 101, 102),
+        (101.2, 100, 102),  # vfat has even seconds
+        (102.1, 101, None),
+        (102.1, 100, None),
+        (101.2, 3701, None),  # the clock of its disk is another one
+    ],
+)
+def test_only_a_change_of_this_moment_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, now: float, ctime: int, until: float | None
+) -> None:
     """On a file system that knows whole seconds."""
-    whole = int(time.time()) - ago
-    assert stream_read.outlasts(whole * 10**9) == waits
-    if waits:
-        assert time.time() >= whole + 1 - 0.001
+    slept: list[float] = []
+    clock = SimpleNamespace(time=lambda: now, sleep=slept.append)
+    monkeypatch.setattr(stream_read, "time", clock)
+    assert stream_read.outlasts(ctime * 10**9) == (until is not None)
+    assert slept == ([pytest.approx(until - now)] if until is not None else [])
