@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from borgpull.client.scripts.writing import acl
 from tests.support.lab import PLAIN, Client, Completed, Lab
 from tests.support.restores import (
     INTO,
@@ -38,6 +39,13 @@ def target(lab: Lab) -> Client:
     return lab.client(PYTHON, SEED="0")
 
 
+_SET_ACL = """
+import os, sys
+os.setxattr(sys.argv[1], "system.posix_acl_default", bytes.fromhex(sys.argv[2]))
+"""
+_OTHERS = [[4, 5], [16, 7], [32, 5]]  # of the group, the mask, and the others
+
+
 def by_stream(lab: Lab, source: Client, to: str, *words: str) -> Completed:
     return lab.plain("restore", "--json", "--how", "stream", source.name, "--to", to, *words)
 
@@ -55,6 +63,8 @@ def everything(client: Client) -> list[str]:
 
 def test_everything_comes_back(lab: Lab, source: Client, target: Client, rsync: str) -> None:
     to, before = emptied(target), everything(target)
+    # What is made here would get it.
+    target.exec("python3", "-c", _SET_ACL, INTO, acl([[1, 7], [2, 7, 1, None], *_OTHERS]).hex())
     plan = ok(lab.plain("restore", "--json", source.name, "all", "--to", to, "--dry-run"))
     assert plan["how"] == "stream"  # without being asked for
     assert (plan["dry_run"], plan["overwritten"], plan["cannot"]) == (True, 0, {})
@@ -71,7 +81,8 @@ def test_everything_comes_back(lab: Lab, source: Client, target: Client, rsync: 
     tree = f"{INTO}{TREE}"
     kept = target.exec("stat", "-c", "%i", f"{tree}/many/0000/file-000007")
     script = (
-        "rm links/hard-2 many/0000/file-000003 names/*caf*; rm -r owners; echo x >files/plain.txt"
+        "rm links/hard-2 many/0000/file-000003 names/*caf*; rm -r owners; echo x >files/plain.txt; "
+        'python3 -c \'import os; os.removexattr("attributes/user-xattr", "user.binary")\''
     )
     target.exec("sh", "-c", f"cd {tree} && {script}")
     rest = ok(by_stream(lab, source, to, "all", "--overwrite", "changed"))
@@ -158,24 +169,32 @@ def test_parts_of_it(lab: Lab, source: Client, target: Client) -> None:
 
 
 def test_a_damaged_repository(lab: Lab, target: Client) -> None:
-    """A file is whole, or it is not there and named; never zeros."""
+    """A file is whole, or it is not there and named; never zeros, nor what was there before."""
     folder = "/srv/control/some"
     script = f"mkdir -p {folder}; cd {folder}; head -c 9M /dev/urandom >large; echo x >a; echo y >b"
-    target.exec("sh", "-c", script)
+    target.exec("sh", "-c", f"{script}; ln large more")
     lab.pull("stream", target, "--archive", "some", folder)
     segments = (lab.repo / target.name / "data").glob("*/*")
     with max(segments, key=lambda path: path.stat().st_size).open("r+b") as file:
         file.seek(4_000_000)
         file.write(b"damage")
     for text in ("IntegrityError", "chunks of it are lost"):
-        done = by_stream(lab, target, emptied(target), "some")
+        into = emptied(target)
+        done = by_stream(lab, target, into, "some")
         data = done.result["data"]
-        assert (done.rc, data["not_restored"]) == (80, {"missing": 1}), done.stdout
-        assert data["not_restored_paths"] == [f"{folder}/large (missing)"]
-        assert data["warnings"][0].startswith(f"{folder}/large: ")
+        assert (done.rc, data["not_restored"]) == (80, {"missing": 2}), done.stdout
+        # One of them is the first name, by the folder's order.
+        both = [f"{folder}/large", f"{folder}/more"]
+        assert sorted(data["not_restored_paths"]) == [f"{path} (missing)" for path in both]
+        assert sorted(one.partition(": ")[0] for one in data["warnings"]) == both
         assert text in data["warnings"][0]
         found = target.exec("find", INTO, "-type", "f").split()
         assert sorted(found) == [f"{INTO}{folder}/{name}" for name in "ab"]
+        target.exec("sh", "-c", f"cd {INTO}{folder}; echo old >large; echo another >more")
+        again = by_stream(lab, target, into, "some", "--overwrite", "always")
+        assert again.rc == 80, again.stdout
+        kept = target.exec("cat", f"{INTO}{folder}/large", f"{INTO}{folder}/more")
+        assert kept == "old\nanother\n"
         repaired(lab, target)
 
 

@@ -18,9 +18,6 @@ import sys
 MYPY = False
 if MYPY:  # a Python before 3.9 could not read it
     from collections.abc import Callable
-    from typing import TypeVar
-
-    T = TypeVar("T", int, str)
 
 # _IOR('f', 1, long), linux/fs.h. These processors have other numbers (asm/ioctl.h).
 ODD = os.uname().machine.startswith(("alpha", "mips", "parisc", "ppc", "sparc"))
@@ -71,7 +68,7 @@ def xattrs(there: int) -> str:
     return "0" + "".join("," + os.fsencode(name).hex() for name in sorted(names))
 
 
-def told(look: "Callable[[int], T]", there: int) -> str:
+def told(look: "Callable[[int], object]", there: int) -> str:
     try:
         return str(look(there))
     except OSError as error:

@@ -275,7 +275,7 @@ def attributes(what: "int | bytes", head: "dict[str, Any]") -> None:
     for key, value in head.get("x", {}).items():
         attempt("xattr", os.setxattr, what, raw(key), bytes.fromhex(value), name=raw(key))
     if not stat.S_ISLNK(mode):
-        bits = set_acls(what, head.get("a") or ([], []), mode)
+        bits = set_acls(what, head.get("a") or [[], []], mode)
         if stat.S_ISREG(mode) and not owned:
             bits &= ~(stat.S_ISUID | stat.S_ISGID)
         attempt("chmod", os.chmod, what, bits)

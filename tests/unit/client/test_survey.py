@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from typing import Any
 
 import pytest
 
@@ -96,13 +97,14 @@ def test_an_answer_that_is_none(answer: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "attributes"),
     [
-        (["80 3", "? 0"], [(stat.UF_IMMUTABLE | stat.UF_NODUMP, 3), (None, 0)]),
-        (["524288 ?", f"{'9' * 5000} -1"], [(0, None), (None, None)]),
-        (["80 3"], [(None, None)] * 2),
-        (["80 3", "0 0", "0 0"], [(None, None)] * 2),
+        (["80 3 0", "? 0 ?"], [(stat.UF_IMMUTABLE | stat.UF_NODUMP, 3, set()), (None, 0, None)]),
+        (["524288 ? 0,61,62", f"{'9' * 5000} -1 1"], [(0, None, {"61", "62"}), (None, None, None)]),
+        (["80 3 0"], [(None, None, None)] * 2),
+        (["80 3", "0 0"], [(None, None, None)] * 2),
+        (["80 3 0", "0 0 0", "0 0 0"], [(None, None, None)] * 2),
     ],
 )
-def test_flags_and_acls(lines: list[str], attributes: list[tuple[int | None, int | None]]) -> None:
+def test_flags_acls_and_xattrs(lines: list[str], attributes: list[Any]) -> None:
     """The kernel's flags become those of an Item; what cannot be read is not known."""
 
     def run(data: bytes) -> Completed:

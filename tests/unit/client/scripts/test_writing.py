@@ -18,7 +18,7 @@ ACCESS, DEFAULT = writing.ACLS
 ME = {"u": [os.getuid(), None], "g": [os.getgid(), None]}
 OTHER = 54321
 # user::rwx, user:OTHER:rwx, group::r-x, mask::rwx, other::---
-WIDE = [[1, 7], [2, 7, OTHER, None], [4, 5], [16, 7], [32, 0]]
+WIDE: list[list[Any]] = [[1, 7], [2, 7, OTHER, None], [4, 5], [16, 7], [32, 0]]
 
 
 def head(path: str, mode: int, **more: Any) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_the_acl_is_there_before_the_mode(
 
     monkeypatch.setattr(os, "chmod", seen)
     target.take(write.FOLDER, {"p": "d"}, b"")
-    closed = [[1, 7], [2, 7, OTHER, None], [4, 0], [16, 7], [32, 0]]
+    closed: list[list[Any]] = [[1, 7], [2, 7, OTHER, None], [4, 0], [16, 7], [32, 0]]
     target.take(write.CLOSE, head("d", stat.S_IFDIR | 0o770, a=[closed, []]), b"")
     assert before == [(0o770, [ACCESS])]
 
