@@ -35,6 +35,7 @@ Different = Literal[
     "targets",
     "flags_not_known",
     "acls_not_known",
+    "xattrs_not_known",
 ]
 
 
@@ -75,8 +76,8 @@ class Restore(Planned):
     not_restored: Annotated[dict[str, int], Cannot | Different]
     """Items by what is not as in the archive afterwards: what the way could not carry, `missing`,
     `types`, `sizes`, `modes`, `times`, `owners`, `hard_links`, `targets` (of symlinks, in a tar
-    file), `flags` and `acls` (by `native`, and by `local` into a folder), `flags_not_known` and
-    `acls_not_known` (the target could not be asked)."""
+    file), `flags`, `acls` and `xattrs` (by `stream`, `native`, and by `local` into a folder),
+    `flags_not_known`, `acls_not_known` and `xattrs_not_known` (the target could not be asked)."""
     not_restored_paths: list[str]
     """The first 20, with their kinds."""
     warnings: list[str]
