@@ -20,7 +20,7 @@ from borgpull.client.setup import SETUP_SECONDS, SPARE_SECONDS, clean_up
 from borgpull.client.sudo import as_root
 from borgpull.errors import ClientUnsuitable, ConfigError, ConnectionLost
 from borgpull.process import CommandError, Completed, pipe, running
-from borgpull.ssh.session import Session, lost
+from borgpull.ssh.session import MAX_ANSWER, Session, lost
 
 STREAM_SECONDS = 3600.0
 # A client that must send, and is silent for so long, has stopped.
@@ -49,10 +49,16 @@ class Place:
         """
         return self.session.command(*as_root(self.sudo), "sh", f"{self.folder}/{name}", *words)
 
-    def shell(self, script: str, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
-        """Run a script as the user who reads the files. Raises ConnectionLost."""
-        words = (*as_root(self.sudo), *shell.WORDS)
-        return self.session.run(*words, stdin=shell.line(script) + stdin, timeout=timeout)
+    def shell(
+        self,
+        script: str,
+        stdin: bytes = b"",
+        timeout: float = 60.0,
+        max_output: int = MAX_ANSWER,
+    ) -> Completed:
+        """Run a script as the user who reads the files. Raises ConnectionLost, HostileClient."""
+        words, text = (*as_root(self.sudo), *shell.WORDS), shell.line(script) + stdin
+        return self.session.run(*words, stdin=text, timeout=timeout, max_output=max_output)
 
     def stream_runtime(self) -> None:
         """Send the runtime, unless the same one is there.

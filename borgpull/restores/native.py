@@ -21,7 +21,7 @@ from borgpull.client.folder import Place
 from borgpull.client.shell import script
 from borgpull.client.sudo import as_root
 from borgpull.client.survey import AttributesByScript, ByScript
-from borgpull.errors import ClientUnsuitable
+from borgpull.errors import ClientFull, ClientUnsuitable
 from borgpull.events import Emit
 from borgpull.jobs import Restore
 from borgpull.methods import onclient
@@ -69,7 +69,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         def run_attributes(data: bytes) -> Completed:
             place.put("attributes.py", script("attributes.py").encode())
             line = f"exec {python(place)} {place.folder}/attributes.py"
-            return place.shell(line, data, timeout=SURVEY_SECONDS)
+            return place.shell(line, data, SURVEY_SECONDS, MAX_SURVEY)
 
         name = f"{access.target}:{job.into}"
         yield Site(
@@ -111,6 +111,6 @@ def python(place: Place) -> str:
     """
     try:
         place.stream_runtime()
-    except ClientUnsuitable:
+    except (ClientUnsuitable, ClientFull):
         return "python3"
     return f"sh {place.folder}/runtime/python"

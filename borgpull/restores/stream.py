@@ -29,7 +29,7 @@ from borgpull.errors import BorgpullError, ClientUnsuitable, ConnectionLost, Hos
 from borgpull.events import Emit
 from borgpull.jobs import Restore
 from borgpull.process import TAIL_BYTES, Completed, Running, pipe, running
-from borgpull.restores.base import SURVEY_SECONDS, Order, Site, Watch
+from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch
 from borgpull.restores.native import require_free
 from borgpull.restores.survey import by_shell
 from borgpull.ssh import route
@@ -37,8 +37,8 @@ from borgpull.ssh.session import SSH_FAILED, Session, connected, lost
 
 # borg's extract, which sends instead of writing.
 SENDING = (sys.executable, "-P", "-m", "borgpull.borg.inside.sending")
-# The helper's parts, and the name that the second one knows the first one by.
-PARTS = ("writing", "write")
+# The helper's parts, and the names that they know each other by.
+PARTS = ("writing", "writing_attributes", "write")
 MODULE = "borgpull.client.scripts."
 INSTEAD = "--how tar, which loses xattrs and ACLs; or --how native, which tells it the passphrase"
 AGAIN = "--overwrite changed restores the rest"
@@ -64,7 +64,8 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
 
         def run_attributes(data: bytes) -> Completed:
             program = programs("attributes")
-            return session.run(*sh, stdin=program + data, timeout=SURVEY_SECONDS)
+            stdin = program + data
+            return session.run(*sh, stdin=stdin, timeout=SURVEY_SECONDS, max_output=MAX_SURVEY)
 
         def extract(order: Order, watch: Watch) -> Extracted:
             patterns = folder / "patterns"

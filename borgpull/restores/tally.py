@@ -16,7 +16,7 @@ from borgpull.trees import losses
 from borgpull.trees.differences import SHOWN_PATHS, UNFINISHED, Links, differs
 from borgpull.trees.folders import lies_in
 from borgpull.trees.item import Item, Items
-from borgpull.trees.survey import Ground, barred, incapable, owned
+from borgpull.trees.survey import CAP_CHOWN, Ground, barred, incapable, owned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +97,20 @@ class Tally:
         # An earlier run may have written all of it, but for attributes.
         spoilt = {item.place for item, _ in lacking(self._site, compress(items, same))}
         for item, there, is_right in zip(items, found, same, strict=True):
-            whole = is_right and item.place not in spoilt
+            whole = is_right and item.place not in spoilt and not self._is_taken(item, ground)
             self._right.append(whole)
             self._links.see(item, there, ground)
             if not whole:
                 self._links.spoil(item)
+
+    def _is_taken(self, item: Item, ground: Ground) -> bool:
+        """Has the user there by chance the owner's number, who has another name? He cannot give the
+        file away, and only who writes it notices that.
+        """
+        if self._job.by_number or ground.capabilities >> CAP_CHOWN & 1:
+            return False
+        named = isinstance(item.user, str) and item.user != ground.user
+        return named and item.uid == ground.uid
 
     def barred(self, items: Items) -> list[str]:
         """Places above the items that are no folder at the target, and no item either."""

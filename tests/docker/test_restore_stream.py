@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.client.scripts.writing import acl
+from borgpull.client.scripts.writing_attributes import acl
 from tests.support.lab import PLAIN, Client, Completed, Lab
 from tests.support.restores import (
     INTO,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import NamedTuple
 
 # Tags of entries (linux/posix_acl.h): the owner's, a named one, and those that have no name.
@@ -9,8 +11,12 @@ _TAGS = {"user": (0x01, 0x02), "group": (0x04, 0x08), "mask": (0x10, 0x10), "oth
 _BITS = {"r": 4, "w": 2, "x": 1, "-": 0}
 
 
+_ESCAPED = re.compile(rb"\\([0-7]{3})")  # as acl_to_text(3) writes a blank in a name
+UNKNOWN = 0xFFFFFFFF  # no id of anybody: chown(2)
+
+
 class Entry(NamedTuple):
-    """An entry; number and name are for a named user or group alone."""
+    """An entry; number and name are for a named user or group alone. The number may be UNKNOWN."""
 
     tag: int
     bits: int
@@ -32,12 +38,20 @@ def _entry(line: str, *, numeric: bool) -> Entry:
     A tab may be before it, and was before a comment that borg has cut off.
     """
     kind, name, rights, *more = (field.strip() for field in line.split(":"))
+    name = _unescaped(name)
     if kind not in _TAGS or not rights or any(letter not in _BITS for letter in rights):
         raise ValueError(f"{line[:80]!r} is no entry of an ACL")
     bits = sum(_BITS[letter] for letter in set(rights))
     if not name:
         return Entry(_TAGS[kind][0], bits)
+    if more and not more[0].isdecimal() and not numeric and _unescaped(more[0]) == name:
+        return Entry(_TAGS[kind][1], bits, UNKNOWN, name)  # borg has not found its number
     number = int(more[0] if more else name)
     if not 0 <= number < 1 << 32:
         raise ValueError(f"{number} is no id of a user or group")
     return Entry(_TAGS[kind][1], bits, number, None if numeric else name)
+
+
+def _unescaped(name: str) -> str:
+    found = _ESCAPED.sub(lambda one: bytes((int(one[1], 8) & 0xFF,)), os.fsencode(name))
+    return os.fsdecode(found)

@@ -73,7 +73,8 @@ def _row(item: Any, zeros: _Zeros | None) -> list[Any]:
         source if symlink else "",
         "" if symlink else source,
         ",".join(sorted(key.hex() for key in item.get("xattrs", ()))),
-        ("acl_access" in item) + 2 * ("acl_default" in item),
+        # borg stores both of a folder, also if it has one. Without a mask, the mode says the same.
+        (b"mask:" in item.get("acl_access", b"")) + 2 * bool(item.get("acl_default")),
         item.get("bsdflags", 0),
         len(chunks),
         zeros.within(chunks) if zeros else 0,

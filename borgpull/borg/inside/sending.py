@@ -151,6 +151,7 @@ class Sender:
                 head["a"] = [entries(text, numeric=numeric) for text in texts]
             except ValueError as error:
                 self._warn(path, "acl", errno.EINVAL, str(error))
+                head["m"] &= ~0o077  # who may do what, the ACL would say
         return head
 
     def finish(self) -> None:

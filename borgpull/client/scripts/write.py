@@ -1,6 +1,6 @@
-"""The helper of `borgpull restore --how stream`, second part: it writes what an archive has.
+"""The helper of `borgpull restore --how stream`, third part: it writes what an archive has.
 
-The other side sends the text of both parts, and a Python here runs them from memory. Standard input
+The other side sends the text of all parts, and a Python here runs them from memory. Standard input
 brings frames: a kind, the lengths of a header (JSON) and of content, and both. A file gets its name
 once it is whole. Until then it has none, if the file system can do that (O_TMPFILE).
 """
@@ -19,10 +19,8 @@ from borgpull.client.scripts.writing import (
     BYE,
     WRONG,
     Way,
-    attributes,
     by_handle,
     can_be_nameless,
-    flags,
     hidden,
     parts,
     raw,
@@ -30,6 +28,7 @@ from borgpull.client.scripts.writing import (
     renamed,
     report,
 )
+from borgpull.client.scripts.writing_attributes import attributes, flags
 
 MYPY = False
 if MYPY:  # a target need not load it

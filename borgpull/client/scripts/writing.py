@@ -1,4 +1,4 @@
-"""The helper of `borgpull restore --how stream`, first part: folders, names and attributes.
+"""The helper of `borgpull restore --how stream`, first part: folders and names.
 
 It needs Python 3.6 and its library alone. No path is resolved by the kernel: each part of it is
 opened in the folder before, and never through a symlink.
@@ -6,18 +6,9 @@ opened in the folder before, and never through a symlink.
 
 import contextlib
 import errno
-import fcntl
-import grp
 import hashlib
 import os
-import pwd
-import stat
 import struct
-import sys
-
-MYPY = False
-if MYPY:  # a target need not load it
-    from typing import Any
 
 # Kinds of answers (`borg/inside/replies.py`).
 TROUBLE, TOLD, BYE = range(1, 4)
@@ -27,15 +18,6 @@ MAX_TROUBLES = 32  # of one item
 IN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 THROUGH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 WRONG = (OSError, ValueError, OverflowError, TypeError)  # a name or number that no system knows
-# _IOR('f', 1, long) and _IOW('f', 2, long), linux/fs.h. These processors have other numbers
-# (asm/ioctl.h).
-ODD = os.uname().machine.startswith(("alpha", "mips", "parisc", "ppc", "sparc"))
-GET_FLAGS = (0x40006601 if ODD else 0x80006601) | struct.calcsize("l") << 16
-SET_FLAGS = (0x80006602 if ODD else 0x40006602) | struct.calcsize("l") << 16
-CHANGEABLE = 0x40 | 0x10 | 0x20 | 0x04  # the flags that borg stores
-ACLS = ("system.posix_acl_access", "system.posix_acl_default")
-NOBODY = 0xFFFFFFFF  # the id of an ACL's entries that have none; chown(2) changes nothing for it
-GROUP, MASK = 4, 16  # tags of an ACL's entries (linux/posix_acl.h)
 
 # --- what is said ---------------------------------------------------------------------------------
 
@@ -169,131 +151,3 @@ def can_be_nameless(folder: int) -> bool:
 def by_handle(handle: int) -> bytes:
     """A path that leads to what is open, and nowhere else."""
     return b"/proc/self/fd/%d" % handle
-
-
-# --- attributes -----------------------------------------------------------------------------------
-
-known = {}  # type: dict[tuple[int, str], int]
-
-
-def number(kind: int, pair: "list[Any]") -> int:
-    """The id of a user (0) or group (1): by its name if this machine knows it, or the number."""
-    there, text = pair[0], pair[1]  # type: int, str | None
-    if text is None:
-        return there
-    if (kind, text) not in known:
-        try:
-            found = pwd.getpwnam(text)[2] if kind == 0 else grp.getgrnam(text)[2]
-        except (KeyError, ValueError):
-            found = -1
-        known[kind, text] = found
-    found = known[kind, text]
-    return there if found < 0 else found
-
-
-def acl(entries: "list[list[Any]]") -> bytes:
-    """An ACL as the kernel has it (linux/posix_acl_xattr.h)."""
-    rows = []
-    for tag, bits, *pair in entries:
-        who = number(int(tag == 8), pair) if tag in (2, 8) else NOBODY
-        rows.append((tag, who, bits))
-    packed = [struct.pack("<HHI", tag, bits, who) for tag, who, bits in sorted(rows)]
-    return struct.pack("<I", 2) + b"".join(packed)
-
-
-def attempt(op: str, call: "Any", *words: "Any", name: bytes = b"", **more: "Any") -> bool:
-    """Did it work?"""
-    try:
-        call(*words, **more)
-    except WRONG as error:
-        report.trouble(op, error, name)
-        return False
-    return True
-
-
-def own(what: "int | bytes", head: "dict[str, Any]") -> bool:
-    """Does it belong to its owner now? As borg, say nothing of what only root may do.
-
-    The survey afterwards tells that, by numbers. If it is to find no fault, it is told here: the
-    archive's number may be another user's, as the target knows the owner's name by another one.
-    """
-    wanted = number(0, head["u"]), number(1, head["g"])
-    try:
-        if NOBODY in wanted:
-            raise OverflowError
-        os.chown(what, *wanted)
-    except PermissionError as error:
-        there = os.stat(what)  # noqa: PTH116 - of a descriptor, mostly
-        if there.st_uid == head["u"][0] != wanted[0] or there.st_gid == head["g"][0] != wanted[1]:
-            report.trouble("chown", error)
-        return False
-    except WRONG as error:
-        report.trouble("chown", error)
-        return False
-    return True
-
-
-def group_bits(entries: "list[list[Any]]") -> int:
-    """What an ACL lets the owning group do, as bits of a mode."""
-    bits = 7
-    for tag, may, *_ in entries:
-        if tag in (GROUP, MASK):
-            bits &= int(may)
-    return bits << 3
-
-
-def set_acls(what: "int | bytes", lists: "list[list[list[Any]]]", mode: int) -> int:
-    """Give it these ACLs, and take off those of the folder that it was made in.
-
-    Returns the bits for its mode. If its access ACL fails, the group must not get the rights that
-    stand in the place of its own: the mask's.
-    """
-    bits = stat.S_IMODE(mode)
-    try:
-        there = os.listxattr(what)
-    except OSError:
-        there = []
-    for at, key in enumerate(ACLS):
-        entries, done = lists[at], True
-        if entries:
-            done = attempt("acl", lambda k=key, e=entries: os.setxattr(what, k, acl(e)))
-        elif key in there:
-            done = attempt("acl", os.removexattr, what, key)
-        if not done and key == ACLS[0]:
-            bits &= ~0o070 | (group_bits(entries) if entries else 0)
-    return bits
-
-
-def attributes(what: "int | bytes", head: "dict[str, Any]") -> None:
-    """Set all but the flags.
-
-    chown(2) drops capabilities and bits of the mode. A file that is only to be read takes no xattr
-    of its owner. The ACL comes before the mode, else a group could use the mask's rights meanwhile.
-    Without its owner, a setuid program would be somebody else's.
-    """
-    owned, mode = own(what, head), int(head["m"])
-    for key, value in head.get("x", {}).items():
-        attempt("xattr", os.setxattr, what, raw(key), bytes.fromhex(value), name=raw(key))
-    if not stat.S_ISLNK(mode):
-        bits = set_acls(what, head.get("a") or [[], []], mode)
-        if stat.S_ISREG(mode) and not owned:
-            bits &= ~(stat.S_ISUID | stat.S_ISGID)
-        attempt("chmod", os.chmod, what, bits)
-    attempt("time", os.utime, what, ns=tuple(head["t"]))
-
-
-def flags(handle: int, head: "dict[str, Any]") -> None:
-    """Set the flags that borg stores, and leave the others as they are."""
-    wanted = head.get("f")
-    if wanted is None:
-        return
-    try:
-        answer = fcntl.ioctl(handle, GET_FLAGS, bytes(struct.calcsize("l")))
-        there = int.from_bytes(answer[:4], sys.byteorder)
-        new = there & ~CHANGEABLE | int(wanted)
-        if new != there:
-            # Whatever the number says, the kernel takes an int: the first four bytes.
-            fcntl.ioctl(handle, SET_FLAGS, struct.pack("I", new).ljust(struct.calcsize("l"), b"\0"))
-    except OSError as error:
-        if wanted:
-            report.trouble("flags", error)

@@ -135,7 +135,15 @@ class Stored(dict[str, Any]):
 
 def test_what_borg_lists_is_an_item() -> None:
     """Field by field, in the order of an Item: the program in borg's Python knows no other."""
-    common = {"uid": 1, "gid": 2, "user": "a", "group": None, "mtime": 9, "acl_default": b""}
+    common = {
+        "uid": 1,
+        "gid": 2,
+        "user": "a",
+        "group": None,
+        "mtime": 9,
+        "acl_access": b"user::rwx\n",
+        "acl_default": b"x",
+    }
     chunks = [Stored(size=3), Stored(size=4)]
     file = Stored(
         common, path="f", mode=0o100644, chunks=chunks, xattrs={b"u": b"", b"a": b""}, bsdflags=1

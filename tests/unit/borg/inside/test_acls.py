@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from borgpull.borg.inside.acls import Entry, entries
+from borgpull.borg.inside.acls import UNKNOWN, Entry, entries
 
 # As borg 1.4.5 stores them: a number after each name, a tab where a comment was.
 TEXT = b"user::rw-\nuser:alice:rwx\t:4711\nuser:4712:r--:4712\ngroup::r-x\nmask::r--\nother::---\n"
@@ -25,6 +25,11 @@ def test_names_and_numbers() -> None:
     # Without the number, the name may be one.
     assert entries(b"group:17:r-x", numeric=False) == [Entry(0x08, 5, 17, "17")]
     assert entries(b"user:caf\xe9:r--:5", numeric=False)[0].name == "caf\udce9"
+    # libacl writes a blank like that. borg looks that name up, and finds no number.
+    blank = b"group:domain\\040users:rwx\t:domain\\040users"
+    assert entries(blank, numeric=False) == [Entry(0x08, 7, UNKNOWN, "domain users")]
+    with pytest.raises(ValueError, match="domain"):
+        entries(blank, numeric=True)
 
 
 @pytest.mark.parametrize(

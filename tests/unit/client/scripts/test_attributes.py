@@ -11,7 +11,7 @@ import pytest
 from borgpull.client.shell import script
 
 LONG = struct.calcsize("l") << 16
-SCRIPTS = ("attributes.py", "stream_look.py", "writing.py")
+SCRIPTS = ("attributes.py", "stream_look.py", "writing_attributes.py")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from borgpull.client.scripts import write, writing
+from borgpull.client.scripts import write, writing, writing_attributes
+from borgpull.client.scripts.writing_attributes import acl, without
 
-ACCESS, DEFAULT = writing.ACLS
+ACCESS, DEFAULT = writing_attributes.ACLS
 ME = {"u": [os.getuid(), None], "g": [os.getgid(), None]}
 OTHER = 54321
 # user::rwx, user:OTHER:rwx, group::r-x, mask::rwx, other::---
@@ -28,7 +29,7 @@ def head(path: str, mode: int, **more: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def report(monkeypatch: pytest.MonkeyPatch) -> writing.Report:
     made = writing.Report()
-    for module in (write, writing):
+    for module in (write, writing, writing_attributes):
         monkeypatch.setattr(module, "report", made)
     return made
 
@@ -62,7 +63,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
 def test_nothing_gets_the_acls_of_the_folder_that_it_is_made_in(
     target: write.Target, tmp_path: Path, report: writing.Report
 ) -> None:
-    os.setxattr(tmp_path, DEFAULT, writing.acl(WIDE))
+    os.setxattr(tmp_path, DEFAULT, acl(WIDE))
     target.take(write.FOLDER, {"p": "d"}, b"")
     target.take(write.FILE, head("d/file", stat.S_IFREG | 0o640, c=1), b"x")
     target.take(write.NODE, head("d/fifo", stat.S_IFIFO | 0o640), b"")
@@ -73,7 +74,7 @@ def test_nothing_gets_the_acls_of_the_folder_that_it_is_made_in(
     assert troubles(report) == []
     for name in ("d", "d/file", "d/fifo"):
         assert os.listxattr(tmp_path / name) == [], name
-    assert os.getxattr(tmp_path / "d/own", ACCESS) == writing.acl([[1, 6], *WIDE[1:]])
+    assert os.getxattr(tmp_path / "d/own", ACCESS) == acl([[1, 6], *WIDE[1:]])
     modes = [mode(tmp_path / name) for name in ("d", "d/file", "d/fifo", "d/own")]
     assert modes == [0o750, 0o640, 0o640, 0o670]
 
@@ -89,6 +90,56 @@ def test_without_its_acl_a_group_has_no_rights_of_the_mask(
     target.take(write.FILE, head("a", stat.S_IFREG | 0o670, c=1, a=[WIDE, []]), b"x")
     assert troubles(report) == [("acl", errno.EOPNOTSUPP)]
     assert mode(tmp_path / "a") == 0o650
+
+
+@pytest.mark.parametrize(
+    ("more", "bits"),
+    [
+        ([[4, 5], [16, 7], [32, 4]], 0o054),
+        ([[4, 7], [16, 5], [32, 4]], 0o054),
+        ([[2, 0, OTHER, None], [4, 4], [16, 7], [32, 4]], 0),  # he may be in the group
+        ([[8, 0, OTHER, None], [4, 4], [16, 7], [32, 4]], 0o040),
+        ([[8, 6, OTHER, None], [4, 4], [16, 7], [32, 4]], 0o044),
+        ([[2, 7, OTHER, None], [4, 4], [16, 5], [32, 7]], 0o045),
+    ],
+)
+def test_without_an_acl_nobody_may_do_more_than_by_it(more: list[list[Any]], bits: int) -> None:
+    entries = [[1, 7], *more]
+    others = next(may for tag, may, *_ in more if tag == 32)
+    mode = 0o770 | others & (~0o077 | without(entries))
+    assert 0o777 & mode & (~0o077 | without(entries)) == 0o700 | bits
+
+
+def test_an_id_that_nobody_knows_is_no_entry_of_an_acl() -> None:
+    """borg stores a name that it has not found without a number."""
+    with pytest.raises(ValueError, match="nobody knows"):
+        acl([[2, 7, 0xFFFFFFFF, "no such user"]])
+
+
+@pytest.mark.parametrize(
+    "lists", [[], [[[1, 7], [2, 7, OTHER, None], [4, 0], [16, 7], [32, 0]], []]]
+)
+def test_a_folder_that_is_there_gives_its_new_group_no_rights_of_the_old_one(
+    target: write.Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lists: list[Any]
+) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    os.setxattr(folder, ACCESS, acl(WIDE))
+    seen: list[int] = []
+
+    def watched(call: Any) -> Any:
+        def called(*words: Any, **more: Any) -> None:
+            call(*words, **more)
+            if ACCESS not in os.listxattr(folder):
+                seen.append(mode(folder) & 0o077)
+
+        return called
+
+    for name in ("chown", "setxattr", "removexattr", "chmod"):
+        monkeypatch.setattr(os, name, watched(getattr(os, name)))
+    target.take(write.CLOSE, head("d", stat.S_IFDIR | 0o770 * bool(lists) | 0o700, a=lists), b"")
+    assert set(seen) <= {0}
+    assert mode(folder) == (0o770 if lists else 0o700)
 
 
 def test_the_acl_is_there_before_the_mode(
@@ -135,7 +186,7 @@ def test_an_owner_by_name_whose_number_is_somebody_else_s_is_told(
 ) -> None:
     """The survey would find the archive's number there, and take it for right."""
     refuse(monkeypatch, "chown", errno.EPERM)
-    monkeypatch.setitem(writing.known, (0, "alice"), OTHER)
+    monkeypatch.setitem(writing_attributes.known, (0, "alice"), OTHER)
     for name in ("alice", None):
         target.take(write.FILE, head("a", stat.S_IFREG, c=1, u=[os.getuid(), name]), b"x")
     assert troubles(report) == [("chown", errno.EPERM)]
