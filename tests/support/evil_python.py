@@ -53,7 +53,7 @@ def gone() -> None:
 def lie() -> None:
     """Say that all is done, and write nothing: the input is taken apart as a helper would."""
     source = sys.stdin.buffer
-    for _ in range(2):
+    for _ in sys.argv[5:]:  # the names of the helper's parts
         source.read(int(source.read(8)))
     number = size = 0
     say(MARK)

@@ -358,7 +358,7 @@ def test_what_an_earlier_run_could_not_write_of_a_file_is_restored_again() -> No
 def test_a_number_that_is_another_user_s_by_chance_is_no_owner_for_a_plain_user() -> None:
     """The archive's alice has the number of carol, who writes there and cannot give a file away."""
     there = "81a4 5 100 1000 7 1:{} carol/crew\n"
-    users = {"a": "alice", "b": "carol", "c": 1000}
+    users: dict[str, str | int] = {"a": "alice", "b": "carol", "c": 1000}
     items = [item(name)._replace(uid=1000, user=user) for name, user in users.items()]
     for user, going in (("0 root", []), ("1000 carol", ["a"])):
         held = Held({one.path: there.format(at) for at, one in enumerate(items)})
