@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +85,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     parts = hasattr(config, "workerinput") or any("::" in word for word in config.args)
     if RECORDING and exitstatus == 0 and not parts:
         inputs.record(_passing)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _users() -> Iterator[None]:
+    """Tests run as root: none may change who this machine knows."""
+    before = {path: path.read_bytes() for path in map(Path, ("/etc/passwd", "/etc/group"))}
+    yield
+    changed = [str(path) for path, text in before.items() if path.read_bytes() != text]
+    assert not changed, f"a test has changed {changed}"
