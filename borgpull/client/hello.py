@@ -55,7 +55,8 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
 def there(text: bytes, count: int) -> list[bool]:
     """Which of `count` paths are there, or may be; all if the answer makes no sense."""
     try:
-        found = [_Path(item).errno not in GONE for item in json.loads(text)["paths"]]
+        paths = [_Path(item) for item in json.loads(text)["paths"]]
+        found = [one.errno not in GONE and not one.socket for one in paths]  # borg saves no sockets
     except (ValueError, KeyError, TypeError, RecursionError):
         found = []
     return found if len(found) == count else [True] * count
@@ -74,7 +75,7 @@ class _Path:
     def __init__(self, said: dict[str, Any]) -> None:
         self.errno = int(said.get("errno", 0)) if isinstance(said, dict) else int("")
         self.link = os.fsdecode(bytes.fromhex(said.get("link", "")))
-        self.plain = bool(said.get("plain"))
+        self.plain, self.socket = bool(said.get("plain")), bool(said.get("socket"))
         self.holds = str(said.get("holds", "something"))
 
 

@@ -22,9 +22,9 @@ CLOCK_DIGITS = 15
 IDLE_SECONDS = 900.0
 # No path is longer: PATH_MAX is 4,096, and only find's own steps from folder to folder exceed it.
 RECORD_BYTES = 1 << 20
-# A script sends the last 60,000 bytes of find's complaints, without the last newline. If there are
+# A script sends the last million bytes of find's complaints, without the last newline. If there are
 # as many, there were more.
-MOST_SAID = 59_999
+MOST_SAID = 999_999
 # Ten times the largest trees that are known. A client can send names without end.
 MAX_NAMES = 500_000_000
 

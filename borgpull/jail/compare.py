@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 
 from borgpull.jail.clientwalk import ClientWalk, WalkBroken, complaint
 from borgpull.jail.findings import CLOCK_SECONDS, MAX_TOLD, Finding
-from borgpull.jail.wanted import Known, Plan, lies_in_any
+from borgpull.jail.wanted import Known, Plan, Tree, lies_in_any
 
 # Listings at once: several hide the round trip, but must not crowd the client's sftp-server.
 WORKERS = 8
@@ -103,13 +103,13 @@ class Comparison:
             for future in waiting:
                 yield from self._told_of(future.result())
             skew = self._skew.result()
-        left = self.plan.unwalked(self._known)
+        tree = Tree(self.plan, self._known)
         if skew is not None:
-            yield from self._told_of(self._by_the_client(left))
+            yield from self._told_of(self._by_the_client(tree))
         os.stat(".")  # the mount must still answer, even if the archive holds nothing
         with os.scandir(".") as entries:
             next(entries, None)
-        walked = skew is not None and not left
+        walked = skew is not None and tree.walked()
         more = {kind: count for kind, count in self._told.items() if count > MAX_TOLD}
         yield {
             "counts": {kind: n for kind, n in self._counts.items() if kind != "times"},
@@ -138,7 +138,7 @@ class Comparison:
                 continue
             kind = next(iter(finding))
             self._told[kind] += 1
-            if kind in ("absent", "came"):
+            if kind in ("absent", "came", "denied"):
                 self._known.add(finding[kind])
             if self._told[kind] <= MAX_TOLD:
                 yield finding
@@ -197,18 +197,21 @@ class Comparison:
         quiet = now == folder.mtime and now < since * 1e9
         return [{"absent" if quiet else "came": path} for path in paths]
 
-    def _by_the_client(self, left: set[str]) -> Iterator[Finding]:
+    def _by_the_client(self, tree: Tree) -> Iterator[Finding]:
         """Names that only the client's own walk has: neither the archive nor SFTP's listings."""
         assert self._walk is not None
-        within = "/"  # no name begins with a slash
+        within, denied = "/", list[Finding]()  # no name begins with a slash
         for path in self._walk.paths():
             name = path.strip("/") or "."
-            left.discard(name)
-            if name.startswith(within) or name in self._known:
+            if tree.knows(name) or name.startswith(within):
                 continue
             within = name + "/"
-            if self.plan.wanted(name):
-                yield from seen_by_find(name)
+            for finding in seen_by_find(name) if self.plan.wanted(name) else ():
+                if "denied" not in finding:
+                    yield finding
+                elif len(denied) <= MAX_TOLD:
+                    denied.append(finding)
+        yield from denied if tree.walked() else ()
         for line in self._walk.said:
             about, vanished = complaint(line)
             name = (about or "").strip("/")
@@ -221,7 +224,7 @@ def seen_by_find(path: str) -> Iterator[Finding]:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             yield {"came": path}
     except (FileNotFoundError, NotADirectoryError):
-        yield {"came": path}  # it may be gone again: the client's shell will tell
+        yield {"denied": path}  # it may be gone again: the client's shell will tell
     except OSError as error:
         yield {"absent": path, "why": f"by SFTP: {error.strerror}"}
 

@@ -24,6 +24,9 @@ class Known:
         self._buckets = [array("Q") for _ in range(_BUCKETS)]
         self._sorted = [False] * _BUCKETS
 
+    def __len__(self) -> int:
+        return sum(map(len, self._buckets))
+
     def add(self, path: str) -> None:
         value = hash(path) % (1 << 64)  # SipHash with a secret key: a client cannot make two alike
         number = value >> 52
@@ -98,20 +101,40 @@ class Plan:
         asked = (path for path in self.disks if not lies_in_any(path, self.allowed))
         return [*self.roots, *asked]
 
-    def unwalked(self, known: Known) -> set[str]:
-        """The starts that are known, and at which the client's walk does not turn back.
-
-        A walk that does not come past them walks through another tree, and checks nothing.
-        """
+    @property
+    def passed(self) -> set[str]:
+        """The starts at which the client's own walk does not turn back."""
         turns = [*self.left_out, *self.allowed]
         starts = (path for path in self.starts if not lies_in_any(path, turns))
-        names = (path.strip("/") or "." for path in starts)
-        return {name for name in names if name in known}
+        return {path.strip("/") or "." for path in starts}
 
     @cached_property
     def skipped(self) -> frozenset[str]:
         """Folders that are empty in the archive, but may be full on the client."""
         return frozenset(path.strip("/") for path in self.left_out)
+
+
+class Tree:
+    """Does the client's own walk go through the tree that is known? A shell may be in another one.
+
+    Then it comes past all starts that are known, and meets something else that is known.
+    """
+
+    def __init__(self, plan: Plan, known: Known) -> None:
+        self._known = known
+        self._starts = {name for name in plan.passed if name in known}
+        self._left = set(self._starts)
+        self._met = not self._starts or len(known) <= len(self._starts)  # nothing else is known
+
+    def knows(self, name: str) -> bool:
+        """A name that the walk comes past."""
+        self._left.discard(name)
+        known = name in self._known
+        self._met = self._met or (known and name not in self._starts)
+        return known
+
+    def walked(self) -> bool:
+        return self._met and not self._left
 
 
 def lies_in_any(path: str, folders: Sequence[str]) -> bool:

@@ -39,12 +39,13 @@ def judge_names(
         raise NotVerified(f"too much differs from the client to be looked at: {counts['more']}")
     lost = [told(item) for item in found if "absent" in item]
     came = [item["came"] for item in found if "came" in item]
+    denied = [item["denied"] for item in found if "denied" in item]  # by SFTP: they may be gone
     if not counts["walked"]:
         deep = "SFTP cannot name all that may be in it"
         lost += [f"/{item['unnameable']} ({deep})" for item in found if "unnameable" in item]
-    if counts["skew"] is not None and came:
-        there = set(were_there(config, came, since))
-        lost += [f"/{path}" for path in came if path in there]
+    if counts["skew"] is not None and (came or denied):
+        there = set(were_there(config, [*came, *denied], since))
+        lost += [f"/{path}" for path in (*came, *denied) if path in there]
         came = [path for path in came if path not in there]
     return lost, came
 

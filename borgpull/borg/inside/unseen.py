@@ -7,13 +7,16 @@ what is as new as the run is read once more by the next run.
 
 from __future__ import annotations
 
+import time
+
 from borgpull.borg.inside.wire import Stat
 
 SECOND = 10**9  # ns, as all times here
 TICK = SECOND // 100  # of a kernel whose clock ticks 100 times a second
 COARSE = 2 * SECOND  # some file systems keep whole seconds, and vfat every second one
-# By SFTP, a time from before 1970 or after 2038 is one from here on.
-LATEST = 2**31 * SECOND
+# The clock of a disk may be so far ahead of the client's, or the client's of ours. A file that is
+# from a later time was given that by hand, and the same one is not given to it twice by chance.
+AHEAD = 24 * 3600 * SECOND
 
 
 class Unseen:
@@ -24,19 +27,18 @@ class Unseen:
         reader waits. Without `ctimes`, an mtime of whole seconds stands for one.
         """
         self._since, self._ctimes = since, ctimes
+        self._began = time.monotonic_ns()
 
     def quiet(self, latest: int) -> int:
         """The last ctime, up to `latest`, with which no file may."""
         return latest if self._since is None else min(latest, self._since - COARSE - 1)
 
     def may(self, st: Stat) -> bool:
-        """May this file change, or have changed while it was read, and look as it does?
-
-        There is no later bound but LATEST: the clock of its disk may be ahead of any that we know.
-        """
+        """May this file change, or have changed while it was read, and look as it does?"""
         if self._since is None:
             return False
+        latest = self._since + time.monotonic_ns() - self._began + AHEAD
         if not self._ctimes:
-            return self._since - COARSE <= st.st_mtime_ns < LATEST
+            return self._since - COARSE <= st.st_mtime_ns <= latest
         slack = TICK if st.st_ctime_ns % SECOND else COARSE
-        return st.st_ctime_ns >= self._since - slack
+        return self._since - slack <= st.st_ctime_ns <= latest

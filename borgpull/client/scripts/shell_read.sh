@@ -72,6 +72,7 @@ a() { # number, path: what it is
       elif [ -e "$name" ] || [ -L "$name" ]; then holds=something; fi
     done
     tell "$1" ok; printf %s "$holds"; end "$1" 0
+  elif [ -S "$2" ]; then tell "$1" ok; printf socket; end "$1" 0
   elif [ -e "$2" ]; then tell "$1" ok; printf plain; end "$1" 0
   else tell "$1" "$(why "$2")"; fi
 }

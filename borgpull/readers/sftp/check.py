@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from borgpull.jail.clientwalk import ClientWalk, complaint
 from borgpull.jail.findings import MAX_TOLD, Finding
-from borgpull.jail.wanted import Known, Plan
+from borgpull.jail.wanted import Known, Plan, Tree
 from borgpull.readers.sftp import packets
 from borgpull.readers.sftp.link import Link
 
@@ -26,30 +26,31 @@ def findings(
     Raises WalkBroken, BadAnswer, Ended.
     """
     skew, told = walk.header(), 0
-    left = plan.unwalked(known)
+    tree = Tree(plan, known)
     yield from ({"unnameable": path} for path in deep if plan.wanted(path))
     if skew is not None:
-        for finding in _by_the_client(plan, known, walk, link, left):
+        for finding in _by_the_client(plan, tree, walk, link):
             told += 1
             if told <= MAX_TOLD:
                 yield finding
-    walked = skew is not None and not left
+    walked = skew is not None and tree.walked()
     sure = {"walked": walked, "checked": walked and walk.tells_breaks}
     yield {"skew": skew, "more": {"names": told} if told > MAX_TOLD else {}, **sure}
 
 
-def _by_the_client(
-    plan: Plan, known: Known, walk: ClientWalk, link: Link, left: set[str]
-) -> Iterator[Finding]:
-    within = "/"  # no name begins with a slash
+def _by_the_client(plan: Plan, tree: Tree, walk: ClientWalk, link: Link) -> Iterator[Finding]:
+    within, denied = "/", list[Finding]()  # no name begins with a slash
     for path in walk.paths():
         name = path.strip("/") or "."
-        left.discard(name)
-        if name.startswith(within) or name in known:
+        if tree.knows(name) or name.startswith(within):
             continue
         within = name + "/"
-        if plan.wanted(name) and (finding := _looked_at(name, link)):
+        finding = _looked_at(name, link) if plan.wanted(name) else None
+        if finding and "denied" not in finding:
             yield finding
+        elif finding and len(denied) <= MAX_TOLD:
+            denied.append(finding)
+    yield from denied if tree.walked() else ()
     for line in walk.said:
         about, vanished = complaint(line)
         name = (about or "").strip("/")
@@ -65,5 +66,5 @@ def _looked_at(name: str, link: Link) -> Finding | None:
         return None if is_socket else {"came": name}
     number = packets.number_of(status)
     if number == errno.ENOENT:
-        return {"came": name}
+        return {"denied": name}
     return {"absent": name, "why": f"by SFTP: {os.strerror(number)}"}

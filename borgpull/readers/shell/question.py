@@ -50,6 +50,6 @@ def about(answer: Answer) -> dict[str, Any]:
     text = answer.text()
     if text.startswith(b"link "):
         return {"link": text[5:].removesuffix(b"\n").hex()}
-    if text == b"plain":
-        return {"plain": True}
+    if text in (b"plain", b"socket"):
+        return {"plain": True, "socket": text == b"socket"}
     return {"holds": "" if text == b"empty" else text.decode(errors="replace")}

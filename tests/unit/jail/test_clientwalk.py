@@ -59,7 +59,7 @@ def test_no_shell_no_walk(data: bytes, tmp_path: Path) -> None:
         b"/a\0\0code 1\0",  # failed, and says nothing
         b"/a\0\0\0",
         b"x" * (3 << 20),
-        b"/a\0\0" + (b"find: '/x': No such file or directory\n" * 2000)[:59_992] + b"\ncode 1\0",
+        b"/a\0\0" + (b"find: '/x': No such file or directory\n" * 30_000)[:999_992] + b"\ncode 1\0",
     ],
 )
 def test_a_walk_that_does_not_end_well(tail: bytes, tmp_path: Path) -> None:

@@ -25,12 +25,13 @@ def st(ctime: int, mtime: int = 0) -> Stat:
         (BEGAN - 9_999_999, True),  # a tick
         (BEGAN, True),
         (BEGAN + 600 * SECOND + 1, True),
+        (BEGAN + 86_500 * SECOND, False),
     ],
 )
 def test_by_a_ctime(ctime: int, may: bool) -> None:
     assert Unseen(BEGAN, ctimes=True).may(st(ctime)) == may
     assert not Unseen(None, ctimes=True).may(st(ctime)), "the helper waits"
-    if may:
+    if may:  # what `Fresh` may save is quiet
         assert ctime > Unseen(BEGAN, ctimes=True).quiet(BEGAN * 2)
     assert ctime <= Unseen(None, ctimes=True).quiet(BEGAN * 2)
 
@@ -42,6 +43,7 @@ def test_by_a_ctime(ctime: int, may: bool) -> None:
         (BEGAN - 2 * SECOND, True),
         (BEGAN, True),
         (BEGAN + 86_400 * SECOND, True),  # the clock of its disk may be ahead
+        (BEGAN + 2 * 86_400 * SECOND, False),  # somebody has given it this time
         (2**32 * SECOND - SECOND, False),  # before 1970, as SFTP has it
     ],
 )

@@ -50,16 +50,18 @@ def test_names_that_were_not_listed(tmp_path: Path) -> None:
     said = b"find: '/srv/shut': Permission denied\ncode 1"
     *rows, last = found(walk + b"\0" + said + b"\0", "srv", "srv/known")
     shut = {"absent": "srv/shut", "why": "find: '/srv/shut': Permission denied"}
-    # SFTP does not know the first of them. The client's shell is asked for both.
-    assert rows == [{"came": "srv/gone"}, {"came": f"{tmp_path}/new"[1:]}, shut]
+    # SFTP does not know one of them. The client's shell is asked for both.
+    assert rows == [{"came": f"{tmp_path}/new"[1:]}, {"denied": "srv/gone"}, shut]
     assert last["skew"] is not None and last["walked"] and last["checked"]
 
 
 @pytest.mark.parametrize(
     ("walk", "walked", "checked"),
     [
-        (b"0 GNU\0/srv\0\0code 0\0", True, True),
-        (b"0\0/srv\0\0code 0\0", True, False),
+        (b"0 GNU\0/srv\0/srv/a\0\0code 0\0", True, True),
+        (b"0\0/srv\0/srv/a\0\0code 0\0", True, False),
+        (b"0 GNU\0/srv\0\0code 0\0", False, False),
+        (b"0 GNU\0/srv\0/srv/no-such-name\0\0code 0\0", False, False),
         (b"0 GNU\0\0find: '/srv': No such file or directory\ncode 1\0", False, False),
         (b"0 GNU\0/srv/a\0\0code 0\0", False, False),
     ],

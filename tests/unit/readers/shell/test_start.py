@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from borgpull.borg.inside.wire import Answer
 from borgpull.client import hello, helper, shell
 from borgpull.client.mounts import FALLBACK
 from borgpull.client.scripts.stream_list import MAX_DEPTH
-from borgpull.jail.clientwalk import WalkBroken
+from borgpull.jail.clientwalk import MOST_SAID, WalkBroken
 from borgpull.process import pipe
 from borgpull.readers.child import NO_TOOLS, NO_WALK, BadAnswer
 from borgpull.readers.child import Ended as TooEarly
@@ -320,9 +321,9 @@ def test_a_folder_that_is_replaced_gives_its_files_to_no_other(
 def said_by(kind: str, said: bytes, records: bytes = b"") -> list[dict[str, Any]]:
     """The findings of a find with these last words, but for the last one."""
     mark = (b"", b"\0%b\0") if kind == "find" else (b"//=1\n", b"//\n%b\n//")
-    with pipe() as (end, there):
-        there.write(listing.GREETING + records + mark[0] + mark[1] % said)
-        there.flush()
+    text = listing.GREETING + records + mark[0] + mark[1] % said
+    with pipe() as (end, there), ThreadPoolExecutor(1) as pool:
+        pool.submit(there.write, text)  # it may be more than a pipe holds
         found = listing.Listing(end.fileno(), kind)
         while not found.ended:
             found.more()
@@ -377,8 +378,8 @@ def test_what_is_left_out_may_be_gone() -> None:
 def test_complaints_that_are_cut_fail_the_run() -> None:
     """Those of a folder that may not be read could be before them."""
     line = b"find: '/srv/x'" + GONE + b"\n"
-    lines = line * (60_000 // len(line) + 1)
-    said = (lines + b"code 1\n")[-60_000:].rstrip(b"\n")
+    lines = line * (MOST_SAID // len(line) + 1)
+    said = (lines + b"code 1\n")[-MOST_SAID - 1 :].rstrip(b"\n")
     assert {"absent": "", "why": "find complains of more than it can tell"} in said_by("find", said)
 
 
