@@ -69,13 +69,17 @@ def _limits(said: dict[str, Any]) -> tuple[str, ...] | None:
     return tuple(os.fsdecode(bytes.fromhex(text)) for text in said["limited"])
 
 
+SOCKET = 2  # what the readers say of one, in the place of 1
+
+
 class _Path:
     """What the helper says of a path. Raises ValueError, TypeError, KeyError."""
 
     def __init__(self, said: dict[str, Any]) -> None:
         self.errno = int(said.get("errno", 0)) if isinstance(said, dict) else int("")
         self.link = os.fsdecode(bytes.fromhex(said.get("link", "")))
-        self.plain, self.socket = bool(said.get("plain")), bool(said.get("socket"))
+        self.plain = bool(said.get("plain"))
+        self.socket = said.get("plain") == SOCKET
         self.holds = str(said.get("holds", "something"))
 
 

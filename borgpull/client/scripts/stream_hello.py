@@ -72,7 +72,7 @@ def about(path: bytes) -> "dict[str, object]":
         to = os.path.realpath(path) if allowed is None else os.readlink(path)  # noqa: PTH115
         return {"link": to.hex()}
     if not stat.S_ISDIR(mode):
-        return {"plain": True, "socket": stat.S_ISSOCK(mode)}
+        return {"plain": 1 + stat.S_ISSOCK(mode)}
     try:
         return {"holds": holds(path)}
     except OSError:  # the listing will tell

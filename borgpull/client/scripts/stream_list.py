@@ -176,8 +176,7 @@ class Walk:
         if stat.S_ISREG(st.st_mode):
             node = above or Node(None, b"", os.path.dirname(path), os.open(b".", WAY))
             # Nobody knows the flags of one that could not be opened. An xattr may look like that.
-            closed = CLOSED in more
-            files[number] = (node, name, None if closed else st.st_ctime_ns, depth)
+            files[number] = node, name, None if CLOSED in more else st.st_ctime_ns, depth
         if handle is not None:
             node = Node(above, label if above is None else name, path, handle)
             self.enter(node, handle, number, st.st_dev, only)

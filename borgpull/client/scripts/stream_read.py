@@ -145,8 +145,8 @@ def outlasts(ctime: int) -> bool:
     A further change in it would keep the ctime. Nobody would see that the content is another one,
     neither now nor in the next run.
     """
-    second, part = divmod(ctime, 10**9)
-    left = (ctime / 1e9 + TICK if part else second + COARSE - second % COARSE) - time.time()
+    at = ctime / 1e9
+    left = at + (TICK if ctime % 10**9 else COARSE - at % COARSE) - time.time()
     if not 0 < left <= COARSE:
         return False  # it is old, or the clock of its disk is another one
     time.sleep(left)

@@ -78,7 +78,7 @@ class Named:
             self.said = {"holds": "something"}  # if it cannot be listed, the listing will tell
             self._link.ask(packets.OPENDIR, self._path, HANDLE, self._take_handle)
         else:
-            self.said = {"plain": True, "socket": stat.S_ISSOCK(mode)}
+            self.said = {"plain": 1 + stat.S_ISSOCK(mode)}
 
     def _take_target(self, status: int, body: bytes) -> None:
         if status == OK:

@@ -51,5 +51,5 @@ def about(answer: Answer) -> dict[str, Any]:
     if text.startswith(b"link "):
         return {"link": text[5:].removesuffix(b"\n").hex()}
     if text in (b"plain", b"socket"):
-        return {"plain": True, "socket": text == b"socket"}
+        return {"plain": 1 + (text == b"socket")}
     return {"holds": "" if text == b"empty" else text.decode(errors="replace")}
