@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from borgpull.client import facts as answers
-from borgpull.client.authorized import forced_command
+from borgpull.client.authorized import MAX_LINE, forced_command, limited_command, line
 
 # Says what it was told to save; and what it was asked to leave out.
 BORG = """#!/bin/sh
@@ -84,3 +84,9 @@ def test_it_answers_which_folders_have_nothing_to_save(
     assert facts.forced_paths == tuple(f"{client}/srv/{name}" for name in names[:-1])
     assert facts.empty == {2: "", 4: "sockets", 6: "", 7: ""}
     assert facts.knows == {"timed", "roots"}
+
+
+def test_the_line_of_a_limited_key_has_room_for_a_key_and_for_paths() -> None:
+    """Of its length, a Docker test would tell after a quarter of an hour."""
+    whole = line("stream", "ssh-ed25519 " + "A" * 68, limited_command(["/srv/data"]))
+    assert len(whole) < MAX_LINE - 700
