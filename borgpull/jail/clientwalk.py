@@ -11,7 +11,10 @@ import os
 import re
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from borgpull.jail.findings import MAX_TOLD, Finding
+from borgpull.jail.wanted import Tree
 
 # The first words of the walk: a login that runs no shell does not print them.
 MAGIC = b"borgpull-walk "
@@ -112,3 +115,33 @@ def complaint(line: str) -> tuple[str | None, bool]:
     if not match or not _PLAIN.fullmatch(match["path"]):
         return None, line.startswith("find: ") and line.endswith(": No such file or directory")
     return match["path"], match["reason"] == "No such file or directory"
+
+
+def beyond(
+    walk: ClientWalk,
+    tree: Tree,
+    wanted: Callable[[str], bool],
+    look: Callable[[str], Finding | None],
+) -> Iterator[Finding]:
+    """What `look` tells of the names that only the walk has, and what find complains of.
+
+    Of a folder that only the walk has, no name is told. Through another tree, a name that SFTP
+    denies says nothing. Raises WalkBroken, and as `look`.
+    """
+    within, denied = "/", list[Finding]()  # no name begins with a slash
+    for path in walk.paths():
+        name = path.strip("/") or "."
+        if tree.knows(name) or name.startswith(within):
+            continue
+        within = name + "/"
+        finding = look(name) if wanted(name) else None
+        if finding and "denied" not in finding:
+            yield finding
+        elif finding and len(denied) <= MAX_TOLD:
+            denied.append(finding)
+    yield from denied if tree.walked() else ()
+    for line in walk.said:
+        about, vanished = complaint(line)
+        name = (about or "").strip("/")
+        if not vanished and (about is None or wanted(name)):
+            yield {"absent": name, "why": line}

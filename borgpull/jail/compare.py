@@ -8,7 +8,8 @@ one JSON line for each finding:
   error into an early end of file (libfuse/sshfs#224). borg archives such a shortened file with
   exit code 0. It is found here.
 - `absent`: a name on the client that should be in the archive, but is not. `came`: the same, but
-  its folder has changed since borg saw it.
+  its folder has changed since borg saw it. `denied`: the client's own walk has it, and SFTP does
+  not know it.
 - `unnameable`: a folder so deep that SFTP cannot name all that may be in it.
 
 The last line has the counts. `--plan FD` names a file with the plan (JSON), `--walk FD` what the
@@ -27,7 +28,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from borgpull.jail.clientwalk import ClientWalk, WalkBroken, complaint
+from borgpull.jail.clientwalk import ClientWalk, WalkBroken, beyond
 from borgpull.jail.findings import CLOCK_SECONDS, MAX_TOLD, Finding
 from borgpull.jail.wanted import Known, Plan, Tree, lies_in_any
 
@@ -104,8 +105,9 @@ class Comparison:
                 yield from self._told_of(future.result())
             skew = self._skew.result()
         tree = Tree(self.plan, self._known)
-        if skew is not None:
-            yield from self._told_of(self._by_the_client(tree))
+        if self._walk is not None and skew is not None:
+            names = beyond(self._walk, tree, self.plan.wanted, seen_by_find)
+            yield from self._told_of(names)
         os.stat(".")  # the mount must still answer, even if the archive holds nothing
         with os.scandir(".") as entries:
             next(entries, None)
@@ -197,36 +199,15 @@ class Comparison:
         quiet = now == folder.mtime and now < since * 1e9
         return [{"absent" if quiet else "came": path} for path in paths]
 
-    def _by_the_client(self, tree: Tree) -> Iterator[Finding]:
-        """Names that only the client's own walk has: neither the archive nor SFTP's listings."""
-        assert self._walk is not None
-        within, denied = "/", list[Finding]()  # no name begins with a slash
-        for path in self._walk.paths():
-            name = path.strip("/") or "."
-            if tree.knows(name) or name.startswith(within):
-                continue
-            within = name + "/"
-            for finding in seen_by_find(name) if self.plan.wanted(name) else ():
-                if "denied" not in finding:
-                    yield finding
-                elif len(denied) <= MAX_TOLD:
-                    denied.append(finding)
-        yield from denied if tree.walked() else ()
-        for line in self._walk.said:
-            about, vanished = complaint(line)
-            name = (about or "").strip("/")
-            if not vanished and (about is None or self.plan.wanted(name)):
-                yield {"absent": name, "why": line}
 
-
-def seen_by_find(path: str) -> Iterator[Finding]:
+def seen_by_find(path: str) -> Finding | None:
+    """Of a name that SFTP's listings have not: None if borg would not save it, either."""
     try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            yield {"came": path}
+        return None if stat.S_ISSOCK(os.lstat(path).st_mode) else {"came": path}
     except (FileNotFoundError, NotADirectoryError):
-        yield {"denied": path}  # it may be gone again: the client's shell will tell
+        return {"denied": path}  # it may be gone again: the client's shell will tell
     except OSError as error:
-        yield {"absent": path, "why": f"by SFTP: {error.strerror}"}
+        return {"absent": path, "why": f"by SFTP: {error.strerror}"}
 
 
 def join(folder: str, name: str) -> str:

@@ -7,11 +7,12 @@ SFTP does not show an entry that the client cannot stat or name, and hides that 
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from borgpull.jail.clientwalk import ClientWalk, complaint
+from borgpull.jail.clientwalk import ClientWalk, beyond
 from borgpull.jail.findings import MAX_TOLD, Finding
 from borgpull.jail.wanted import Known, Plan, Tree
 from borgpull.readers.sftp import packets
@@ -29,7 +30,8 @@ def findings(
     tree = Tree(plan, known)
     yield from ({"unnameable": path} for path in deep if plan.wanted(path))
     if skew is not None:
-        for finding in _by_the_client(plan, tree, walk, link):
+        look = functools.partial(_looked_at, link)
+        for finding in beyond(walk, tree, plan.wanted, look):
             told += 1
             if told <= MAX_TOLD:
                 yield finding
@@ -38,27 +40,7 @@ def findings(
     yield {"skew": skew, "more": {"names": told} if told > MAX_TOLD else {}, **sure}
 
 
-def _by_the_client(plan: Plan, tree: Tree, walk: ClientWalk, link: Link) -> Iterator[Finding]:
-    within, denied = "/", list[Finding]()  # no name begins with a slash
-    for path in walk.paths():
-        name = path.strip("/") or "."
-        if tree.knows(name) or name.startswith(within):
-            continue
-        within = name + "/"
-        finding = _looked_at(name, link) if plan.wanted(name) else None
-        if finding and "denied" not in finding:
-            yield finding
-        elif finding and len(denied) <= MAX_TOLD:
-            denied.append(finding)
-    yield from denied if tree.walked() else ()
-    for line in walk.said:
-        about, vanished = complaint(line)
-        name = (about or "").strip("/")
-        if not vanished and (about is None or plan.wanted(name)):
-            yield {"absent": name, "why": line}
-
-
-def _looked_at(name: str, link: Link) -> Finding | None:
+def _looked_at(link: Link, name: str) -> Finding | None:
     """A name that SFTP does not know may be gone again. The client's shell will tell."""
     status, body = link.call(packets.LSTAT, packets.text(os.fsencode(f"/{name}")), packets.ATTRS)
     if not status:

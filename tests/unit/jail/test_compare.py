@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -17,6 +18,7 @@ from borgpull.jail.compare import MAX_SECONDS, Comparison, Folder, folders
 from borgpull.jail.reread import read_again, reads_short
 from borgpull.jail.wanted import Plan
 from borgpull.methods.comparison import is_cut, needs_reading
+from borgpull.process import pipe
 
 TIME = 1_600_000_000
 NS = TIME * 10**9
@@ -93,6 +95,15 @@ def test_folders_are_whole_once_the_walk_has_left_them() -> None:
         ("srv", None),
         ("etc", None),
     ]
+
+
+@contextlib.contextmanager
+def walking(text: bytes) -> Iterator[ClientWalk]:
+    """A walk that sends this behind its clock."""
+    with pipe() as (source, client):
+        client.write(b"borgpull-walk %d" % STARTED + text)
+        client.close()
+        yield ClientWalk(source.fileno())
 
 
 @pytest.mark.usefixtures("tree")
@@ -184,35 +195,29 @@ def test_a_listing_that_breaks_off_is_told_by_the_clients_own_walk() -> None:
     file("srv/a", 1)
     quiet("srv")
     said = b"find: '/srv': Input/output error\nfind: '/run/x': Input/output error\ncode 1\0"
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as source:
-        os.write(writer, b"borgpull-walk %d GNU\0/srv\0/srv/a\0\0%s" % (STARTED, said))
-        os.close(writer)
-        items = [folder("srv"), regular("srv/a", 1)]
-        found, counts = compared(items, ClientWalk(source.fileno()), mounts=["re:^run/"])
+    items = [folder("srv"), regular("srv/a", 1)]
+    with walking(b" GNU\0/srv\0/srv/a\0\0" + said) as walk:
+        found, counts = compared(items, walk, mounts=["re:^run/"])
     assert found == [{"absent": "srv", "why": "find: '/srv': Input/output error"}]
     assert counts["skew"] is not None and counts["checked"]
 
 
 @pytest.mark.usefixtures("tree")
 @pytest.mark.parametrize(
-    ("walk", "walked"),
+    ("names", "walked"),
     [
         (b"\0/srv\0/srv/a\0/srv/hidden\0\0", True),
         (b" GNU\0/other\0\0", False),
         (b" GNU\0/srv\0/srv/hidden\0\0", False),
     ],
 )
-def test_a_walk_that_checks_nothing_is_told(walk: bytes, walked: bool) -> None:
+def test_a_walk_that_checks_nothing_is_told(names: bytes, walked: bool) -> None:
     """By busybox's find, or through another tree. SFTP does not know a name: the shell is asked."""
     file("srv/a", 1)
     quiet("srv")
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as source:
-        os.write(writer, b"borgpull-walk %d%scode 0\0" % (STARTED, walk))
-        os.close(writer)
-        items = [folder("srv"), regular("srv/a", 1)]
-        found, counts = compared(items, ClientWalk(source.fileno()), roots=["/srv"])
+    items = [folder("srv"), regular("srv/a", 1)]
+    with walking(names + b"code 0\0") as walk:
+        found, counts = compared(items, walk, roots=["/srv"])
     assert found == ([{"denied": "srv/hidden"}] if walked else [])
     assert (counts["walked"], counts["checked"]) == (walked, False)
 
