@@ -115,9 +115,10 @@ class Plan:
 
 
 class Tree:
-    """Does the client's own walk go through the tree that is known? A shell may be in another one.
+    """Does the client's own walk go through the tree that is known?
 
-    Then it comes past all starts that are known, and meets something else that is known.
+    If so, it comes past all starts that are known, and meets something else that is known. If not,
+    the client's shell is in another tree than its SFTP.
     """
 
     def __init__(self, plan: Plan, known: Known) -> None:

@@ -104,8 +104,8 @@ class Tally:
                 self._links.spoil(item)
 
     def _is_taken(self, item: Item, ground: Ground) -> bool:
-        """Has the user there by chance the owner's number, who has another name? He cannot give the
-        file away, and only who writes it notices that.
+        """Has the user who writes there the owner's number, and another name? Then the file cannot
+        get its owner. Only writing it once more tells that.
         """
         if self._job.by_number or ground.capabilities >> CAP_CHOWN & 1:
             return False

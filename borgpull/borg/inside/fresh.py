@@ -65,7 +65,7 @@ class Fresh:
     ) -> None:
         from borg.helpers.time import MAX_NS  # type: ignore[import-not-found]
 
-        # The latest times that borg stores, and that a file of which nothing more is to know has.
+        # The latest time that borg stores, and the last ctime of a file that cannot change unseen.
         self._latest, self._quiet = MAX_NS, unseen.quiet(MAX_NS)
         self._stats, self._id_hash = archive.stats, archive.key.id_hash
         self._chunks, self._files = chunks, files

@@ -30,7 +30,7 @@ class Unseen:
         self._began = time.monotonic_ns()
 
     def quiet(self, latest: int) -> int:
-        """The last ctime, up to `latest`, with which no file may."""
+        """The last ctime, up to `latest`, of a file that cannot change unseen."""
         return latest if self._since is None else min(latest, self._since - COARSE - 1)
 
     def may(self, st: Stat) -> bool:

@@ -70,8 +70,8 @@ def attempt(op: str, call: "Any", *words: "Any", name: bytes = b"", **more: "Any
 def own(what: "int | bytes", head: "dict[str, Any]") -> bool:
     """Does it belong to its owner now? As borg, say nothing of what only root may do.
 
-    The survey afterwards tells that, by numbers. If it is to find no fault, it is told here: the
-    archive's number may be another user's, as the target knows the owner's name by another one.
+    The survey afterwards tells that, by numbers. It finds no fault if the archive's number is there
+    by chance, and the target has another number for the owner's name. That is told here.
     """
     wanted = number(0, head["u"]), number(1, head["g"])
     try:
