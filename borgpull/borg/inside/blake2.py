@@ -1,4 +1,4 @@
-"""borg's blake2b: by libsodium, once there is much to hash.
+"""borg's blake2b: by libsodium, once there is much to hash, where that is faster.
 
 With `repokey-blake2`, borg hashes each new byte twice: for the id of its chunk, and for the code by
 which a reader knows that it is authentic.
@@ -28,7 +28,7 @@ class Done(NamedTuple):
 
 
 class Hashes:
-    """Stands for hashlib: its blake2b is the library's once there is much to hash."""
+    """Stands for hashlib: its blake2b is the faster one once there is much to hash."""
 
     def __init__(self) -> None:
         self._left = ENOUGH

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +20,12 @@ def usual(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=32).digest()
 
 
+@pytest.fixture
+def wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libsodium is the faster one, whatever this machine's processor is."""
+    monkeypatch.setattr(sodium, "is_faster", lambda *_: True)
+
+
 def warm() -> Hashes:
     """One that has had enough to load the library."""
     found = Hashes()
@@ -26,6 +33,7 @@ def warm() -> Hashes:
     return found
 
 
+@pytest.mark.usefixtures("wins")
 def test_all_sizes_have_the_hashes_of_hashlib() -> None:
     hashes = warm()
     for size in SIZES:
@@ -38,6 +46,7 @@ def test_all_sizes_have_the_hashes_of_hashlib() -> None:
     assert hashes.sha512 is hashlib.sha512
 
 
+@pytest.mark.usefixtures("wins")
 def test_the_library_is_loaded_once_there_is_much_to_hash() -> None:
     hashes = Hashes()
     for _ in range(ENOUGH // WORTH - 1):
@@ -50,12 +59,15 @@ def _broken(self: Any, data: bytes) -> bytes:
     return usual(data)[::-1]
 
 
-@pytest.mark.parametrize("how", ["missing", "other", "wrong"])
+@pytest.mark.parametrize("how", ["missing", "other", "wrong", "slower"])
+@pytest.mark.usefixtures("wins")
 def test_without_a_library_that_fits_it_is_hashlib(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "wrong":
         monkeypatch.setattr(sodium.Sodium, "hash", _broken)
+    elif how == "slower":
+        monkeypatch.setattr(sodium, "is_faster", lambda *_: False)
     else:
         name = "libsodium.so.0" if how == "missing" else "libc.so.6"
         monkeypatch.setattr(sodium, "LIBRARY", name)
@@ -64,6 +76,20 @@ def test_without_a_library_that_fits_it_is_hashlib(
     assert hashes.blake2b(data, digest_size=32).digest() == usual(data)
 
 
+def test_the_faster_one_wins_though_it_is_late_once() -> None:
+    late = iter([0.02])
+
+    def fast(data: bytes) -> None:
+        time.sleep(next(late, 0))
+
+    def slow(data: bytes) -> None:
+        time.sleep(0.005)
+
+    assert sodium.is_faster(fast, slow)
+    assert not sodium.is_faster(slow, fast)
+
+
+@pytest.mark.usefixtures("wins")
 def test_a_hash_behind_a_key_is_the_same_in_all_threads() -> None:
     key, parts = os.urandom(128), [os.urandom(size) for size in SIZES]
     found = sodium.loaded()
