@@ -86,10 +86,18 @@ class Coming:
     """
 
     def __init__(
-        self, hasher: Hasher, chunks: Iterator[Any], named: Callable[[Any], tuple[bytes, Any]]
+        self,
+        hasher: Hasher,
+        chunks: Iterator[Any],
+        named: Callable[[Any], tuple[bytes, Any]],
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
-        """`chunks` are borg's, or ids of known ones; `named` is as in `Hasher.ahead`."""
+        """`chunks` are borg's, or ids of known ones; `named` is as in `Hasher.ahead`.
+
+        `meanwhile` is called each time that a chunk was dealt with.
+        """
         self._hasher, self._chunks, self._named = hasher, chunks, named
+        self._meanwhile = meanwhile
         self._waiting: deque[Ahead] = deque()
         self.whole = Whole()
 
@@ -117,3 +125,4 @@ class Coming:
     def __iter__(self) -> Iterator[Ahead]:
         while not self.fill() or self._waiting:
             yield self._waiting.popleft()
+            self._meanwhile()

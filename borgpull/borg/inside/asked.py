@@ -39,6 +39,10 @@ class Asked:
             return []
         return list(islice(self._sent, most))
 
+    def size(self) -> int:
+        """Bytes of the next answer's file, as it was listed; 0 if none is asked for."""
+        return self._sent[0].st.st_size if self._sent else 0
+
     def __len__(self) -> int:
         """How many have not been answered."""
         return len(self._sent)

@@ -6,6 +6,7 @@ import itertools
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from borgpull.borg.inside import wire
@@ -16,6 +17,8 @@ from borgpull.borg.inside.slots import Slot
 
 # So many pieces are taken at once, at most, while there is other work: each one is copied.
 PIECES = 4
+# Bytes that are taken before anybody asks for them, at most; the last piece may go beyond.
+AHEAD = 8 << 20
 
 
 class Ended(Exception):
@@ -32,6 +35,8 @@ class Channel:
         widen(read_fd)
         self._buffer, self._at = b"", 0
         self._packed: Packed | None = None
+        self._ahead: deque[bytes] = deque()  # pieces of the first channel
+        self._come = 0  # bytes of them
         self._unsent = bytearray()
         self.received = 0  # bytes
         self.rate: Rate | None = None
@@ -123,8 +128,30 @@ class Channel:
                 return bool(piece)
         return False
 
+    @property
+    def come(self) -> int:
+        """Bytes that have been taken, and are in no frame yet."""
+        return len(self._buffer) - self._at + self._come
+
+    def drain(self) -> None:
+        """Take what has come, so that ssh and the helper go on while we have other work.
+
+        With a limit of the rate, taking is waiting. With lanes, the next bytes are another one's
+        as soon as a frame says so.
+        """
+        while self.rate is None and not self.lanes.asked and self._come < AHEAD:
+            at_end = bool(self._ahead) and not self._ahead[-1]
+            if at_end or not select.select([self.lanes], [], [], 0)[0]:
+                return
+            piece = self._read(PIECE, time.monotonic())
+            if piece is not None:
+                self._ahead.append(piece)
+                self._come += len(piece)
+
     def _is_ready(self) -> bool:
-        return self.lanes.ready() or bool(select.select([self.lanes], [], [], 0)[0])
+        if self._ahead or self.lanes.ready():
+            return True
+        return bool(select.select([self.lanes], [], [], 0)[0])
 
     def _of_lanes(self, kind: int, length: int) -> None:
         """A frame that is of the channels alone. Raises BadFrame, Ended."""
@@ -132,7 +159,9 @@ class Channel:
         if kind == wire.LANES:
             self.lanes.offered(content)
             return
-        rest, self._buffer, self._at = self._buffer[self._at :], b"", 0
+        rest = b"".join((self._buffer[self._at :], *self._ahead))
+        self._buffer, self._at, self._come = b"", 0, 0
+        self._ahead.clear()
         if not self.lanes.joined(content, rest):
             raise Ended("one of the client's channels has ended too early")
 
@@ -155,7 +184,13 @@ class Channel:
 
     def _piece(self, began: float) -> bytes | None:
         """As `Lanes.read`. It was waited for since `began`. Raises BadFrame."""
-        most = PIECE if self.rate is None else min(PIECE, self.rate.piece)
+        if self._ahead:
+            piece = self._ahead.popleft()
+            self._come -= len(piece)
+            return piece
+        return self._read(PIECE if self.rate is None else min(PIECE, self.rate.piece), began)
+
+    def _read(self, most: int, began: float) -> bytes | None:
         piece = self.lanes.read(most)
         if piece is not None:
             self.lanes.took(len(piece), time.monotonic() - began)
@@ -166,7 +201,7 @@ class Channel:
 
     def _await_input(self) -> None:
         """Send what is unsent, until there is something to read."""
-        while self._unsent and not self.lanes.ready():
+        while self._unsent and not self._ahead and not self.lanes.ready():
             readable, writable, _ = select.select([self.lanes], [self._write_fd], [])
             if writable:
                 self.push()

@@ -47,6 +47,10 @@ class Reader:
         found, self._left = self._left[:count], self._left[count:]
         return found
 
+    def drain(self) -> None:
+        """As the channel's."""
+        self._channel.drain()
+
     def _wait(self) -> bool:
         """Must a frame come before more can be read?"""
         return not self._left and self.end is None
@@ -133,7 +137,8 @@ class Chunks:
 
     def begin(self, reader: Reader) -> Large:
         """Take the first chunks of a file. Raises BadFrame, Ended."""
-        chunks = Coming(self.hasher, reader.cut(self._chunker.chunkify), self._id_of)
+        cut = reader.cut(self._chunker.chunkify)
+        chunks = Coming(self.hasher, cut, self._id_of, reader.drain)
         return Large(reader, chunks, chunks.fill() and reader.size <= SHORT)
 
     def large(self, fields: dict[str, Any], large: Large) -> tuple[list[Any], End]:

@@ -1,7 +1,7 @@
 """The frames of a channel, each at its turn.
 
-Content that has come is hashed before its turn, by other threads. Meanwhile the next frames are
-taken: so ssh can go on, and nobody waits for one hash.
+Content that has come is hashed before its turn, by other threads. So the next frames are taken
+while they have come: ssh can go on, and nobody waits for one hash.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from borgpull.borg.inside import wire
 from borgpull.borg.inside.ahead import Hasher, Soon
 from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.channel import Channel
-from borgpull.borg.inside.content import Large
+from borgpull.borg.inside.content import SHORT, Large
 from borgpull.borg.inside.slots import Slot
 
 # Once so many files, or bytes of them, have been taken before their turn, no more are.
@@ -34,6 +34,11 @@ class Frame(NamedTuple):
     files: int = 0
     size: int = 0  # bytes of them
     more: bool = False  # may a frame behind it be taken before its turn?
+
+    @property
+    def hashes(self) -> bool:
+        """Has a thread something to hash of it?"""
+        return self.kind == wire.BEGIN or self.soon is not None
 
     def hashed(self) -> bool:
         """Are all hashes there that a thread computes?"""
@@ -63,7 +68,8 @@ class Frames:
         SEVERAL has slots, and the contents of their files. WHOLE has a slot and the parts of its
         answer, and BEGIN a slot and a Large.
         """
-        while not self._next or (not self._next[0].hashed() and self._more()):
+        self._channel.drain()
+        while not self._next or self._more():
             self._next.append(self._several() or self._one())
         return self._next.popleft()
 
@@ -95,6 +101,16 @@ class Frames:
         return Frame(kind, content)
 
     def _more(self) -> bool:
+        """Is one more to be taken before its turn? It is, as long as there is something to hash."""
+        first, last = self._next[0], self._next[-1]
         files, size = sum(it.files for it in self._next), sum(it.size for it in self._next)
-        room = files < FILES and size < BYTES
-        return room and self._next[-1].more and self._channel.has_frame()
+        if not last.more or files >= FILES or size >= BYTES:
+            return False
+        if first.hashed() and not (last.hashes and self._has_come()):
+            return False
+        return self._channel.has_frame()
+
+    def _has_come(self) -> bool:
+        """Can the next file be taken without waiting for its content?"""
+        size = self._asked.size()
+        return size <= wire.SMALL or self._channel.come >= min(size, SHORT)

@@ -46,7 +46,7 @@ class Lanes:
         self._head = b""
         self._rest = b""  # of the first channel: it was read before the first lane joined
         self._call = b""
-        self._asked = False
+        self.asked = False  # for lanes: the next bytes may soon be another channel's
         # Asks for lanes to the helper that answers to this call. None: nobody opens any, or it was
         # done.
         self.ask: Callable[[str], None] | None = None
@@ -108,7 +108,7 @@ class Lanes:
             return
         if self._size > RATE * seconds and self._waited > SHARE * seconds:
             self.ask(self._call.decode())
-            self.ask, self._asked = None, True
+            self.ask, self.asked = None, True
         self._begin()
 
     def joined(self, content: bytes, rest: bytes) -> bool:
@@ -116,7 +116,7 @@ class Lanes:
 
         `rest` was read already. False if the lane has ended before it began. Raises BadFrame.
         """
-        require(self._asked and len(content) == 1 and content[0] in self._more)
+        require(self.asked and len(content) == 1 and content[0] in self._more)
         require(not self._left and not self._head and not (self._ring and rest))
         fd = self._more.pop(content[0])
         mark = b"\nborgpull-lane %s\n" % self._call[:NAME]

@@ -209,8 +209,20 @@ def channel_of(first: bytes, *more: bytes) -> Channel:
         os.write(ends[-1], content)
         os.lseek(ends[-1], 0, os.SEEK_SET)
     channel = Channel(ends[0], os.open(os.devnull, os.O_WRONLY), *ends[1:])
-    channel.lanes._asked = True
+    channel.lanes.asked = True
     return channel
+
+
+def test_what_was_drained_is_before_the_first_stripe() -> None:
+    first = OFFER + WORD + JOIN + stripe(WORD)
+    it = channel_of(first, MARK + stripe(WORD))
+    it.lanes.asked = False
+    it.drain()
+    it.lanes.asked = True
+    it.drain()
+    assert it.received == len(first)
+    assert [it.frame()[1] for _ in range(3)] == [b"1234"] * 3
+    assert it.come == 0
 
 
 def test_stripes_are_taken_in_turn() -> None:
@@ -248,7 +260,7 @@ def test_a_lane_that_ends_before_it_begins_is_no_lie(lane: bytes) -> None:
 
 def test_a_lane_that_nobody_has_asked_for_is_a_bad_frame() -> None:
     it = channel_of(OFFER + JOIN, MARK)
-    it.lanes._asked = False
+    it.lanes.asked = False
     with pytest.raises(BadFrame):
         it.frame()
 

@@ -108,6 +108,47 @@ def test_a_large_frame_is_not_taken_before_its_turn() -> None:
         writer.join()
 
 
+def test_what_has_come_is_taken_at_any_time() -> None:
+    text = frame(wire.DATA, b"content")
+    with piped() as pipes:
+        channel = pipes.channel
+        channel.drain()  # nothing has come, and nobody waits
+        for piece in (text[:3], text[3:] + text, text):
+            pipes.write(piece)
+            channel.drain()
+        assert (channel.received, channel.come) == (3 * len(text),) * 2
+        pipes.end()
+        for _ in range(3):
+            channel.drain()
+        assert channel.has_frame()
+        assert [channel.frame() for _ in range(3)] == [(wire.DATA, b"content")] * 3
+        assert channel.come == 0
+        with pytest.raises(Ended):
+            channel.frame()
+
+
+def test_no_more_is_drained_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("borgpull.borg.inside.channel.AHEAD", 100)
+    monkeypatch.setattr("borgpull.borg.inside.channel.PIECE", 60)
+    text = frame(wire.DATA, bytes(300))
+    with piped() as pipes:
+        pipes.write(text)
+        pipes.channel.drain()
+        assert pipes.channel.come == 120
+        assert pipes.channel.frame() == (wire.DATA, bytes(300))
+
+
+@pytest.mark.parametrize("why", ["rate", "lanes"])
+def test_nothing_is_drained_if_that_would_be_wrong(why: str) -> None:
+    with piped() as pipes:
+        channel = pipes.channel
+        channel.rate = Rate(1000) if why == "rate" else None
+        channel.lanes.asked = why == "lanes"
+        pipes.write(frame(wire.DATA))
+        channel.drain()
+        assert channel.received == 0
+
+
 @pytest.mark.parametrize("at", range(wire.HEAD.size, 5 + 9 + 64 + 4 + 21))
 def test_an_answer_that_differs_in_a_byte_is_not_as_expected(at: int) -> None:
     slots, frames = slots_of([3])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from hashlib import sha256
-from threading import Event
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,6 +36,7 @@ class Way(Pipes):
         self.go = Event()
         self.begun: list[bytes] = []
         self.has_come = True
+        self.first = 0  # the number of the first large file
 
     def id_hash(self, data: bytes) -> bytes:
         assert self.go.wait(60)
@@ -45,7 +47,7 @@ class Way(Pipes):
         reader = SimpleNamespace(size=1)
         chunks = SimpleNamespace(hashed=self.go.is_set)
         large: Any = SimpleNamespace(reader=reader, chunks=chunks, has_come=self.has_come)
-        return self.asked.answered(len(self.begun) - 1), large
+        return self.asked.answered(self.first + len(self.begun) - 1), large
 
     def frames(self, *, hashes: bool = True) -> Frames:
         hasher = Hasher(self.id_hash) if hashes else None
@@ -54,6 +56,11 @@ class Way(Pipes):
     def want(self, slots: list[Slot]) -> None:
         self.asked.extend(slots)
         self.asked.send()
+
+    def come(self) -> int:
+        """Bytes that have been drained."""
+        self.channel.drain()
+        return self.channel.come
 
     def unread(self) -> int:
         """Frames of DATA that were not taken."""
@@ -88,13 +95,44 @@ def test_files_are_taken_while_the_first_one_is_hashed(way: Way) -> None:
     assert frames.frame()[:2] == (wire.DATA, b"behind")
 
 
-def test_nothing_is_taken_once_the_first_one_is_hashed(way: Way) -> None:
-    slots, texts = slots_of([3, HASH_IT])
-    slots[0].answer = b""
+@pytest.mark.parametrize(("size", "taken"), [(3, False), (HASH_IT, True)])
+def test_the_next_one_is_taken_if_a_thread_hashes_it(way: Way, size: int, *, taken: bool) -> None:
+    """It has something to do then. Else nothing is taken once the first one is hashed."""
+    slots, texts = slots_of([3, size, HASH_IT])
+    for slot in slots:
+        slot.answer = b""
     way.want(slots)
-    way.write(b"".join(texts))
-    assert way.frames().frame().hashed()
-    assert len(way.asked) == 1
+    way.write(b"".join(texts[:2]))
+    frames = way.frames()
+    assert frames.frame().hashed()
+    assert len(way.asked) == 2
+    way.write(texts[2])
+    assert not frames.frame().hashed() if taken else frames.frame().hashed()
+    assert len(way.asked) == (0 if taken else 1)
+
+
+@pytest.mark.parametrize(("come", "taken"), [(wire.SMALL, False), (wire.SMALL + 1, True)])
+def test_a_large_file_is_begun_early_if_it_is_here(way: Way, come: int, *, taken: bool) -> None:
+    slots, texts = slots_of([HASH_IT, HASH_IT, wire.SMALL + 1])
+    for slot in slots:
+        slot.answer = b""
+    way.want(slots)
+    way.write(b"".join(texts[:2]))
+    frames = way.frames()
+    assert not frames.frame().hashed()
+    way.go.set()
+    soon = frames._next[0].soon
+    assert soon is not None
+    soon.result()  # so it need not be waited for
+    way.first, begin = 2, frame(wire.BEGIN, b"head")
+    content = frame(wire.DATA, bytes(come - len(begin) - wire.HEAD.size))
+    writer = Thread(target=way.write, args=(begin + content,))
+    writer.start()
+    while way.come() < come:
+        time.sleep(0.001)
+    assert frames.frame().content[0] is slots[1]
+    assert way.begun == ([b"head"] if taken else [])
+    writer.join()
 
 
 @pytest.mark.parametrize("bound", ["FILES", "BYTES"])
