@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from importlib import resources
+from pathlib import Path
 
 # Every login shell reads these words alike. sh reads its line byte by byte, so the rest of the
 # input is the script's.
 WORDS = ("sh", "-c", "'IFS= read -r line; eval \"$line\"'", "sh")
+_SCRIPTS = Path(__file__).with_name("scripts")
 # Sets `$nl` to a newline.
 _NEWLINE = 'nl=$(printf "\\nx") nl=${nl%x}'
 
 
 def script(name: str) -> str:
     """The text of a file in `scripts` (`run.sh`)."""
-    return resources.files("borgpull.client").joinpath("scripts", name).read_text()
+    return (_SCRIPTS / name).read_text(encoding="utf-8")
 
 
 def line(script: str, *words: str) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # So much is read back of each run that has so much, however small its share is.
-CHUNKS, BYTES = 256, 8 << 20
+CHUNKS, BYTES = 256, 4 << 20
 READ_BACK_LINE = "borgpull_read_back"
 _MANIFEST = bytes(32)  # borg's list of archives has no hash for its id
 _ALL = b"\xff" * 33  # above each id
