@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from borgpull.outputs.lines import PhaseName
 
@@ -18,12 +17,11 @@ PROTOCOL = 1
 Kind = Literal["phase", "progress", "note", "warning", "debug", "item", "ask", "result"]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened. What `data` holds is in borgpull/outputs."""
 
     kind: Kind
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any]
 
     def to_json(self) -> str:
         return json.dumps({"borgpull": PROTOCOL, "event": self.kind, **self.data})

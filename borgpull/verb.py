@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Group = Literal["Back up", "Restore", "Repository", "Access", "Host"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verb:
+class Verb(NamedTuple):
     """What a verb needs from its container, and what it may do there."""
 
     name: str
     kind: str  # of its job: a class in borgpull/jobs
     op: str  # the function that does it: MODULE.FUNCTION in borgpull/ops
-    command: str = ""  # of the command line: MODULE.FUNCTION in borgpull/cli
     summary: str  # of `--help`
     group: Group
+    command: str = ""  # of the command line: MODULE.FUNCTION in borgpull/cli
     method: bool = False  # it makes an archive of a client
     address: bool = False  # its first word is a client's address, not its name
     fuse: bool = False  # it mounts the client

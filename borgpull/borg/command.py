@@ -6,10 +6,10 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from types import MappingProxyType
+from typing import IO, Any, NamedTuple
 
 from borgpull.borg import loading, messages
 from borgpull.borg.inside import looking
@@ -28,8 +28,7 @@ NO_SELFTEST = {"BORG_SELFTEST": "disabled"}
 LOOKING = (sys.executable, "-P", "-m", looking.__name__)
 
 
-@dataclass(frozen=True)
-class Borg:
+class Borg(NamedTuple):
     """borg for one client. `prefix` is put before every command line (the jail's entrance)."""
 
     client: str
@@ -41,7 +40,7 @@ class Borg:
     prefix: tuple[str, ...] = ()
     # One of `inside/` that runs borg's words in place of borg itself.
     program: tuple[str, ...] = ()
-    extra_env: dict[str, str] = field(default_factory=dict)
+    extra_env: Mapping[str, str] = MappingProxyType({})
     spares: Spares | None = None
     # The folder of cache and security for a borg that only reads, instead of those below `base`.
     own: Path | None = None

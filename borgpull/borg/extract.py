@@ -6,7 +6,7 @@ import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from borgpull import events
@@ -47,7 +47,7 @@ class Extracted:
         """Keep the first ones: a target can warn without end, and one is enough for a failure."""
         if len(self.warnings) < MAX_WARNINGS:
             short = warning.text[:MAX_NAME]
-            self.warnings.append(replace(warning, path=warning.path[:MAX_PATH], text=short))
+            self.warnings.append(warning._replace(path=warning.path[:MAX_PATH], text=short))
 
 
 class Going(Protocol):

@@ -6,7 +6,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from borgpull.borg.command import Borg, location
@@ -23,7 +22,7 @@ EXACT = (sys.executable, "-P", "-m", "borgpull.borg.inside.exact")
 def reader(borg: Borg) -> Iterator[Borg]:
     """borg for `chosen`: it loads its code while the caller still prepares the question."""
     with Spares(program=EXACT) as spares:
-        exact = replace(borg, program=EXACT, spares=spares)
+        exact = borg._replace(program=EXACT, spares=spares)
         exact.start_spares(1)
         yield exact
 

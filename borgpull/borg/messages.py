@@ -8,8 +8,7 @@ import errno
 import json
 import os
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from borgpull import errors
 from borgpull.errors import BorgpullError
@@ -66,8 +65,7 @@ _OTHER = {"borg.cache", "borg.locking", "borg.remote", "borg.repository", "borg.
 NOT_SAID = "NotSaid"
 
 
-@dataclass(frozen=True)
-class FileWarning:
+class FileWarning(NamedTuple):
     """One file that borg could not save properly; its path is relative, as borg prints it."""
 
     kind: str  # borg's msgid, or NOT_SAID

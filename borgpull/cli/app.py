@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
@@ -20,8 +19,7 @@ from borgpull.verbs import METHODS, VERBS, Group
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """A command: where it is (module and name, in this package), and what `--help` says of it."""
 
     place: str

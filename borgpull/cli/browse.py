@@ -13,8 +13,9 @@ import typer
 from borgpull.cli.arguments import Client
 from borgpull.cli.context import Way, perform, run
 from borgpull.cli.marks import restore_line
-from borgpull.cli.options import InRepository, Launch, Plain, Restoring, option
+from borgpull.cli.options import InRepository, Launch, Plain, option
 from borgpull.cli.places import places
+from borgpull.cli.restoring import Restoring
 from borgpull.cli.screen import Screen
 from borgpull.errors import ArchiveMissing, NotInArchive
 from borgpull.events import Event

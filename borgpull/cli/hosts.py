@@ -51,7 +51,7 @@ def trust(
             route=route(way, through),
             # The configuration's key is for the client, and a scan does not log in there.
             places=_to_scan(
-                places(where, through, replace(way, key=None)), logs_in=way.via is not None
+                places(where, through, way._replace(key=None)), logs_in=way.via is not None
             ),
             fingerprint=fingerprint,
             replace=replace_old,

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from borgpull.cli.options import Launch, Timing
+from borgpull.cli.options import Launch
 from borgpull.cli.parsing import ClickException, usage_error
 from borgpull.cli.planned import USUAL, read, when
+from borgpull.cli.rendered import Timing
 from borgpull.errors import BorgpullError, ConfigError, UsageError
 from borgpull.jobs import Job
 from borgpull.renderers.plan import Plan

@@ -1,6 +1,7 @@
 """The options of commands in their groups, each also a BORGPULL_ variable.
 
 typer is imported when a command is made of them. A job in a container needs the groups alone.
+Each group takes time at each start, so one that no backup needs stands with its commands.
 """
 
 from __future__ import annotations
@@ -10,18 +11,12 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from borgpull.cli.groups import Group, Only, one_of
-from borgpull.verbs import READERS, WAYS
+from borgpull.verbs import READERS
 
 
 class LauncherName(StrEnum):
     here = "here"
     docker = "docker"
-
-
-class OverwriteName(StrEnum):
-    never = "never"
-    changed = "changed"
-    always = "always"
 
 
 class RungName(StrEnum):
@@ -146,73 +141,6 @@ class Through(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restoring(Group):
-    title: ClassVar[str] = "Restore and browse"
-
-    to: Annotated[
-        str,
-        option(
-            "--to", text="[USER@]HOST[:PORT][:DIR], DIR or FILE.tar; / is where things came from."
-        ),
-    ]
-    how: Annotated[
-        str | None,
-        option(
-            "--how",
-            **one_of(WAYS),
-            text="Way to restore: docs/restore.md says what each loses.",
-            show_default="stream, local for DIR",
-        ),
-    ] = None
-    overwrite: Annotated[
-        OverwriteName,
-        option("--overwrite", text="What is there: refuse, restore what differs, or all of it."),
-    ] = OverwriteName.never
-    strip: Annotated[int, option("--strip", text="Leave out this many leading parts.", min=0)] = 0
-    numeric_ids: Annotated[
-        bool, option("--numeric-ids", text="Owners by number, not by the target's names.")
-    ] = False
-    no_room_check: Annotated[
-        bool, option("--no-room-check", text="Begin even where there seems to be no room.")
-    ] = False
-
-
-def keeping(each: str, text: str) -> Any:
-    return option(f"--keep-{each}", text=text, min=-1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Keeping(Group):
-    title: ClassVar[str] = "What prune keeps"
-
-    keep_within: Annotated[
-        str | None, option("--keep-within", text="All of this time, say 2d: H, d, w, m or y.")
-    ] = None
-    keep_last: Annotated[int | None, keeping("last", "So many, the newest first.")] = None
-    keep_minutely: Annotated[int | None, keeping("minutely", "One a minute, so many.")] = None
-    keep_hourly: Annotated[int | None, keeping("hourly", "One an hour, so many.")] = None
-    keep_daily: Annotated[int | None, keeping("daily", "One a day, so many.")] = None
-    keep_weekly: Annotated[int | None, keeping("weekly", "One a week, so many.")] = None
-    keep_monthly: Annotated[int | None, keeping("monthly", "One a month, so many.")] = None
-    keep_yearly: Annotated[int | None, keeping("yearly", "One a year, so many.")] = None
-
-
-def limit(of: str) -> Any:
-    text = f"Red if the last good {of} is longer ago, say 26h: h, d or w."
-    return option(f"--max-{of}-age", text=text, metavar="TIME")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ages(Group):
-    title: ClassVar[str] = "What status allows"
-
-    max_backup_age: Annotated[str | None, limit("backup")] = None
-    max_prune_age: Annotated[str | None, limit("prune")] = None
-    max_check_age: Annotated[str | None, limit("check")] = None
-    max_drill_age: Annotated[str | None, limit("drill")] = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Where(Group):
     title: ClassVar[str] = "Where things are"
 
@@ -230,22 +158,6 @@ class Where(Group):
     ssh_key: Annotated[str | None, option("--ssh-key", text="Private key to log in with.")] = None
     known_hosts: Annotated[
         str | None, option("--known-hosts", text="More host keys, beside the pinned ones.")
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing(Group):
-    title: ClassVar[str] = "What runs when"
-
-    schedule: Annotated[
-        str, option("--schedule", text="A line of cron, or @hourly, @daily, @weekly.")
-    ] = "@daily"
-    timezone: Annotated[str, option("--timezone", text="Of the schedule, say Europe/Berlin.")] = (
-        "UTC"
-    )
-    window: Annotated[
-        str | None,
-        option("--window", text="Of @daily and @weekly, say 01:00-05:00.", show_default="the day"),
     ] = None
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from borgpull.cli.context import JobRead, read_only
 from borgpull.cli.drilling import Drilling, size
-from borgpull.cli.options import Launch, RungName, Through, Timing, Where
+from borgpull.cli.options import Launch, RungName, Through, Where
 from borgpull.cli.parsing import NAME, options_of, reject_dash_hosts
-from borgpull.cli.rendered import Certificates
+from borgpull.cli.rendered import Certificates, Timing
 from borgpull.drills import checkfile
 from borgpull.errors import UsageError
 from borgpull.jobs import Drill, DrillCheck, Job

@@ -11,9 +11,9 @@ import typer
 from borgpull.cli.arguments import Client
 from borgpull.cli.drilling import Drilling
 from borgpull.cli.groups import Only, flat
-from borgpull.cli.options import Launch, Through, Timing, Where
+from borgpull.cli.options import Launch, Through, Where
 from borgpull.cli.render_kube import render_kube
-from borgpull.cli.rendered import Certificates, Name, Output, put
+from borgpull.cli.rendered import Certificates, Name, Output, Timing, put
 from borgpull.errors import rows
 from borgpull.names import client_name
 

@@ -10,8 +10,8 @@ import typer
 
 from borgpull.cli.cluster import Cluster
 from borgpull.cli.groups import Only
-from borgpull.cli.options import Launch, Through, Timing, Where
-from borgpull.cli.rendered import Name, Output, put
+from borgpull.cli.options import Launch, Through, Where
+from borgpull.cli.rendered import Name, Output, Timing, put
 from borgpull.errors import UsageError
 from borgpull.renderers import Files, kube
 

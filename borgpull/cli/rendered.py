@@ -43,6 +43,22 @@ class Certificates(Group):
         return {what: text for what, text in named.items() if text}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Timing(Group):
+    title: ClassVar[str] = "What runs when"
+
+    schedule: Annotated[
+        str, option("--schedule", text="A line of cron, or @hourly, @daily, @weekly.")
+    ] = "@daily"
+    timezone: Annotated[str, option("--timezone", text="Of the schedule, say Europe/Berlin.")] = (
+        "UTC"
+    )
+    window: Annotated[
+        str | None,
+        option("--window", text="Of @daily and @weekly, say 01:00-05:00.", show_default="the day"),
+    ] = None
+
+
 def put(files: Mapping[str, str], folder: Path | None) -> None:
     """Print the files one after another, or write them into a folder: in UTF-8, on any machine.
 

@@ -10,8 +10,9 @@ from borgpull.addresses import Target, restore_target
 from borgpull.cli.arguments import Archive, Client
 from borgpull.cli.context import perform
 from borgpull.cli.groups import Only
-from borgpull.cli.options import InRepository, Launch, OnClient, Plain, Restoring, Through, Where
+from borgpull.cli.options import InRepository, Launch, OnClient, Plain, Through, Where
 from borgpull.cli.places import access, places, ssh_words
+from borgpull.cli.restoring import Restoring
 from borgpull.cli.userconfig import resolve
 from borgpull.errors import UsageError
 from borgpull.jobs import Diff, Find, Restore

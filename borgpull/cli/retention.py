@@ -3,22 +3,57 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from borgpull.cli import kube as kubernetes
 from borgpull.cli.arguments import Client
 from borgpull.cli.context import perform
-from borgpull.cli.groups import Only
-from borgpull.cli.options import SHOWN, Ages, InRepository, Keeping, Launch, Plain, Waiting, Where
+from borgpull.cli.groups import Group, Only
+from borgpull.cli.options import SHOWN, InRepository, Launch, Plain, Waiting, Where, option
 from borgpull.cli.places import places
 from borgpull.errors import UsageError
 from borgpull.jobs import Check, Keep, Prune, Status
 from borgpull.names import client_name
 
 _UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def _keep(each: str, text: str) -> Any:
+    return option(f"--keep-{each}", text=text, min=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping(Group):
+    title: ClassVar[str] = "What prune keeps"
+
+    keep_within: Annotated[
+        str | None, option("--keep-within", text="All of this time, say 2d: H, d, w, m or y.")
+    ] = None
+    keep_last: Annotated[int | None, _keep("last", "So many, the newest first.")] = None
+    keep_minutely: Annotated[int | None, _keep("minutely", "One a minute, so many.")] = None
+    keep_hourly: Annotated[int | None, _keep("hourly", "One an hour, so many.")] = None
+    keep_daily: Annotated[int | None, _keep("daily", "One a day, so many.")] = None
+    keep_weekly: Annotated[int | None, _keep("weekly", "One a week, so many.")] = None
+    keep_monthly: Annotated[int | None, _keep("monthly", "One a month, so many.")] = None
+    keep_yearly: Annotated[int | None, _keep("yearly", "One a year, so many.")] = None
+
+
+def _limit(of: str) -> Any:
+    text = f"Red if the last good {of} is longer ago, say 26h: h, d or w."
+    return option(f"--max-{of}-age", text=text, metavar="TIME")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ages(Group):
+    title: ClassVar[str] = "What status allows"
+
+    max_backup_age: Annotated[str | None, _limit("backup")] = None
+    max_prune_age: Annotated[str | None, _limit("prune")] = None
+    max_check_age: Annotated[str | None, _limit("check")] = None
+    max_drill_age: Annotated[str | None, _limit("drill")] = None
 
 
 def prune(

@@ -7,8 +7,8 @@ settings of where and as whom to log in are taken over, so a ProxyCommand is not
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from borgpull.addresses import Target
 from borgpull.errors import ConfigError, UsageError
@@ -22,8 +22,7 @@ UNSET = "borgpull-unset"
 SECONDS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Way:
+class Way(NamedTuple):
     """The way to a client. A key is a file, "" for the ssh-agent, or None if not named."""
 
     target: Target

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from borgpull.client import room
 from borgpull.client.room import Refused
@@ -18,10 +19,10 @@ _BORG = re.compile(r"borg(?:\.exe)? (\d{1,4})\.(\d{1,4})\.(\d{1,4})\S* (/.+)")
 _SECONDS = re.compile(r"[0-9]{1,12}")
 # A forced command (`authorized.py`) answers this, and its borg, to input that it does not know.
 FORCED = "borgpull-forced"
+_NO_PATHS: Mapping[int, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What the client answered."""
 
     user: str = ""
@@ -34,10 +35,10 @@ class Facts:
     # Paths by their numbers from 1. `missing`: not there, with the client's reason. `links`:
     # symlinks, and where they lead. `plain`: no folders. `empty`: folders with nothing in them that
     # borg saves ("sockets" if there are some).
-    missing: dict[int, str] = field(default_factory=dict)
-    links: dict[int, str] = field(default_factory=dict)
-    plain: dict[int, str] = field(default_factory=dict)
-    empty: dict[int, str] = field(default_factory=dict)
+    missing: Mapping[int, str] = _NO_PATHS
+    links: Mapping[int, str] = _NO_PATHS
+    plain: Mapping[int, str] = _NO_PATHS
+    empty: Mapping[int, str] = _NO_PATHS
     folder: str = ""
     bare: bool = False  # `folder` cannot hold our programs: no room, or they cannot run
     refused: tuple[Refused, ...] = ()  # the folders that were tried before

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from borgpull.borg.patterns import alternatives, literal
@@ -53,8 +52,7 @@ FALLBACK = ("/proc", "/sys", "/dev", "/run")
 PATTERN_LENGTH = 60_000
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     path: str
     fstype: str
     keep_folder: bool  # the mount point itself is archived, empty
@@ -73,8 +71,7 @@ class LeftOut:
         return found if self.expected else {**found, "asked": False}
 
 
-@dataclass(frozen=True)
-class Mounts:
+class Mounts(NamedTuple):
     """What a backup does with a client's mounts: for borg, for `find`, and for the result."""
 
     left_out: tuple[LeftOut, ...] = ()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from borgpull.addresses import Target
 from borgpull.errors import BorgpullError, ClientFull, ClientUnsuitable, DiskFull
@@ -27,8 +26,7 @@ HINT = (
 )
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(NamedTuple):
     """A folder of the client that has no room for ours, and the free megabytes in it."""
 
     why: Literal["full", "noexec", "closed"]

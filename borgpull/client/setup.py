@@ -10,7 +10,6 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from borgpull import signals
 from borgpull.client import room
@@ -83,7 +82,7 @@ def _answer(session: Session, identity: str, text: str, sudo: bool) -> tuple[Fac
         timeout=SETUP_SECONDS,
     )
     facts = read(done.stdout)
-    return replace(facts, skew=clock_skew(facts.time, asked, time.time())), done
+    return facts._replace(skew=clock_skew(facts.time, asked, time.time())), done
 
 
 def _shell(identity: str) -> tuple[str, str, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from borgpull.guard.look import Seen
 from borgpull.guard.sketch import FOLDER, MOUNT, NO_STEM, SPARE, SUMMED, Row, Sketch, unpacked
 
 
-@dataclass(frozen=True)
-class Emptied:
+class Emptied(NamedTuple):
     """A folder without a file in it, which had some."""
 
     path: str
@@ -33,8 +33,7 @@ class Change:
     emptied: list[Emptied] = field(default_factory=list)
 
 
-@dataclass
-class _Lost:
+class _Lost(NamedTuple):
     """A file whose content is not at its path any more."""
 
     row: Row

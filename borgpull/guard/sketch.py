@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from borgpull.state import files
 
@@ -29,8 +30,7 @@ _HEAD = struct.Struct("<8sI")  # magic, CRC-32 of the rest
 _SIZES = struct.Struct(f"<{2 * BUCKETS}Q")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A file or folder."""
 
     path: bytes  # its hash

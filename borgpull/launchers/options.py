@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Rung = Literal["userns", "sys-admin"]
 
@@ -12,8 +11,7 @@ Rung = Literal["userns", "sys-admin"]
 RawWriter = Callable[[int, bytes], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DockerOptions:
+class DockerOptions(NamedTuple):
     image: str = "borgpull"
     network: str | None = None
     rung: Rung = "userns"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from borgpull.borg import repository
 from borgpull.borg.command import Borg
@@ -37,17 +36,16 @@ def not_ahead(_number: int) -> None:
     """Nothing is begun ahead."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the verification of a new archive found; paths as in the archive."""
 
     done: Created  # what was verified
+    counts: dict[str, int]  # items by borg's type letter
     cut: tuple[str, ...] = ()  # shorter in the archive than on the client
     changed: tuple[str, ...] = ()  # written to during the run
     lost: tuple[str, ...] = ()  # on the client, not in the archive: absolute, with the reason
     came: tuple[str, ...] = ()  # on the client since the run began, not in the archive
     vanished: tuple[str, ...] = ()  # listed, and gone before it was looked at: not in the archive
-    counts: dict[str, int] = field(default_factory=dict)  # items by borg's type letter
     size: int = 0  # bytes of all regular files
     times: int = 0  # items whose time the archive cannot hold, as far as SFTP shows
     listings: bool = True  # is it known that no name was missing from a folder's listing?

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import IO
 
 from borgpull.borg.command import NO_SELFTEST, Borg, location
@@ -77,7 +77,7 @@ class Verifier:
     def _compare(self, archive: str) -> tuple[list[Finding], Finding]:
         """Give `borg list` and the client's own walk to `compare`, on a fresh mount."""
         walk = walks.script(self.plan.starts, [*self.plan.left_out, *self.plan.allowed])
-        exact = replace(self.borg, program=EXACT, extra_env={**self.borg.extra_env, **NO_SELFTEST})
+        exact = self.borg._replace(program=EXACT, extra_env={**self.borg.extra_env, **NO_SELFTEST})
         with (
             self._tree() as mount,
             _file([json.dumps(asdict(self.plan)).encode()]) as plan,

@@ -11,7 +11,6 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +68,7 @@ def open_source(
         hollow = _hollow(jail) if mountinfo is None else ()
         mounts = of_client(mountinfo, job.paths, hollow)
         sshfs.follow_no_symlinks(jail, jail.spec.tree)
-        inner = replace(
-            borg,
+        inner = borg._replace(
             prefix=jail.prefix(jail.spec.tree),
             extra_env={**borg.extra_env, "BORG_FILES_CACHE_SUFFIX": cache.suffix},
         )

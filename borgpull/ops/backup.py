@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
     """
     started, begun = time.monotonic(), datetime.now(UTC)
     with _borg(job, emit) as plain, Spares() as spares:
-        borg = replace(plain, spares=spares)
+        borg = plain._replace(spares=spares)
         _make_repository(job, borg, emit)
         # The list is read while the connection is made: both take a while.
         with ThreadPoolExecutor(1) as pool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,7 @@ def info(job: jobs.Look, emit: Emit) -> Result:
 def _facts(job: jobs.Look, looking: Borg, emit: Emit) -> dict[str, Any]:
     try:
         with reading_borg(job, emit, lock_wait=0) as reading:
-            with_cache = replace(reading, own=None)
+            with_cache = reading._replace(own=None)
             if os.access(reading.repository, os.W_OK):
                 locks.break_stale_locks(with_cache, emit)
             data = with_cache.json("info", "--bypass-lock")

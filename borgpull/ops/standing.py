@@ -15,10 +15,9 @@ that reaches the repository gives its archives any name and any time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from borgpull import events, jobs
 from borgpull.borg import repository
@@ -57,8 +56,7 @@ def counting(rows: Sequence[Row]) -> list[Row]:
     return verified or [row for row in rows if row["standing"] == NOT_KNOWN]
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """The archives of a repository, oldest first, each with its `standing`; and those vanished."""
 
     client: str

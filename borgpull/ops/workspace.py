@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from borgpull import jobs
@@ -112,7 +111,7 @@ def _with_own(borg: Borg, folder: Path) -> Borg:
         copy.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # a temporary file of a writer's
             copy.write_bytes(path.read_bytes())
-    return replace(borg, own=own)
+    return borg._replace(own=own)
 
 
 @contextmanager

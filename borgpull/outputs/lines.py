@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 PhaseName = Literal[
     "wait",
@@ -120,8 +119,7 @@ EVENTS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output:
+class Output(NamedTuple):
     """What a verb's lines hold that no other verb's do: types, or unions of types."""
 
     data: Any  # of a result that is `ok`; None if there is none

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import IO, Generic, Protocol, TypeVar
+from typing import IO, Generic, NamedTuple, Protocol, TypeVar
 
 from borgpull import events
 from borgpull.client import helper
@@ -40,8 +39,7 @@ Engine = TypeVar("Engine", bound=Asking)
 Start = Callable[[], AbstractContextManager[tuple[Engine, IO[bytes], IO[bytes]]]]
 
 
-@dataclass(frozen=True)
-class Started(Generic[Engine]):
+class Started(NamedTuple, Generic[Engine]):
     """A reader that has answered, and the engine that it answers to."""
 
     name: Name

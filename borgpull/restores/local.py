@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from borgpull.borg.command import Borg
@@ -29,10 +28,10 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
         with tarball.open_site(job, borg, folder, emit) as site:
             yield site
         return
-    there = replace(borg, prefix=(*CHDIR, job.into))
+    there = borg._replace(prefix=(*CHDIR, job.into))
     with Spares(there.prefix) as spares:
         if Path(job.into).is_dir():  # a borg loads its code there while the archive is listed
-            there = replace(there, spares=spares)
+            there = there._replace(spares=spares)
             there.start_spares(1)
         yield _site(job, there, folder)
 

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from borgpull import events
@@ -72,7 +71,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
                 patterns = base / "patterns"
                 patterns.write_bytes(order.patterns)
                 prefix = jail.prefix(jail.spec.tree + job.into)
-                inner = replace(borg, base=base, prefix=prefix, program=LINKLESS)
+                inner = borg._replace(base=base, prefix=prefix, program=LINKLESS)
                 words = order.extract(PROGRESS, *NOT_BY_SFTP, "--patterns-from", str(patterns))
                 with inner.running("extract", *words) as child:
                     return watch(child)

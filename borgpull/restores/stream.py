@@ -11,7 +11,6 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from borgpull import events
@@ -71,7 +70,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
             patterns = folder / "patterns"
             patterns.write_bytes(order.patterns)
             words = order.extract("--patterns-from", str(patterns))
-            sender = replace(borg, program=(*SENDING, job.into))
+            sender = borg._replace(program=(*SENDING, job.into))
             with _joined(session.command(*sh), sender, words) as (child, helper):
                 helpers.append(helper)
                 done = _watched(watch, child)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from borgpull import capabilities
 from borgpull.addresses import Target
@@ -35,8 +35,7 @@ TELLING = ("-o", "LogLevel=VERBOSE")
 CPU_FLAGS = ("flags", "Features")
 
 
-@dataclass(frozen=True)
-class SshConfig:
+class SshConfig(NamedTuple):
     """The file of the configuration, and what it says."""
 
     path: Path

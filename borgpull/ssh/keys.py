@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from borgpull.errors import ConfigError, SshServiceFailed
 from borgpull.places import certificate_of
@@ -16,8 +16,7 @@ from borgpull.ssh import hostkeys
 TYPE = "ssh-ed25519"
 
 
-@dataclass(frozen=True)
-class KeyPair:
+class KeyPair(NamedTuple):
     """A private key's file (0600, no passphrase) and its public key, `TYPE BASE64 NAME`."""
 
     private: Path

@@ -10,9 +10,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from borgpull.addresses import Target
 from borgpull.errors import ConfigError, OtherMachine, of_storage
@@ -24,8 +23,7 @@ from borgpull.ssh.config import USED_KEY, known_hosts_files
 SEEN_AES = "client_aes"  # beside the configuration
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(NamedTuple):
     """What is remembered of a machine.
 
     `keys` are fingerprints (`SHA256:...`) by the type of the key (`ssh-ed25519`). `host` is that of
@@ -174,7 +172,7 @@ def _write(path: Path, machine: Machine) -> None:
     fresh = path.with_name(path.name + ".new")
     try:
         with fresh.open("w") as file:
-            json.dump(asdict(machine), file)
+            json.dump(machine._asdict(), file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)

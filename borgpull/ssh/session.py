@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from borgpull.errors import ConnectionLost, HostileClient
 from borgpull.process import CommandError, Completed, Running, TooMuchOutput, run, running
@@ -24,8 +23,7 @@ LAST_MOMENT_SECONDS = 2.0
 MAX_ANSWER = 16 << 20
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """A live connection; `alive()` is false once it has ended, for whatever reason."""
 
     config: SshConfig

@@ -9,7 +9,6 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ def waits(made: Borg, folder: Path) -> tuple[int, list[str]]:
 
 def ended(made: Borg) -> tuple[int, Any]:
     """The exit code of an engine that waits for no lock, and the list of archives that it tells."""
-    hurried = replace(made, lock_wait=0)
+    hurried = made._replace(lock_wait=0)
     with locked(made.repository), streaming.started(hurried, BASE, early=True) as (engine, *_):
         told = engine.listing()
         return engine.child.wait(30), told

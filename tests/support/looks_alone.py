@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +184,7 @@ def _info() -> Any:
 def _misled() -> Any:
     """An extract into the repository itself: not even that gets through."""
     one = open_borg(jobs.Look(verb="list", client="c", places=PLACES))
-    there = replace(one, prefix=(*CHDIR, f"{REPOSITORY}/data"))
+    there = one._replace(prefix=(*CHDIR, f"{REPOSITORY}/data"))
     return there.run("extract", "--bypass-lock", "::first", "a").stderr
 
 

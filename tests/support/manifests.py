@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 
 from borgpull.cli.joblist import plans
-from borgpull.cli.options import Launch, Through, Timing, Where
+from borgpull.cli.options import Launch, Through, Where
 from borgpull.cli.planned import plan, when
+from borgpull.cli.rendered import Timing
 from borgpull.renderers import Files, kube
 
 KUBECTL = Path(sys.executable).with_name("kubectl")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import yaml
 
 from borgpull.cli.drilling import Drilling
-from borgpull.cli.options import Launch, RungName, Through, Timing, Where
+from borgpull.cli.options import Launch, RungName, Through, Where
 from borgpull.cli.planned import plan
-from borgpull.cli.rendered import Certificates
+from borgpull.cli.rendered import Certificates, Timing
 from borgpull.launchers.needs import Needs
 from borgpull.renderers.plan import Plan, sources
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,5 +27,5 @@ def test_a_borg_that_takes_no_lock_cannot_write(
     words = [*WORDS, command, *args]
     assert BORG.words(command, *args) == words
     assert BORG.argv(command, *args) == ["env", *instead, *words]
-    exact = replace(BORG, program=("exact",))
+    exact = BORG._replace(program=("exact",))
     assert exact.argv(command, *args) == ["env", "exact", *words]

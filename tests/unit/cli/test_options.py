@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from borgpull.cli import cluster, options
+from borgpull.cli import options
 from borgpull.cli.app import app
+from borgpull.cli.cluster import Cluster
 from borgpull.cli.groups import Group
+from borgpull.cli.rendered import Timing
+from borgpull.cli.restoring import Restoring
+from borgpull.cli.retention import Ages, Keeping
 from tests.support.commands import commands
 from tests.support.documents import REFERENCE, section
 
 GROUPS = [
-    item
-    for module in (options, cluster)
-    for item in vars(module).values()
-    if item in Group.__subclasses__()
+    *(item for item in vars(options).values() if item in Group.__subclasses__()),
+    *(Restoring, Keeping, Ages, Timing, Cluster),
 ]
 
 

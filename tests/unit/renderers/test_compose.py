@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from borgpull.cli.options import Launch, Timing, Where
+from borgpull.cli.options import Launch, Where
+from borgpull.cli.rendered import Timing
 from borgpull.renderers.compose import render
 from tests.support.rendered import COMMANDS, DRILLS, at_rung, planned
 

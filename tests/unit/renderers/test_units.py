@@ -86,7 +86,7 @@ def test_each_path_is_waited_for(open_folder: Path) -> None:
 
 
 def test_the_timer_of_a_line_with_two_days() -> None:
-    from borgpull.cli.options import Timing
+    from borgpull.cli.rendered import Timing
 
     timing = Timing(schedule="0 3 1 * sun", timezone="Europe/Berlin")
     found = keys(timer(planned(COMMANDS["check"], timing=timing)))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from borgpull.cli.options import Timing
+from borgpull.cli.rendered import Timing
 from borgpull.errors import UsageError
 from borgpull.renderers.timetable import Timetable
 from tests.support.kubechecks import check
