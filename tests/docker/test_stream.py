@@ -229,7 +229,7 @@ def test_a_client_without_python_is_told_what_works(lab: Lab) -> None:
 
 def test_whatever_is_killed_nothing_stays_and_the_next_run_is_good(lab: Lab, saved: Saved) -> None:
     client = saved.client
-    client.exec("sh", "-c", f"head -c 60000000 /dev/urandom >{TREE}/random")
+    client.exec("sh", "-c", f"head -c 300000000 /dev/urandom >{TREE}/random")
     dice, before = random.Random(18), ends.archive_names(lab, client.name)
     for what in ("helper", "ssh", "engine", "container"):
         client.exec("touch", f"{TREE}/random")

@@ -24,6 +24,7 @@ done
 printf 'no end of line' >plain; : >none; head -c 70000 /dev/urandom >large; mkfifo pipe
 find . -exec touch -h -d '2020-02-02 02:02:02' {} +
 sleep 1; echo last >last; touch -d 2020-01-01 last
+sleep 3 # else nobody remembers it, and borg forgets the newest of the others
 """
 
 

@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from borgpull.borg.inside import blake2
+from borgpull.borg.inside import blake2, sodium
 from borgpull.borg.inside.blake2 import ENOUGH, HASHES, WORTH
 from borgpull.borg.inside.idhash import id_hash_of
 
@@ -42,6 +42,7 @@ def main() -> None:
 
     found = {"by Python": compared()}
     blake2.use()
+    setattr(sodium, "is_faster", lambda *_: True)  # noqa: B010 - whatever processor this is
     found["is loaded"] = [HASHES.library(bytes(ENOUGH)) is not None]
     found["by the library"] = compared()
     print(json.dumps(found))
