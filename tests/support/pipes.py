@@ -10,12 +10,12 @@ from borgpull.borg.inside.channel import Channel
 
 
 class Pipes:
-    """What a helper would have written comes by `write`. Nobody reads the requests."""
+    """What a helper would have written comes by `write`. Nobody reads `requests`."""
 
     def __init__(self) -> None:
         answers, self._feed = os.pipe()
-        drain, requests = os.pipe()
-        self._others = (answers, drain, requests)
+        self.requests, requests = os.pipe()
+        self._others = (answers, self.requests, requests)
         self.channel = Channel(answers, requests)
 
     def write(self, text: bytes) -> None:

@@ -7,7 +7,7 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.lanes import PIECE, Lanes, widen
@@ -17,8 +17,9 @@ from borgpull.borg.inside.slots import Slot
 
 # So many pieces are taken at once, at most, while there is other work: each one is copied.
 PIECES = 4
-# Bytes that are taken before anybody asks for them, at most; the last piece may go beyond.
+# Bytes of content that are taken before anybody asks for them; the last piece may go beyond.
 AHEAD = 8 << 20
+TINY = 4096  # bytes: a piece takes so much memory, however small it is
 
 
 class Ended(Exception):
@@ -137,16 +138,20 @@ class Channel:
         """Take what has come, so that ssh and the helper go on while we have other work.
 
         With a limit of the rate, taking is waiting. With lanes, the next bytes are another one's
-        as soon as a frame says so.
+        as soon as a frame says so. What is unsent is sent, as nobody waits for input meanwhile.
         """
+        if self._unsent:
+            self.push()
         while self.rate is None and not self.lanes.asked and self._come < AHEAD:
             at_end = bool(self._ahead) and not self._ahead[-1]
             if at_end or not select.select([self.lanes], [], [], 0)[0]:
                 return
             piece = self._read(PIECE, time.monotonic())
-            if piece is not None:
-                self._ahead.append(piece)
+            if piece:
+                _add(self._ahead, piece)
                 self._come += len(piece)
+            elif piece is not None:
+                self._ahead.append(piece)
 
     def _is_ready(self) -> bool:
         if self._ahead or self.lanes.ready():
@@ -162,6 +167,7 @@ class Channel:
         rest = b"".join((self._buffer[self._at :], *self._ahead))
         self._buffer, self._at, self._come = b"", 0, 0
         self._ahead.clear()
+        self.received -= len(rest)  # it is read once more
         if not self.lanes.joined(content, rest):
             raise Ended("one of the client's channels has ended too early")
 
@@ -178,7 +184,7 @@ class Channel:
                 continue
             if not piece:
                 raise Ended("the client's answer has ended too early")
-            pieces.append(piece)
+            _add(pieces, piece)
             have += len(piece)
         self._buffer, self._at = b"".join(pieces), 0
 
@@ -227,3 +233,11 @@ class Channel:
             return
         except BrokenPipeError:
             self._unsent.clear()
+
+
+def _add(pieces: MutableSequence[bytes], piece: bytes) -> None:
+    """Tiny ones become one: a client could send bytes one by one."""
+    if pieces and len(piece) < TINY and 0 < len(pieces[-1]) < TINY:
+        pieces[-1] += piece
+    else:
+        pieces.append(piece)

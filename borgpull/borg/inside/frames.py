@@ -1,7 +1,7 @@
 """The frames of a channel, each at its turn.
 
-Content that has come is hashed before its turn, by other threads. So the next frames are taken
-while they have come: ssh can go on, and nobody waits for one hash.
+Content that has come is hashed before its turn, by other threads. So the next frames are taken as
+soon as they have come: ssh can go on, and nobody waits for a hash.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 
 
 class Frames:
-    """Takes what has come, as long as what came before it is being hashed."""
+    """Takes frames before their turn, as long as threads have something to hash."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Frames:
         """`begin` takes the beginning of a large file, whose first frame it gets."""
         self._channel, self._asked, self._hasher, self._begin = channel, asked, hasher, begin
         self._next: deque[Frame] = deque()  # that have come, and whose turn it is not yet
+        self._files = self._size = 0  # files of them, and their bytes
 
     def frame(self) -> Frame:
         """Raises BadFrame, Ended.
@@ -70,8 +71,16 @@ class Frames:
         """
         self._channel.drain()
         while not self._next or self._more():
-            self._next.append(self._several() or self._one())
-        return self._next.popleft()
+            taken = self._several() or self._one()
+            self._next.append(taken)
+            self._count(taken, 1)
+        found = self._next.popleft()
+        self._count(found, -1)
+        return found
+
+    def _count(self, frame: Frame, sign: int) -> None:
+        self._files += sign * frame.files
+        self._size += sign * frame.size
 
     def _several(self) -> Frame | None:
         """The answers that are as expected, if there is one."""
@@ -101,16 +110,18 @@ class Frames:
         return Frame(kind, content)
 
     def _more(self) -> bool:
-        """Is one more to be taken before its turn? It is, as long as there is something to hash."""
+        """Is one more to be taken before its turn?
+
+        It is while the first one is being hashed, or if a thread would soon have nothing to do.
+        """
         first, last = self._next[0], self._next[-1]
-        files, size = sum(it.files for it in self._next), sum(it.size for it in self._next)
-        if not last.more or files >= FILES or size >= BYTES:
+        if not last.more or self._files >= FILES or self._size >= BYTES:
             return False
-        if first.hashed() and not (last.hashes and self._has_come()):
+        if first.hashed() and not (last.hashes and self._is_here()):
             return False
         return self._channel.has_frame()
 
-    def _has_come(self) -> bool:
-        """Can the next file be taken without waiting for its content?"""
+    def _is_here(self) -> bool:
+        """Has the next file come, or its beginning, if it is as large as it was listed?"""
         size = self._asked.size()
         return size <= wire.SMALL or self._channel.come >= min(size, SHORT)

@@ -44,9 +44,10 @@ class Lanes:
         self._ring: list[int] = []  # once there are lanes
         self._turn = self._left = 0  # whose stripe comes, and its bytes that have not come
         self._head = b""
-        self._rest = b""  # of the first channel: it was read before the first lane joined
+        # Of the first channel: it was read before the first lane joined.
+        self._rest = memoryview(b"")
         self._call = b""
-        self.asked = False  # for lanes: the next bytes may soon be another channel's
+        self.asked = False  # were lanes asked for? From then on, one may join
         # Asks for lanes to the helper that answers to this call. None: nobody opens any, or it was
         # done.
         self.ask: Callable[[str], None] | None = None
@@ -84,7 +85,7 @@ class Lanes:
 
     def _piece(self, most: int) -> bytes:
         if self.ready():
-            piece, self._rest = self._rest[:most], self._rest[most:]
+            piece, self._rest = bytes(self._rest[:most]), self._rest[most:]
             return piece
         return os.read(self.fileno(), most)
 
@@ -132,5 +133,5 @@ class Lanes:
         widen(fd)
         self._ring = [*(self._ring or [self._first]), fd]
         self._turn = 0
-        self._rest = self._rest or rest
+        self._rest = self._rest or memoryview(rest)
         return True

@@ -213,16 +213,25 @@ def channel_of(first: bytes, *more: bytes) -> Channel:
     return channel
 
 
-def test_what_was_drained_is_before_the_first_stripe() -> None:
-    first = OFFER + WORD + JOIN + stripe(WORD)
-    it = channel_of(first, MARK + stripe(WORD))
+@pytest.mark.parametrize("piece", [7, 4096])
+def test_what_was_drained_is_before_the_first_stripe(
+    piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("borgpull.borg.inside.channel.PIECE", piece)
+    monkeypatch.setattr("borgpull.borg.inside.channel.TINY", 0)
+    first = OFFER + WORD + JOIN + stripe(WORD) + stripe(WORD[3:])
+    it = channel_of(first, MARK + stripe(WORD + WORD[:3]))
     it.lanes.asked = False
     it.drain()
     it.lanes.asked = True
     it.drain()
-    assert it.received == len(first)
-    assert [it.frame()[1] for _ in range(3)] == [b"1234"] * 3
+    assert it.received == it.come == len(first)
+    assert [it.frame()[1] for _ in range(4)] == [b"1234"] * 4
     assert it.come == 0
+    # The heads of the three stripes do not count.
+    assert it.received == len(first + stripe(WORD + WORD[:3])) - 3 * lanes.LENGTH
+    with pytest.raises(Ended):
+        it.frame()
 
 
 def test_stripes_are_taken_in_turn() -> None:

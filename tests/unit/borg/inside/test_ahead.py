@@ -90,6 +90,20 @@ def test_a_chunk_that_waits_for_its_id_is_not_hashed() -> None:
     assert [one.named and one.named.result()[0] for one in chunks] == [b"id"]
 
 
+def test_something_is_done_after_each_chunk() -> None:
+    contents = [b"%04d" % number for number in range(CHUNKS + 2)]
+    seen: list[bytes] = []
+    done: list[int] = []
+    chunks = Coming(
+        *(Hasher(lambda data: data), _chunked(contents), lambda chunk: (b"", chunk.data)),
+        meanwhile=lambda: done.append(len(seen)),
+    )
+    for one in chunks:
+        seen.append(bytes(one.chunk.data))
+    assert seen == contents
+    assert done == [number + 1 for number in range(len(contents))]
+
+
 @pytest.mark.parametrize(
     ("sizes", "threads"),
     [([WORTH], True), ([WORTH - 1], False), ([AVERAGE] * 4, True), ([AVERAGE - 1] * 40, False)],

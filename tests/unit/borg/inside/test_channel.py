@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import zlib
@@ -9,7 +10,7 @@ import zlib
 import pytest
 
 from borgpull.borg.inside import wire
-from borgpull.borg.inside.channel import Ended
+from borgpull.borg.inside.channel import TINY, Ended, _add
 from borgpull.borg.inside.lanes import PIECE
 from borgpull.borg.inside.rate import Rate
 from borgpull.borg.inside.wire import BadFrame
@@ -136,6 +137,44 @@ def test_no_more_is_drained_than_there_is_room_for(monkeypatch: pytest.MonkeyPat
         pipes.channel.drain()
         assert pipes.channel.come == 120
         assert pipes.channel.frame() == (wire.DATA, bytes(300))
+
+
+def test_what_is_here_is_taken_though_requests_cannot_be_sent() -> None:
+    """Whoever waits for the other side to read, while it waits for nothing, waits for ever."""
+    with piped() as pipes:
+        channel = pipes.channel
+        for number in range(40_000):
+            channel.ask(wire.READ, number)
+        channel.push()
+        pipes.write(frame(wire.DATA, b"content"))
+        channel.drain()
+        assert channel.frame() == (wire.DATA, b"content")
+
+
+def test_draining_sends_what_is_unsent() -> None:
+    """With so much content that nobody waits for more, nothing else would send it."""
+    with piped() as pipes:
+        channel, sent = pipes.channel, 0
+        for number in range(40_000):
+            channel.ask(wire.READ, number)
+        channel.push()
+        while sent < 40_000 * wire.REQUEST.size:
+            sent += len(os.read(pipes.requests, 1 << 20))
+            channel.drain()
+        assert not channel._unsent
+
+
+def test_tiny_pieces_are_no_burden() -> None:
+    """Python keeps a KiB or more for each byte that comes alone."""
+    text = os.urandom(5 * TINY)
+    pieces = [b"before"]
+    for at in range(len(text)):
+        _add(pieces, text[at : at + 1])
+    for piece in (bytes(TINY), b"", b"end"):
+        _add(pieces, piece)
+    assert b"".join(pieces) == b"before" + text + bytes(TINY) + b"end"
+    assert len(pieces) <= 5 + 4
+    assert all(len(piece) <= TINY for piece in pieces)
 
 
 @pytest.mark.parametrize("why", ["rate", "lanes"])

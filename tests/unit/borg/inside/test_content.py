@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from borgpull.borg.inside.ahead import Coming, Hasher
 from borgpull.borg.inside.content import Chunks, Large
 from borgpull.borg.inside.wire import End
+
+
+class Shown(NamedTuple):
+    """A chunk, as borg's chunker shows it."""
+
+    data: Any
+    meta: dict[str, int]
 
 
 def chunks_of(*sizes: int) -> Any:
@@ -44,3 +51,20 @@ def test_all_that_has_come_is_saved_unless_a_chunk_is_lost() -> None:
     assert [chunk.size for chunk in Chunks.large(chunks_of(3), {}, large_of(7, lost=True))[0]] == [
         3
     ]
+
+
+def test_the_channel_is_drained_after_each_chunk_of_a_large_file() -> None:
+    drained: list[int] = []
+    contents = [memoryview(b"%04d" % number) for number in range(3)]
+    chunks: Any = SimpleNamespace(
+        hasher=Hasher(lambda data: data),
+        _chunker=SimpleNamespace(chunkify=None),
+        _id_of=lambda chunk: (b"", chunk.data),
+    )
+    shown = [Shown(data, {"size": 4}) for data in contents]
+    reader: Any = SimpleNamespace(
+        size=12, cut=lambda _: iter(shown), drain=lambda: drained.append(1)
+    )
+    found = Chunks.begin(chunks, reader).chunks
+    assert not drained
+    assert len(list(found)) == len(drained) == 3

@@ -17,6 +17,7 @@ from borgpull.borg.inside import wire
 from borgpull.borg.inside.ahead import WORTH, Hasher
 from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.channel import Ended
+from borgpull.borg.inside.content import SHORT
 from borgpull.borg.inside.frames import AT_ONCE, OLD_CHUNKS, SEVERAL, Frames
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.wire import BadFrame
@@ -111,9 +112,20 @@ def test_the_next_one_is_taken_if_a_thread_hashes_it(way: Way, size: int, *, tak
     assert len(way.asked) == (0 if taken else 1)
 
 
-@pytest.mark.parametrize(("come", "taken"), [(wire.SMALL, False), (wire.SMALL + 1, True)])
-def test_a_large_file_is_begun_early_if_it_is_here(way: Way, come: int, *, taken: bool) -> None:
-    slots, texts = slots_of([HASH_IT, HASH_IT, wire.SMALL + 1])
+@pytest.mark.parametrize(
+    ("size", "come", "taken"),
+    [
+        (wire.SMALL + 1, wire.SMALL, False),
+        (wire.SMALL + 1, wire.SMALL + 1, True),
+        (SHORT + 1, SHORT - 1, False),
+        (SHORT + 1, SHORT, True),
+    ],
+)
+def test_a_large_file_is_begun_early_if_it_is_here(
+    way: Way, size: int, come: int, *, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("borgpull.borg.inside.channel.AHEAD", SHORT)
+    slots, texts = slots_of([HASH_IT, HASH_IT, size])
     for slot in slots:
         slot.answer = b""
     way.want(slots)
@@ -125,14 +137,34 @@ def test_a_large_file_is_begun_early_if_it_is_here(way: Way, come: int, *, taken
     assert soon is not None
     soon.result()  # so it need not be waited for
     way.first, begin = 2, frame(wire.BEGIN, b"head")
-    content = frame(wire.DATA, bytes(come - len(begin) - wire.HEAD.size))
-    writer = Thread(target=way.write, args=(begin + content,))
+    text = begin + frame(wire.DATA, bytes(wire.SMALL)) * 20
+    writer = Thread(target=way.write, args=(text[:come],))
     writer.start()
     while way.come() < come:
         time.sleep(0.001)
     assert frames.frame().content[0] is slots[1]
     assert way.begun == ([b"head"] if taken else [])
     writer.join()
+
+
+def test_behind_a_large_file_the_next_one_is_taken_though_all_is_hashed(way: Way) -> None:
+    slots, texts = slots_of([0, HASH_IT, HASH_IT])
+    for slot in slots:
+        slot.answer = b""
+    way.want(slots)
+    way.go.set()
+    way.write(frame(wire.BEGIN, b"head") + b"".join(texts[1:]))
+    assert way.frames().frame().hashed()
+    assert len(way.asked) == 0
+
+
+def test_what_has_come_is_drained_at_each_frame(way: Way) -> None:
+    way.write(frame(wire.NAME) + frame(wire.NAME))
+    frames = way.frames()
+    assert frames.frame().kind == wire.NAME
+    way.write(frame(wire.LISTED))
+    assert frames.frame().kind == wire.NAME
+    assert way.channel.come == wire.HEAD.size
 
 
 @pytest.mark.parametrize("bound", ["FILES", "BYTES"])
@@ -149,6 +181,21 @@ def test_no_more_is_taken_than_there_is_room_for(
     assert frames.frame().files == AT_ONCE
     assert len(way.asked) == 2
     assert frames.frame().files == 2
+
+
+def test_there_is_room_again_for_what_was_dealt_with(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots, texts = slots_of([1000] * (4 * AT_ONCE))
+    monkeypatch.setattr(those, "FILES", AT_ONCE + 1)
+    monkeypatch.setattr("borgpull.borg.inside.ahead.AVERAGE", 1)
+    way.want(slots)
+    way.write(b"".join(texts))
+    frames, left = way.frames(), []
+    for _ in range(4):
+        assert frames.frame().files == AT_ONCE
+        left.append(len(way.asked) // AT_ONCE)
+    assert left == [2, 1, 0, 0]
 
 
 @pytest.mark.parametrize(
