@@ -75,6 +75,7 @@ class Beside:
         self._alone = (processors or len(os.sched_getaffinity(0))) < 2
         self._news = threading.Condition()
         self._begun: float = 0  # entries whose restore has begun
+        self.extracts = False  # has borg begun to extract?
         self._reads = True
         self._stopped = False
         self._pool = ThreadPoolExecutor(1)
@@ -120,8 +121,10 @@ class Beside:
         """An `Emit` for the restore, whose progress is heard here."""
 
         def hear(event: Event) -> None:
-            if event.kind == "phase" and event.data["name"] == "extract" and not self._alone:
-                self._start()
+            if event.kind == "phase" and event.data["name"] == "extract":
+                self.extracts = True
+                if not self._alone:
+                    self._start()
             elif event.kind == "progress":
                 self._so_far(event.data["files"])
             emit(event)

@@ -27,13 +27,13 @@ from borgpull.drills.findings import Found
 from borgpull.drills.selection import Selection
 from borgpull.drills.telling import Telling
 from borgpull.drills.tree import Tree
-from borgpull.errors import BorgpullError, SshServiceFailed
+from borgpull.errors import BorgpullError, RepositoryDamaged, SshServiceFailed
 from borgpull.events import Emit
 from borgpull.ops import drilled, restore, standing
 from borgpull.ops.private import private_folder, sweep_private
 from borgpull.ops.workspace import reading_borg
 from borgpull.outputs.drills import Drill
-from borgpull.results import Result
+from borgpull.results import Failure, Result
 from borgpull.ssh.signing import sign
 from borgpull.state import drills, files, manifests
 from borgpull.trees.manifest import Carried, Entry
@@ -194,20 +194,25 @@ def _restore(work: _Work, folder: Path, root: Path, selection: Selection) -> Rea
 
     with target.restore_to(job, folder, root, work.row["name"]) as wanted, beside:
         begun = time.monotonic()
-        result = restore.within(
-            *(wanted, work.borg, folder, beside.hearing(work.emit)),
-            *(selection.choose, hear),
-            exact=work.exact,
-        )
-        drilled.require_room(result.failure)
+        try:
+            result = restore.within(
+                *(wanted, work.borg, folder, beside.hearing(work.emit)),
+                *(selection.choose, hear),
+                exact=work.exact,
+            )
+            failure, lost = result.failure, result.data.get("cannot") or {}
+        except RepositoryDamaged as error:
+            if not beside.extracts:
+                raise
+            failure, lost = Failure.of(error), {}  # already the first file could not be restored
+        drilled.require_room(failure)
         seconds = time.monotonic() - begun - selection.seconds
-    lost = result.data.get("cannot") or {}
     for kind, number in lost.items():
         told.found.notes[f"{kind.replace('_', ' ')}: not carried by {job.how}"] += number
     told.lost = frozenset(lost)
     told.facts["restore_seconds"] = round(seconds, 3)
-    if result.failure is not None:
-        told.because("differs", f"the restore says: {result.failure.message}")
+    if failure is not None:
+        told.because("differs", f"the restore says: {failure.message}")
     if job.max_restore_time is not None:
         _limit(told, "max_restore_time", job.max_restore_time, seconds, "the restore took")
     return beside.read
