@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from importlib import resources
+from pathlib import Path
 
 from borgpull.drills.outcomes import MEANINGS
 from borgpull.outputs.drills import Reported
@@ -56,7 +56,7 @@ def policy() -> str:
 
 
 def _style() -> str:
-    return resources.files("borgpull.reports").joinpath("page.css").read_text()
+    return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
 def _top(report: Reported) -> Markup:

@@ -37,7 +37,7 @@ class Channel:
         self._buffer, self._at = b"", 0
         self._packed: Packed | None = None
         self._ahead: deque[bytes] = deque()  # pieces of the first channel
-        self._come = 0  # bytes of them
+        self._drained = 0  # bytes of them
         self._unsent = bytearray()
         self.received = 0  # bytes
         self.rate: Rate | None = None
@@ -132,7 +132,7 @@ class Channel:
     @property
     def come(self) -> int:
         """Bytes that have been taken, and are in no frame yet."""
-        return len(self._buffer) - self._at + self._come
+        return len(self._buffer) - self._at + self._drained
 
     def drain(self) -> None:
         """Take what has come, so that ssh and the helper go on while we have other work.
@@ -142,16 +142,14 @@ class Channel:
         """
         if self._unsent:
             self.push()
-        while self.rate is None and not self.lanes.asked and self._come < AHEAD:
-            at_end = bool(self._ahead) and not self._ahead[-1]
-            if at_end or not select.select([self.lanes], [], [], 0)[0]:
+        while self.rate is None and not self.lanes.asked and self._drained < AHEAD:
+            if not select.select([self.lanes], [], [], 0)[0]:
                 return
             piece = self._read(PIECE, time.monotonic())
-            if piece:
-                _add(self._ahead, piece)
-                self._come += len(piece)
-            elif piece is not None:
-                self._ahead.append(piece)
+            if not piece:  # the end: whoever needs more will read it again
+                return
+            _add(self._ahead, piece)
+            self._drained += len(piece)
 
     def _is_ready(self) -> bool:
         if self._ahead or self.lanes.ready():
@@ -165,7 +163,7 @@ class Channel:
             self.lanes.offered(content)
             return
         rest = b"".join((self._buffer[self._at :], *self._ahead))
-        self._buffer, self._at, self._come = b"", 0, 0
+        self._buffer, self._at, self._drained = b"", 0, 0
         self._ahead.clear()
         self.received -= len(rest)  # it is read once more
         if not self.lanes.joined(content, rest):
@@ -192,7 +190,7 @@ class Channel:
         """As `Lanes.read`. It was waited for since `began`. Raises BadFrame."""
         if self._ahead:
             piece = self._ahead.popleft()
-            self._come -= len(piece)
+            self._drained -= len(piece)
             return piece
         return self._read(PIECE if self.rate is None else min(PIECE, self.rate.piece), began)
 
@@ -237,7 +235,7 @@ class Channel:
 
 def _add(pieces: MutableSequence[bytes], piece: bytes) -> None:
     """Tiny ones become one: a client could send bytes one by one."""
-    if pieces and len(piece) < TINY and 0 < len(pieces[-1]) < TINY:
+    if pieces and len(piece) < TINY and len(pieces[-1]) < TINY:
         pieces[-1] += piece
     else:
         pieces.append(piece)
