@@ -137,8 +137,8 @@ class Channel:
     def drain(self) -> None:
         """Take what has come, so that ssh and the helper go on while we have other work.
 
-        With a limit of the rate, taking is waiting. With lanes, the next bytes are another one's
-        as soon as a frame says so. What is unsent is sent, as nobody waits for input meanwhile.
+        With a limit of the rate, taking is waiting. With lanes, a frame may say that the next bytes
+        are another lane's. What is unsent is sent here: nobody else does so while there is input.
         """
         if self._unsent:
             self.push()
