@@ -88,6 +88,7 @@ def turn(it: Lab, plan: Plan, run: str, number: int) -> table.Turn:
         it.anew(plan)
     if program := trees.change(run):
         it.run("client", "python3", "-c", program, str(number))
+    it.needs = plan.needs(run)
     archive = "saved" if plan.saved else f"{run}{number}"
     every = plan.jobs_at(it.trip)
     start = number % len(every)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.bench import trees
+from scripts.bench import memory, trees
 from scripts.bench.meter import Cost, Gauge, docker, peaks, seconds_of
 from scripts.bench.plans import BARE, UNGUARDED, UNWRITTEN, WHOLE, Plan
 
@@ -26,8 +25,6 @@ ID = f"borgpull-bench-{os.getpid()}"
 # The cgroup above those of our jobs, and a container that keeps it there. What it has spent stays
 # when a job's container is gone. By this name systemd takes it, too.
 SLICE, OURS = f"{ID}.slice", "ours"
-# Room that the trees and the repositories of a plan take.
-MEMORY, ROOM = Path("/dev/shm"), 14 << 30
 PASSPHRASE = "/run/secrets/passphrase"
 INIT = f"BORG_PASSCOMMAND='cat {PASSPHRASE}' borg init -e repokey-blake2"
 # By hand, over ssh, with one host key for the client by either name.
@@ -77,6 +74,7 @@ WITHOUT = {
     WHOLE: _LOADED + _MAIN,
     UNGUARDED: f"""{_LOADED}
 guarding.watch = lambda job, *_: guarding._blind(job, "the bench")
+guarding.begin = lambda *_: None
 {_MAIN}""",
     UNWRITTEN: f"""{_LOADED}
 manifests.plan = lambda *_, **__: None
@@ -88,6 +86,7 @@ _FUSE = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
 class Lab:
     def __init__(self, folder: Path, trip: int) -> None:
         self.folder, self.trip = folder, trip
+        self.needs = 0  # bytes of memory that a job is expected to take
         self._gauges: dict[str, Gauge] = {}
         self._keys = ["-v", f"{folder}/key:/key:ro", "-v", f"{folder}/key.pub:/key.pub:ro"]
         secret = ["-v", f"{folder}/key:/run/secrets/ssh_key:ro"]
@@ -162,16 +161,17 @@ class Lab:
 
     def _cost(self, server: str, timed: Callable[[], float]) -> Cost:
         os.sync()  # no job is to wait for the disk on behalf of the one before
+        memory.ready(self.needs)
         client, other = self.gauge("client"), self.gauge(server)
         moved, of_client, of_other = self.moved(), client.cpu(), other.cpu()
-        with peaks(client, other) as memory:
+        with peaks(client, other) as most:
             seconds = timed()
         return Cost(
             seconds=seconds,
             client_cpu=client.cpu() - of_client,
             server_cpu=other.cpu() - of_other,
-            client_memory=memory[0],
-            server_memory=memory[1],
+            client_memory=most[0],
+            server_memory=most[1],
             moved=self.moved() - moved,
         )
 
@@ -190,13 +190,13 @@ class Lab:
 
     def prepare(self, plan: Plan) -> None:
         """Client with its tree, server, proxy; the repositories."""
-        memory = self.folder.is_relative_to(MEMORY)
-        kind = "--tmpfs" if memory else "-v"
+        held = self.folder.is_relative_to(memory.FOLDER)
+        kind = "--tmpfs" if held else "-v"
         # borg writes its caches anew in each run, some 70 MB of 400,000 files, and waits for the
         # disk. Docker mounts a tmpfs noexec, and methods of ours keep no cache where a program
         # cannot run.
         paths = ["/srv/data", "/srv/restored", "/srv/repo", "/root/.cache", "/var/cache"]
-        folders = [word for path in paths for word in (kind, path + ":exec" * memory)]
+        folders = [word for path in paths for word in (kind, path + ":exec" * held)]
         own = [*self._keys, *self._passphrase]
         self.start("client", BY_HAND, *own, *folders, command=["sh", "-c", _SSHD])
         self.start("server", BY_HAND, *own, *self._volumes, command=["sh", "-c", _SSHD])
@@ -229,12 +229,6 @@ class Lab:
         docker("run", "--rm", *self._volumes, *mounts, "--entrypoint", "sh", IMAGE, "-c", theirs)
 
 
-def in_memory() -> Path | None:
-    """The folder in memory if everything fits there; None for the disk."""
-    there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
-    return MEMORY if there and shutil.disk_usage(MEMORY).free > ROOM else None
-
-
 def build() -> None:
     """The image of the jobs by hand."""
     # Of a Dockerfile on its input, buildx would leave a copy.
@@ -246,7 +240,7 @@ def build() -> None:
 @contextlib.contextmanager
 def lab(plan: Plan, trip: int) -> Iterator[Lab]:
     """Everything that the jobs of a plan need, for one round trip."""
-    with tempfile.TemporaryDirectory(prefix="borgpull-bench-", dir=in_memory()) as name:
+    with tempfile.TemporaryDirectory(prefix="borgpull-bench-", dir=memory.in_memory()) as name:
         folder = Path(name)
         keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")]
         subprocess.run(keygen, check=True)

@@ -26,6 +26,7 @@ SIDE_BY_SIDE = ("stream", "pipe", HAND, LOCAL, "rsync")
 # each megabyte, when all is new, and when nothing is.
 NEW = (4.0, 200e-6, 0.016)
 OLD = (2.5, 60e-6, 0.002)
+BESIDE = 256 << 20  # bytes of memory that a job takes beside what it writes
 STAND = 15.0  # seconds to make the containers, the repositories, and to remove them
 
 
@@ -54,9 +55,19 @@ class Plan:
     def jobs_at(self, trip: int) -> tuple[str, ...]:
         return tuple(job for job in self.jobs if job != LOCAL or trip == self.trips[0])
 
+    @property
+    def bytes(self) -> int:
+        """Of all files."""
+        return self.files * (self.size or 36000)
+
+    def needs(self, run: str) -> int:
+        """Bytes of memory that a job of the run takes, with its repository."""
+        written = self.bytes if run in (FIRST, "restore", "drill") else 0
+        return BESIDE + written + written // 4
+
     def seconds(self) -> float:
         """An estimate of how long it takes on a quiet machine."""
-        megabytes = self.files * (self.size or 36000) / 1e6
+        megabytes = self.bytes / 1e6
         found = 0.0
         for run in self.runs:
             fixed, of_file, of_megabyte = NEW if run in (FIRST, "restore", "drill") else OLD
