@@ -12,7 +12,7 @@ from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.wire import BadFrame
 
-# Files, and their bytes, that are asked for before the first one has come.
+# Files that are asked for before the first one has come, and bytes of those behind it.
 MAX_ASKED, MAX_ASKED_BYTES = 4096, 32 << 20
 
 
@@ -55,10 +55,14 @@ class Asked:
             self._unsent.append(slot)
 
     def send(self) -> None:
-        """Ask for as many as may be on their way; `push` of the channel sends it."""
+        """Ask for as many as may be on their way; `push` of the channel sends it.
+
+        One more than the first is, however large that is: else a way back and forth would pass
+        between the two.
+        """
         sent = self._sent
         while (
-            self._unsent and len(sent) < MAX_ASKED and (not sent or self._bytes < MAX_ASKED_BYTES)
+            self._unsent and len(sent) < MAX_ASKED and self._bytes - self.size() < MAX_ASKED_BYTES
         ):
             slot = self._unsent.popleft()
             sent.append(slot)
