@@ -43,7 +43,8 @@ def main() -> None:
     found = {"by Python": compared()}
     blake2.use()
     setattr(sodium, "is_faster", lambda *_: True)  # noqa: B010 - whatever processor this is
-    found["is loaded"] = [HASHES.library(bytes(ENOUGH)) is not None]
+    HASHES.see(bytes(ENOUGH))
+    found["is loaded"] = [HASHES.library is not None]
     found["by the library"] = compared()
     print(json.dumps(found))
 

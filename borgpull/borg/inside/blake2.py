@@ -7,14 +7,16 @@ which a reader knows that it is authentic.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from borgpull.borg.inside.sodium import Sodium
 
 WORTH = 4 << 10  # bytes of a content: below, the call takes longer than it saves
-ENOUGH = 8 << 20  # bytes of such contents before the library is loaded, which takes 10 ms
+ENOUGH = 4 << 20  # bytes of such contents before the library is loaded, which takes 10 ms
 SIZE = 32  # bytes of all hashes that borg makes of content
 
 
@@ -32,30 +34,37 @@ class Hashes:
 
     def __init__(self) -> None:
         self._left = ENOUGH
-        self._library: Sodium | None = None
+        self.library: Sodium | None = None  # if it is the faster one
+        # Of small contents alone, Python's own is asked for without a detour.
+        self.blake2b: Callable[..., Any] = hashlib.blake2b
 
-    def library(self, data: Any) -> Sodium | None:
-        """What is to hash this content; None for Python's own."""
-        if type(data) is not bytes or len(data) < WORTH:
-            return None
-        if self._left > 0:
-            self._left -= len(data)
-            if self._left <= 0:
-                with contextlib.suppress(ImportError):  # a Python without ctypes
-                    from borgpull.borg.inside.sodium import loaded
+    def see(self, data: Any) -> None:
+        """A content is about to be hashed."""
+        if self._left <= 0 or not is_large(data):
+            return
+        self._left -= len(data)
+        if self._left <= 0:
+            with contextlib.suppress(ImportError):  # a Python without ctypes
+                from borgpull.borg.inside.sodium import loaded
 
-                    self._library = loaded()
-        return self._library
-
-    def blake2b(self, data: Any = b"", *, digest_size: int = 64) -> Any:
-        """As borg calls hashlib's."""
-        library = self.library(data) if digest_size == SIZE else None
-        if library is None:
-            return hashlib.blake2b(data, digest_size=digest_size)
-        return Done(library.hash(data))
+                self.library = loaded()
+            if self.library is not None:
+                self.blake2b = functools.partial(_blake2b, self.library)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(hashlib, name)
+
+
+def is_large(data: Any) -> bool:
+    """Is it a content that the library can hash, and for which the call is worth it?"""
+    return len(data) >= WORTH and type(data) is bytes
+
+
+def _blake2b(library: Sodium, data: Any = b"", *, digest_size: int = 64) -> Any:
+    """As borg calls hashlib's."""
+    if digest_size == SIZE and is_large(data):
+        return Done(library.hash(data))
+    return hashlib.blake2b(data, digest_size=digest_size)
 
 
 HASHES = Hashes()

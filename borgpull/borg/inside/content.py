@@ -90,8 +90,8 @@ class Chunks:
         assert 1 << CHUNK_MIN_EXP >= wire.SMALL  # such a file is one chunk
         self._archive, self._key, self._cache, self._named = archive, key, cache, cached_hash
         self.sums = sums
-        self._id_hash = id_hash_of(key)
-        self.hasher = Hasher(self._id_hash)
+        self.id_hash = id_hash_of(key)
+        self.hasher = Hasher(self.id_hash)
         self.sum: bytes | None = None  # of the last file's content
         self._progress = args.progress
         self._entry, self._item = ChunkListEntry, Item
@@ -132,7 +132,7 @@ class Chunks:
 
     def _id_of(self, chunk: Any) -> tuple[bytes, Any]:
         """Id and content of borg's chunk. A thread of the hasher calls it."""
-        found: tuple[bytes, Any] = self._named(chunk, self._id_hash)
+        found: tuple[bytes, Any] = self._named(chunk, self.id_hash)
         return found
 
     def begin(self, reader: Reader) -> Large:

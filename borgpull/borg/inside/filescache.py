@@ -35,6 +35,7 @@ _OLDER = {bytes((age,)): bytes((0x95, age + 1)) for age in range(127)}
 # An entry with one chunk has 65 bytes at most, and one with two has 76 at least.
 _TWO_CHUNKS = 70
 SEEN = b"\x95\x00"  # the beginning of an entry that this run has seen
+NONE, ONE = b"\x90", b"\x91\xda\x00\x20"  # before no id, and before a single one
 GREATEST = (1 << 63) - 1
 
 
@@ -166,6 +167,14 @@ class Files:
             self._cache.memorize_file(b"", key, st, ids)
             return
         time = self._safe_ns(st.st_ctime_ns)
-        self.entries[key] = self._pack((0, st.st_ino, st.st_size, time, ids))
-        if self._cache._newest_cmtime is None or time > self._cache._newest_cmtime:
+        self.note(key, time, self._pack((0, st.st_ino, st.st_size, time, ids)))
+
+    def note(self, key: bytes, time: int, entry: bytes) -> None:
+        """Note a file that was read, whose entry is packed. `time` is its ctime, as borg stores it.
+
+        To be used with a usual cache.
+        """
+        self.entries[key] = entry
+        newest = self._cache._newest_cmtime
+        if newest is None or time > newest:
             self._cache._newest_cmtime = time

@@ -15,7 +15,7 @@ from borgpull.borg.inside.ahead import Hashed
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.fields import Fields, stored
-from borgpull.borg.inside.filescache import Files
+from borgpull.borg.inside.filescache import NONE, ONE, SEEN, Files
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import Manifest, packed
 from borgpull.borg.inside.newblocks import Writer
@@ -67,7 +67,7 @@ class Fresh:
 
         # The latest time that borg stores, and the last ctime of a file that cannot change unseen.
         self._latest, self._quiet = MAX_NS, unseen.quiet(MAX_NS)
-        self._stats, self._id_hash = archive.stats, archive.key.id_hash
+        self._stats, self._id_hash = archive.stats, chunks.id_hash
         self._chunks, self._files = chunks, files
         self._fields, self._manifest, self._reads = fields, manifest, reads
         self._known, self._writer = known, writer
@@ -117,6 +117,7 @@ class Fresh:
     def save(self, come: Sequence[Come]) -> None:
         """Add the items of files that have come as they were listed."""
         pack, plain, small = self._chunks.pack, self._fields.plain, self._chunks.small
+        note, known = self._files.note, self._known
         items: list[bytes] = []
         flags: list[int] = []
         sums: list[bytes] = []
@@ -124,15 +125,17 @@ class Fresh:
             st = slot.st
             chunks = small(data, hashed)
             slot.sum = found = self._chunks.sum or b""
-            self._files.memorize(slot.hash, st, [chunk[0] for chunk in chunks])
-            if self._known is not None and st.st_ctime_ns >= self._known.time:
-                self._known.memorized(slot)
+            ctime, size = st.st_ctime_ns, pack(len(data))
+            changed = pack(ctime)
+            id_ = ONE + chunks[0][0] if chunks else NONE
+            note(slot.hash, ctime, b"".join((SEEN, pack(st.st_ino), size, changed, id_)))
+            if known is not None and ctime >= known.time:
+                known.memorized(slot)
             begin, middle, end = plain(st.st_mode, st.st_uid, st.st_gid)
-            times = pack(st.st_ctime_ns), middle, pack(st.st_mtime_ns)
             item = b"".join(
                 (
-                    *(begin, pack(chunks), CTIME, *times),
-                    *(PATH, pack(stored(slot.path)), SIZE, pack(len(data)), end),
+                    *(begin, pack(chunks), CTIME, changed, middle, pack(st.st_mtime_ns)),
+                    *(PATH, pack(stored(slot.path)), SIZE, size, end),
                 )
             )
             items.append(item)

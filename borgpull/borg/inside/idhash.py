@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
-from borgpull.borg.inside.blake2 import HASHES, SIZE
+from borgpull.borg.inside.blake2 import HASHES, SIZE, is_large
 
 
 def id_hash_of(key: Any) -> Callable[[Any], bytes]:
@@ -25,10 +25,11 @@ def id_hash_of(key: Any) -> Callable[[Any], bytes]:
     behind = functools.cache(lambda library: library.behind(key.id_key))
 
     def id_hash(data: Any) -> bytes:
-        library = HASHES.library(data)
-        if library is not None:
-            made: bytes = behind(library)(data)
-            return made
+        if is_large(data):
+            HASHES.see(data)
+            if HASHES.library is not None:
+                made: bytes = behind(HASHES.library)(data)
+                return made
         hashing = begun.copy()
         hashing.update(data)
         return hashing.digest()

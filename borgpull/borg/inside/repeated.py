@@ -84,7 +84,7 @@ class Repeated:
         from borg.helpers import msgpack  # type: ignore[import-not-found]
 
         self._last, self._writer, self._manifest = last, writer, manifest
-        self._stats, self._id_hash = archive.stats, archive.key.id_hash
+        self._stats, self._id_hash = archive.stats, chunks.id_hash
         self._chunks, self._files, self._unpack = chunks, files.entries, msgpack.unpackb
         # The next entry of the last listing: its block, and its number there.
         self._number = self._at = 0

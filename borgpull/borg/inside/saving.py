@@ -88,7 +88,7 @@ class Saving:
         """Is the content known, or asked for?"""
         assert self._saving is not None
         name = stored(f"/{slot.path}")
-        slot.hash = self._saving[0].key.id_hash(name)
+        slot.hash = self._saving[2].id_hash(name)
         known, ids = (False, None)
         if not slot.extra.closed:
             known, ids = self._files.find(slot.hash, slot.st)

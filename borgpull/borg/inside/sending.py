@@ -191,6 +191,7 @@ def read(archive: Any, chunks: Any) -> Iterator[bytes]:
             raise failure("read", errno.EIO, f"a chunk is {type(error).__name__}") from None
         if len(piece) != chunk.size:
             raise failure("read", errno.EIO, f"a chunk has {len(piece)} bytes, not {chunk.size}")
+        blake2.HASHES.see(piece)
         yield piece
 
 

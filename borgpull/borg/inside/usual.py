@@ -45,7 +45,7 @@ class Usual:
         from borg.helpers.time import MAX_NS  # type: ignore[import-not-found]
 
         self._latest = MAX_NS  # the latest time that borg stores
-        self._stats, self._id_hash = archive.stats, archive.key.id_hash
+        self._stats, self._id_hash = archive.stats, chunks.id_hash
         self._chunks = chunks
         self._files, self._unpack = files.entries, files.unpack
         self._fields, self._manifest, self._reads = fields, manifest, reads

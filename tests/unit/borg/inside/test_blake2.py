@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from borgpull.borg.inside import sodium
-from borgpull.borg.inside.blake2 import ENOUGH, WORTH, Hashes
+from borgpull.borg.inside.blake2 import ENOUGH, WORTH, Done, Hashes
 
 SIZES = (0, 1, 127, 128, 129, WORTH - 1, WORTH, WORTH + 1, 50_001, 1 << 20, (8 << 20) + 3)
 
@@ -29,7 +29,8 @@ def wins(monkeypatch: pytest.MonkeyPatch) -> None:
 def warm() -> Hashes:
     """One that has had enough to load the library."""
     found = Hashes()
-    assert found.library(bytes(ENOUGH)) is not None
+    found.see(bytes(ENOUGH))
+    assert found.library is not None
     return found
 
 
@@ -38,8 +39,9 @@ def test_all_sizes_have_the_hashes_of_hashlib() -> None:
     hashes = warm()
     for size in SIZES:
         data = os.urandom(size)
-        assert hashes.blake2b(data, digest_size=32).digest() == usual(data)
-        assert (hashes.library(data) is not None) == (size >= WORTH)
+        made = hashes.blake2b(data, digest_size=32)
+        assert made.digest() == usual(data)
+        assert isinstance(made, Done) == (size >= WORTH)
     long = bytes(WORTH)
     assert hashes.blake2b(long).digest() == hashlib.blake2b(long).digest()
     assert hashes.blake2b(long, digest_size=16).digest_size == 16
@@ -50,9 +52,13 @@ def test_all_sizes_have_the_hashes_of_hashlib() -> None:
 def test_the_library_is_loaded_once_there_is_much_to_hash() -> None:
     hashes = Hashes()
     for _ in range(ENOUGH // WORTH - 1):
-        assert hashes.library(bytes(WORTH)) is None
-        assert hashes.library(bytes(WORTH - 1)) is None
-    assert hashes.library(bytes(WORTH)) is not None
+        hashes.see(bytes(WORTH))
+        hashes.see(bytes(WORTH - 1))
+        hashes.see(memoryview(bytes(WORTH)))
+        assert hashes.library is None
+        assert hashes.blake2b is hashlib.blake2b
+    hashes.see(bytes(WORTH))
+    assert hashes.library is not None
 
 
 def _broken(self: Any, data: bytes) -> bytes:
@@ -72,7 +78,8 @@ def test_without_a_library_that_fits_it_is_hashlib(
         name = "libsodium.so.0" if how == "missing" else "libc.so.6"
         monkeypatch.setattr(sodium, "LIBRARY", name)
     hashes, data = Hashes(), os.urandom(WORTH)
-    assert hashes.library(bytes(ENOUGH)) is None
+    hashes.see(bytes(ENOUGH))
+    assert hashes.library is None
     assert hashes.blake2b(data, digest_size=32).digest() == usual(data)
 
 
