@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from borgpull import events, jobs
 from borgpull.borg import messages, repository
@@ -34,6 +34,9 @@ from borgpull.outputs.backups import Backup, BackupDryRun, Saved
 from borgpull.results import Failure, Result
 from borgpull.state import ledger, manifests
 from borgpull.trees.folders import lies_in
+
+if TYPE_CHECKING:
+    from borgpull.ops.looking import Early
 
 
 def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
@@ -63,7 +66,7 @@ def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
                 name = new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
-                saved = _save(job, borg, source, name, emit, found)
+                saved, early = _save(job, borg, source, name, emit, found)
                 from borgpull.ops import conclusion, guarding
 
                 row = source.row(borg, saved["archive"])
@@ -73,7 +76,7 @@ def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
         # Read the list once the client is disconnected, and see all that it has done to it.
         listed = repository.archives(borg) if source.client_could_write else [*found, recorded]
         conclusion.judge(job, saved, listed, emit)
-        guard = guarding.watch(job, recorded, saved, emit, source.reads)
+        guard = guarding.watch(job, recorded, saved, emit, source.reads, early)
         seconds = round(time.monotonic() - started, 3)
         data: Backup = {**saved, "manifest": manifest, "seconds": seconds, "guard": guard}
         if guard["findings"]:
@@ -127,8 +130,10 @@ def _save(
     name: str,
     emit: Emit,
     found: Sequence[dict[str, Any]],
-) -> Saved:
-    """Create under a temporary name, verify, rename; returns the archive's part of the result."""
+) -> tuple[Saved, Early | None]:
+    """Create under a temporary name, verify, rename; returns the archive's part of the result, and
+    what the guard sees meanwhile.
+    """
     mark = unverified_mark(name, found)
     args = ("--compression", job.compression, *exclude_args(job.exclude))
     events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
@@ -147,6 +152,9 @@ def _save(
 
     done = source.create(order, ahead=ahead)
     _load_the_end()  # before the archive has its name: then nothing may keep it from the ledger
+    from borgpull.ops import guarding
+
+    early = guarding.begin(job, source.reads, done.read_files())
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
     vanished = judge_vanished(done, source)
     events.phase(emit, "verify", "comparing the archive with the client")
@@ -162,7 +170,7 @@ def _save(
     for item in _attributes(done):
         where = {"path": "/" + item.path.strip("/")} if item.path else {}
         events.warning(emit, f"not saved: {item.text}", **where)
-    return _report(job, final, done, verdict, allowed, vanished, source)
+    return _report(job, final, done, verdict, allowed, vanished, source), early
 
 
 def _files_last_time(job: jobs.Backup) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from borgpull.guard.compare import Change
 from borgpull.guard.figures import Figures, nothing, sound
 from borgpull.guard.look import Look, Seen
 from borgpull.guard.sketch import Sketch
+from borgpull.ops import looking
+from borgpull.ops.looking import Early
 from borgpull.outputs.backups import Saved
 from borgpull.outputs.guard import Finding, Frozen, Guard, Lifted
 from borgpull.state import guards, ledger, manifests, ownkey
@@ -34,16 +37,17 @@ def watch(
     saved: Saved,
     emit: Emit,
     reads: Reads | None = None,
+    early: Early | None = None,
 ) -> Guard:
     """Compare a verified archive with the runs before it, and freeze the client if it must be.
 
     `row` is the archive's. Where nobody can look, the result says so. A failure of the guard itself
     is only a warning, because the archive is good: then it is not guarded, and says so, too.
-    `reads` spare it from going through all files, if they say enough.
+    `reads` spare it from going through all files, if they say enough. `early` is as of `begin`.
     """
     state = Path(job.places.state)
     try:
-        guard = _watch(job, state, row, saved, emit, reads)
+        guard = _watch(job, state, row, saved, emit, reads, early)
     except (BadManifest, BorgpullError, OSError) as error:
         guard = _blind(job, f"the guard could not look: {error}")
     try:
@@ -61,6 +65,7 @@ def _watch(
     saved: Saved,
     emit: Emit,
     reads: Reads | None,
+    early: Early | None,
 ) -> Guard:
     """Raises BadManifest, DiskFull, StorageFailed, ConfigError, OSError."""
     if manifests.find(state, job.client, row["id"]) is None:
@@ -78,7 +83,7 @@ def _watch(
         again = _look_again(state, job.client, past[-1], figures, before, reads)
     if again is not None and before is not None and again.sketch.rows == before.rows:
         return _like_before(job, scope, figures, past)
-    now = again or _look(state, job.client, row["id"])
+    now = again or _look(state, job.client, row["id"], early)
     if before is None:
         return _first(job, scope, figures, now, had=bool(past))
     if (last := sketch.read(scope.tripped)) is not None:
@@ -159,11 +164,26 @@ def _look_again(
     return found
 
 
-def _look(state: Path, client: str, archive_id: str) -> Seen:
+def _look(state: Path, client: str, archive_id: str, early: Early | None) -> Seen:
     """Raises BadManifest, DiskFull, StorageFailed, ConfigError."""
     with manifests.skimmed(state, client, archive_id) as found:
-        look = Look(ownkey.key(state, client, "guard"), sums=not found.some)
-        return look.take(found.records)
+        seen = early.seen(found.inode) if early is not None else None
+        return seen or looking.seen(state, client, found)
+
+
+def begin(job: jobs.Backup, reads: Reads | None, files_read: int) -> Early | None:
+    """Look at all files while the archive is saved, if that will be needed.
+
+    A wrong guess costs time, and nothing else.
+    """
+    if reads is None:
+        return None
+    state = Path(job.places.state)
+    if not reads.came and len(reads.files) == files_read:
+        with contextlib.suppress(BorgpullError, OSError):  # `watch` will tell
+            if guards.Scope(state, job.client, _scope(job)).sketch.exists():
+                return None
+    return Early(state, job.client)
 
 
 def _first(

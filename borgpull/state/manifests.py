@@ -50,6 +50,7 @@ class Skimmed(NamedTuple):
 
     records: Iterator[Record]
     some: bool  # only some contents have a sum, and others in the next one
+    inode: int  # of its file
 
 
 def plan(
@@ -187,7 +188,20 @@ def opened(state: Path, client: str, archive_id: str) -> Iterator[Opened]:
 def skimmed(state: Path, client: str, archive_id: str) -> Iterator[Skimmed]:
     """Its records, as the client had all, which are read faster. Raises BadManifest."""
     with _genuine(state, client, archive_id) as (file, begin, _):
-        yield Skimmed(manifest.records(file), bool(begin.get("some")))
+        inode = os.fstat(file.fileno()).st_ino
+        yield Skimmed(manifest.records(file), bool(begin.get("some")), inode)
+
+
+@contextlib.contextmanager
+def unfinished(state: Path, client: str) -> Iterator[Skimmed]:
+    """As `skimmed`, of the one whose archive is being saved. All but its end is there.
+
+    Nothing shows yet whether something else has written it. Raises BadManifest, OSError.
+    """
+    with (folder_of(state, client) / NEW).open("rb") as file:
+        begin, st = manifest.begin_of(file), os.fstat(file.fileno())
+        found = manifest.records(file, st.st_size)
+        yield Skimmed(found, bool(begin.get("some")), st.st_ino)
 
 
 def paths(state: Path, client: str, archive_id: str) -> Iterator[str]:

@@ -21,6 +21,11 @@ class Book:
     def __init__(self, order: dict[str, Any], roots: Sequence[str], manifest: Manifest) -> None:
         self._order, self._roots, self.manifest = order, roots, manifest
 
+    def settle(self) -> None:
+        """All has come. An error would come once more when it is kept."""
+        with contextlib.suppress(OSError):
+            self.manifest.settle()
+
     def keep(self, archive: Any) -> None:
         """The archive has its name. Who ordered this looks for the file: no error is told."""
         with contextlib.suppress(OSError):

@@ -160,6 +160,11 @@ class Manifest:
         self.frame(SAVED, bytes(self._records))
         self._records.clear()
 
+    def settle(self) -> None:
+        """Nothing but the end is missing: let others read what there is. Raises OSError."""
+        self._flush()
+        self._file.flush()
+
     def end(self, facts: dict[str, Any]) -> bytes:
         """Write what is left; returns the MAC. Raises OSError."""
         self._flush()

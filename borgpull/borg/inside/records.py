@@ -47,16 +47,22 @@ class Record(NamedTuple):
     source: str  # the first name of a hard link
 
 
-def heads(file: IO[bytes]) -> Iterator[tuple[int, int]]:
-    """Kind and length of each frame. The file is at its content then."""
+def heads(file: IO[bytes], end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Kind and length of each frame. The file is at its content then.
+
+    A file that is being written has no END yet: `end` is how many bytes of it are there. Raises
+    BadFrame if it is cut within a frame.
+    """
     at = 0
-    while True:
+    while end is None or at < end:
         file.seek(at)
         kind, length = wire.HEAD.unpack(file.read(wire.HEAD.size))
         at += wire.HEAD.size + length
         yield kind, length
         if kind == END:
             return
+    if at != end:
+        raise BadFrame("it is cut")
 
 
 class Records:
@@ -65,14 +71,14 @@ class Records:
     A manifest of a witness has all records after the whole listing, which can be of any size.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        """Raises one of UNREADABLE."""
+    def __init__(self, file: IO[bytes], end: int | None = None) -> None:
+        """`end` is as in `heads`. Raises one of UNREADABLE."""
         self._file = file
         self._places: dict[int, list[tuple[int, int]]] = {wire.LIST: [], SAVED: []}
         self.facts: dict[str, Any] = {}  # of the beginning
         self.names: tuple[dict[int, str | None], dict[int, str | None]] = ({}, {})
         self.outside: list[Any] = []
-        for kind, length in heads(file):
+        for kind, length in heads(file, end):
             if kind in self._places:
                 self._places[kind].append((file.tell(), length))
             elif kind == START:

@@ -175,6 +175,8 @@ def save(work: Work, cache: Any, known: Known) -> None:
         tell_skipped(teller, run)
         for part in run.reads.parts():
             teller.line({"type": READS_LINE, **part})
+        if made is not None:
+            made.settle()
         teller.line(report(archive, run, channel))
         # It is compared with the client meanwhile.
         archive.items_buffer.flush(flush=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,28 +14,15 @@ import pytest
 from borgpull.borg.inside import manifest as writer
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.book import book
-from borgpull.borg.inside.extras import NO_EXTRA
-from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
-from borgpull.borg.inside.wire import Stat
 from borgpull.borg.manifest import BadManifest
-from borgpull.client.scripts.stream_look import ENTRY, STAT
 from borgpull.errors import ConfigError
 from borgpull.state import ledger, manifests
 from borgpull.trees.manifest import ALL, Carried
 from tests.support.drills import rewrite
+from tests.support.small_manifest import fill, listing
 
 WEB1 = "web1"
-FOLDER = Stat(0o40755, 0, 0, 2, 1, 8, 0, 10**18 + 5, 10**18 + 7, 0)
-FILE = Stat(0o100644, 4, 5, 1, 1, 9, 5, 10**18 + 5, 10**18 + 7, 0)
-
-
-def row(depth: int, name: bytes, st: Stat) -> bytes:
-    return ENTRY.pack(depth, len(name), 0) + STAT.pack(*st) + name
-
-
-def listing() -> bytes:
-    return zlib.compress(row(0, b"srv", FOLDER) + row(1, b"a", FILE))
 
 
 def make(
@@ -50,12 +36,7 @@ def make(
     order = manifests.plan(state, WEB1, carried, **more)
     with book(order, roots, Sums(Path(os.devnull))) as made:
         assert made is not None
-        made.manifest.frame(wire.LIST, listing())
-        for number, (path, st) in enumerate((("srv", FOLDER), ("srv/a", FILE))):
-            slot = Slot(number, path, st, NO_EXTRA, 0)
-            slot.status, slot.item = "d-A"[number * 2], {}
-            slot.sum = b"s" * 32 if number else None
-            made.manifest.saved(slot)
+        fill(made.manifest)
         made.keep(SimpleNamespace(name=f"name-{archive_id[:4]}", id=bytes.fromhex(archive_id)))
     found = manifests.find(state, WEB1, archive_id)
     assert found is not None

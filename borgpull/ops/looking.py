@@ -1,0 +1,45 @@
+"""The guard's look at a manifest, begun while the archive is still being saved.
+
+For a million files it takes 3 s, in which this process would wait for the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+from borgpull.borg.manifest import BadManifest
+from borgpull.errors import BorgpullError
+from borgpull.guard.look import Look, Seen
+from borgpull.state import manifests, ownkey
+from borgpull.state.manifests import Skimmed
+
+
+class Early:
+    """A look that is on its way. Nobody waits for it at the end of the process."""
+
+    def __init__(self, state: Path, client: str) -> None:
+        self._found: Future[tuple[int, Seen]] = Future()
+        threading.Thread(target=self._look, args=(state, client), daemon=True).start()
+
+    def _look(self, state: Path, client: str) -> None:
+        try:
+            with manifests.unfinished(state, client) as found:
+                self._found.set_result((found.inode, seen(state, client, found)))
+        except BaseException as error:
+            self._found.set_exception(error)
+
+    def seen(self, inode: int) -> Seen | None:
+        """What it has seen, once it is through. None if that was another file, or no good one."""
+        with contextlib.suppress(BadManifest, BorgpullError, OSError):
+            its, found = self._found.result()
+            return found if its == inode else None
+        return None
+
+
+def seen(state: Path, client: str, found: Skimmed) -> Seen:
+    """Go through the records. Raises BadManifest, DiskFull, StorageFailed, ConfigError."""
+    look = Look(ownkey.key(state, client, "guard"), sums=not found.some)
+    return look.take(found.records)
