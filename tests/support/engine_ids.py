@@ -10,7 +10,7 @@ from borgpull.borg.inside import blake2, sodium
 from borgpull.borg.inside.blake2 import ENOUGH, HASHES, WORTH
 from borgpull.borg.inside.idhash import id_hash_of
 
-SIZES = (0, 1, 127, 128, 129, WORTH - 1, WORTH, 5000, 3 << 20)
+SIZES = (0, 1, 127, 128, 129, WORTH - 1, WORTH, 5000, 1 << 20)
 
 
 def main() -> None:
