@@ -25,6 +25,7 @@ class Seen:
 
     sums: bool = True  # False: of no content
     sketch: Sketch = field(default_factory=Sketch)
+    entries: int = 0  # of the manifest that were looked at
     files: int = 0  # that are not spare
     size: int = 0  # bytes of these
     # By the hash of their path: folders without a file in them, and whether they are near the root.
@@ -66,7 +67,9 @@ class Look:
     def take(self, records: Iterable[Record]) -> Seen:
         """Raises BadManifest, by the records."""
         opened = self._open
+        count = 0
         for record in records:
+            count += 1
             if len(opened) > record.depth:
                 self._leave(record.depth)
             mode = record.st.st_mode
@@ -75,6 +78,7 @@ class Look:
             elif stat.S_ISREG(mode) and not record.flags & FURTHER:
                 self._file(record)
         self._leave(0)
+        self.seen.entries = count
         return self.seen
 
     def _of(self, path: str) -> bytes:

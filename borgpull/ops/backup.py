@@ -36,7 +36,7 @@ from borgpull.state import ledger, manifests
 from borgpull.trees.folders import lies_in
 
 if TYPE_CHECKING:
-    from borgpull.ops.looking import Early
+    from borgpull.ops.earlylook import Early
 
 
 def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:

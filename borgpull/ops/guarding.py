@@ -18,8 +18,8 @@ from borgpull.guard.compare import Change
 from borgpull.guard.figures import Figures, nothing, sound
 from borgpull.guard.look import Look, Seen
 from borgpull.guard.sketch import Sketch
-from borgpull.ops import looking
-from borgpull.ops.looking import Early
+from borgpull.ops import earlylook
+from borgpull.ops.earlylook import Early
 from borgpull.outputs.backups import Saved
 from borgpull.outputs.guard import Finding, Frozen, Guard, Lifted
 from borgpull.state import guards, ledger, manifests, ownkey
@@ -167,8 +167,8 @@ def _look_again(
 def _look(state: Path, client: str, archive_id: str, early: Early | None) -> Seen:
     """Raises BadManifest, DiskFull, StorageFailed, ConfigError."""
     with manifests.skimmed(state, client, archive_id) as found:
-        seen = early.seen(found.inode) if early is not None else None
-        return seen or looking.seen(state, client, found)
+        seen = early.seen(found) if early is not None else None
+        return seen or earlylook.seen(state, client, found)
 
 
 def begin(job: jobs.Backup, reads: Reads | None, files_read: int) -> Early | None:
@@ -179,11 +179,12 @@ def begin(job: jobs.Backup, reads: Reads | None, files_read: int) -> Early | Non
     if reads is None:
         return None
     state = Path(job.places.state)
-    if not reads.came and len(reads.files) == files_read:
-        with contextlib.suppress(BorgpullError, OSError):  # `watch` will tell
-            if guards.Scope(state, job.client, _scope(job)).sketch.exists():
-                return None
-    return Early(state, job.client)
+    few = not reads.came and len(reads.files) == files_read
+    if few and guards.sketch_of(state, job.client, _scope(job)).exists():
+        return None
+    with contextlib.suppress(RuntimeError):
+        return Early(state, job.client)
+    return None
 
 
 def _first(

@@ -53,14 +53,22 @@ def tell(state: Path, client: str, found: Mapping[str, Any]) -> None:
         _write(folder_of(state, client) / _LAST, found)
 
 
+def sketch_of(state: Path, client: str, parts: Sequence[object]) -> Path:
+    """Where the sketch of the last good run of a scope is, if there was one."""
+    return _folder(state, client, parts) / _GOOD
+
+
+def _folder(state: Path, client: str, parts: Sequence[object]) -> Path:
+    name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    return folder_of(state, client) / name
+
+
 class Scope:
     """The runs of one scope."""
 
     def __init__(self, state: Path, client: str, parts: Sequence[object]) -> None:
         """`parts` say what is saved. Raises DiskFull, StorageFailed, ConfigError."""
-        name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-        above = folder_of(state, client)
-        self._folder = above / name
+        above, self._folder = folder_of(state, client), _folder(state, client, parts)
         _made(above)
         _made(self._folder)
         with files.told(above):

@@ -51,6 +51,7 @@ class Skimmed(NamedTuple):
     records: Iterator[Record]
     some: bool  # only some contents have a sum, and others in the next one
     inode: int  # of its file
+    entries: int  # as its end says; 0 if it has none yet
 
 
 def plan(
@@ -187,9 +188,9 @@ def opened(state: Path, client: str, archive_id: str) -> Iterator[Opened]:
 @contextlib.contextmanager
 def skimmed(state: Path, client: str, archive_id: str) -> Iterator[Skimmed]:
     """Its records, as the client had all, which are read faster. Raises BadManifest."""
-    with _genuine(state, client, archive_id) as (file, begin, _):
+    with _genuine(state, client, archive_id) as (file, begin, end):
         inode = os.fstat(file.fileno()).st_ino
-        yield Skimmed(manifest.records(file), bool(begin.get("some")), inode)
+        yield Skimmed(manifest.records(file), bool(begin.get("some")), inode, end["entries"])
 
 
 @contextlib.contextmanager
@@ -201,7 +202,7 @@ def unfinished(state: Path, client: str) -> Iterator[Skimmed]:
     with (folder_of(state, client) / NEW).open("rb") as file:
         begin, st = manifest.begin_of(file), os.fstat(file.fileno())
         found = manifest.records(file, st.st_size)
-        yield Skimmed(found, bool(begin.get("some")), st.st_ino)
+        yield Skimmed(found, bool(begin.get("some")), st.st_ino, 0)
 
 
 def paths(state: Path, client: str, archive_id: str) -> Iterator[str]:

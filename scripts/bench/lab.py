@@ -86,6 +86,7 @@ _FUSE = ["--device", "/dev/fuse", "--security-opt", "apparmor=unconfined"]
 class Lab:
     def __init__(self, folder: Path, trip: int) -> None:
         self.folder, self.trip = folder, trip
+        self._held = folder.is_relative_to(memory.FOLDER)  # is everything in memory?
         self.needs = 0  # bytes of memory that a job is expected to take
         self._gauges: dict[str, Gauge] = {}
         self._keys = ["-v", f"{folder}/key:/key:ro", "-v", f"{folder}/key.pub:/key.pub:ro"]
@@ -161,7 +162,8 @@ class Lab:
 
     def _cost(self, server: str, timed: Callable[[], float]) -> Cost:
         os.sync()  # no job is to wait for the disk on behalf of the one before
-        memory.ready(self.needs)
+        if self._held:
+            memory.ready(self.needs, self.folder)
         client, other = self.gauge("client"), self.gauge(server)
         moved, of_client, of_other = self.moved(), client.cpu(), other.cpu()
         with peaks(client, other) as most:
@@ -190,13 +192,12 @@ class Lab:
 
     def prepare(self, plan: Plan) -> None:
         """Client with its tree, server, proxy; the repositories."""
-        held = self.folder.is_relative_to(memory.FOLDER)
-        kind = "--tmpfs" if held else "-v"
+        kind = "--tmpfs" if self._held else "-v"
         # borg writes its caches anew in each run, some 70 MB of 400,000 files, and waits for the
         # disk. Docker mounts a tmpfs noexec, and methods of ours keep no cache where a program
         # cannot run.
         paths = ["/srv/data", "/srv/restored", "/srv/repo", "/root/.cache", "/var/cache"]
-        folders = [word for path in paths for word in (kind, path + ":exec" * held)]
+        folders = [word for path in paths for word in (kind, path + ":exec" * self._held)]
         own = [*self._keys, *self._passphrase]
         self.start("client", BY_HAND, *own, *folders, command=["sh", "-c", _SSHD])
         self.start("server", BY_HAND, *own, *self._volumes, command=["sh", "-c", _SSHD])

@@ -19,13 +19,12 @@ def in_memory() -> Path | None:
     return FOLDER if there and shutil.disk_usage(FOLDER).free > ROOM else None
 
 
-def ready(size: int) -> None:
-    """Write `size` bytes to the memory, and give it back. Raises OSError.
+def ready(size: int, folder: Path) -> None:
+    """Write `size` bytes to a folder in memory, and give them back. Raises OSError.
 
     The host of a virtual machine may take free memory back (the kernel's free page reporting). Then
     it takes 2.5 s a gigabyte to get it again, not 0.3, and whichever job comes first would pay.
     """
-    if folder := in_memory():
-        with tempfile.TemporaryFile(dir=folder, prefix="borgpull-bench-") as file:
-            for _ in range(0, size, len(_PIECE)):
-                file.write(_PIECE)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(0, size, len(_PIECE)):
+            file.write(_PIECE)

@@ -271,7 +271,7 @@ def test_an_engine_that_ends_before_its_orders_says_why(lab: Lab, saved: Saved) 
 
 def test_a_run_that_was_cut_reads_little_again(lab: Lab, saved: Saved) -> None:
     """What a checkpoint has is known to the next run, and is an archive that does not count."""
-    client, many = saved.client, 24
+    client, many = saved.client, 60
     client.exec(
         *("sh", "-c"),
         f"mkdir {TREE}/big; cd {TREE}/big; "

@@ -71,6 +71,7 @@ def test_files_that_nothing_is_known_of_are_saved_as_they_come() -> None:
     assert found["other"] == ["13", "17"]  # it became shorter; it is gone
     assert len(found["items"]) == 33
     assert found["times"] == ["r/07", "r/z"]
+    assert found["as borg packs them"] == 28  # those that did not change or fail, but the newest
     letters = [
         line["status"] for line in map(json.loads, found["said"].splitlines()) if "status" in line
     ]

@@ -105,7 +105,7 @@ class Days:
 
         @contextlib.contextmanager
         def skimmed(*_: object) -> Iterator[manifests.Skimmed]:
-            yield manifests.Skimmed(iter(records), self.witnessed, inode=1)
+            yield manifests.Skimmed(iter(records), self.witnessed, 1, len(records))
 
         found = Path("manifest") if manifest else None
         with (

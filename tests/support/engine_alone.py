@@ -309,11 +309,25 @@ def unseen() -> dict[str, Any]:
     return {"code": code, "said": text, "asked": asked}
 
 
+def as_borg_packs_them() -> int:
+    """The number of entries in the files cache; 0 if borg would have packed one in another way."""
+    from borg.helpers import msgpack  # type: ignore[import-not-found]
+
+    (path,) = (BASE / "base").glob(".cache/borg/*/files*")
+    unpacker = msgpack.mp_Unpacker(use_list=True, raw=True)
+    unpacker.feed(path.read_bytes())
+    rows = list(unpacker)
+    packer = msgpack.mp_Packer(use_bin_type=False)
+    return len(rows) * (b"".join(map(packer.pack, rows)) == path.read_bytes())
+
+
 def new() -> dict[str, Any]:
     """Files that nothing is known of, and answers that are as they were listed, or are not."""
     texts = {b"%02d" % n: b"%d" % n * (n * 700) for n in range(30)}  # the first one is empty
     texts[b"30"] = texts[b"29"]
     sts = {name: stat(FILE, len(text), ino=100 + int(name)) for name, text in texts.items()}
+    for name, inode in ((b"02", 1 << 32), (b"03", (1 << 63) + 5), (b"04", 1)):
+        sts[name] = stat(FILE, len(texts[name]), ino=inode)
     names = [row(1, name, st) for name, st in sts.items()]
     names.insert(5, row(1, b"e", stat(DIR, ino=50)))
     found = {name: number for number, name in enumerate([*sts], 1)}
@@ -330,6 +344,7 @@ def new() -> dict[str, Any]:
     frames = [rows(TOP, *names, row(1, b"z", latest)), listed(last + 1), *answers.values()]
     frames += [whole(last, latest, b"later", late + SECOND), bye(last + 1, last - 1)]
     code, text = Engine("x", frames, "--filter", "AMCE").end()
+    packed = as_borg_packs_them()
     argv = ["borg", "check", "--verify-data"]
     checked = subprocess.run(argv, env=ENV, capture_output=True, check=False).returncode
     items = contents("x")
@@ -340,6 +355,7 @@ def new() -> dict[str, Any]:
         "said": text,
         "items": items,
         "checked": checked,
+        "as borg packs them": packed,
         "other": [n.decode() for n, text in texts.items() if kept.get(n.decode()) != text.decode()],
         "times": [line.split()[0] for line in times if line.split()[1:] != times[0].split()[1:]],
         "asked": Engine("after", frames[:2]).asked(),

@@ -57,8 +57,8 @@ class Asked:
     def send(self) -> None:
         """Ask for as many as may be on their way; `push` of the channel sends it.
 
-        One more than the first is, however large that is: else a way back and forth would pass
-        between the two.
+        The file behind the first one is asked for, however large both are. Else a round trip would
+        pass between their answers.
         """
         sent = self._sent
         while (

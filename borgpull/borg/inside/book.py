@@ -20,16 +20,20 @@ class Book:
 
     def __init__(self, order: dict[str, Any], roots: Sequence[str], manifest: Manifest) -> None:
         self._order, self._roots, self.manifest = order, roots, manifest
+        self._whole = True  # was all written so far?
 
     def settle(self) -> None:
-        """All has come. An error would come once more when it is kept."""
-        with contextlib.suppress(OSError):
+        """All has come. A manifest that cannot be written is not kept."""
+        try:
             self.manifest.settle()
+        except OSError:
+            self._whole = False
 
     def keep(self, archive: Any) -> None:
         """The archive has its name. Who ordered this looks for the file: no error is told."""
         with contextlib.suppress(OSError):
-            self._keep(archive)
+            if self._whole:
+                self._keep(archive)
 
     def _keep(self, archive: Any) -> None:
         number = self._order["number"]

@@ -35,7 +35,7 @@ _OLDER = {bytes((age,)): bytes((0x95, age + 1)) for age in range(127)}
 # An entry with one chunk has 65 bytes at most, and one with two has 76 at least.
 _TWO_CHUNKS = 70
 SEEN = b"\x95\x00"  # the beginning of an entry that this run has seen
-NONE, ONE = b"\x90", b"\x91\xda\x00\x20"  # before no id, and before a single one
+NO_IDS, ONE_ID = b"\x90", b"\x91\xda\x00\x20"  # of an empty file; what is before a single id
 GREATEST = (1 << 63) - 1
 
 

@@ -15,7 +15,7 @@ from borgpull.borg.inside.ahead import Hashed
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.extras import NO_EXTRA
 from borgpull.borg.inside.fields import Fields, stored
-from borgpull.borg.inside.filescache import NONE, ONE, SEEN, Files
+from borgpull.borg.inside.filescache import NO_IDS, ONE_ID, SEEN, Files
 from borgpull.borg.inside.known import Known
 from borgpull.borg.inside.manifest import Manifest, packed
 from borgpull.borg.inside.newblocks import Writer
@@ -126,15 +126,15 @@ class Fresh:
             chunks = small(data, hashed)
             slot.sum = found = self._chunks.sum or b""
             ctime, size = st.st_ctime_ns, pack(len(data))
-            changed = pack(ctime)
-            id_ = ONE + chunks[0][0] if chunks else NONE
-            note(slot.hash, ctime, b"".join((SEEN, pack(st.st_ino), size, changed, id_)))
+            time = pack(ctime)
+            ids = ONE_ID + chunks[0][0] if chunks else NO_IDS
+            note(slot.hash, ctime, b"".join((SEEN, pack(st.st_ino), size, time, ids)))
             if known is not None and ctime >= known.time:
                 known.memorized(slot)
             begin, middle, end = plain(st.st_mode, st.st_uid, st.st_gid)
             item = b"".join(
                 (
-                    *(begin, pack(chunks), CTIME, changed, middle, pack(st.st_mtime_ns)),
+                    *(begin, pack(chunks), CTIME, time, middle, pack(st.st_mtime_ns)),
                     *(PATH, pack(stored(slot.path)), SIZE, size, end),
                 )
             )

@@ -27,8 +27,9 @@ def id_hash_of(key: Any) -> Callable[[Any], bytes]:
     def id_hash(data: Any) -> bytes:
         if is_large(data):
             HASHES.see(data)
-            if HASHES.library is not None:
-                made: bytes = behind(HASHES.library)(data)
+            library = HASHES.library
+            if library is not None:
+                made: bytes = behind(library)(data)
                 return made
         hashing = begun.copy()
         hashing.update(data)

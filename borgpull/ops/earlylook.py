@@ -5,13 +5,10 @@ For a million files it takes 3 s, in which this process would wait for the engin
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-from borgpull.borg.manifest import BadManifest
-from borgpull.errors import BorgpullError
 from borgpull.guard.look import Look, Seen
 from borgpull.state import manifests, ownkey
 from borgpull.state.manifests import Skimmed
@@ -21,6 +18,7 @@ class Early:
     """A look that is on its way. Nobody waits for it at the end of the process."""
 
     def __init__(self, state: Path, client: str) -> None:
+        """Raises RuntimeError if the system has no thread left."""
         self._found: Future[tuple[int, Seen]] = Future()
         threading.Thread(target=self._look, args=(state, client), daemon=True).start()
 
@@ -31,12 +29,16 @@ class Early:
         except BaseException as error:
             self._found.set_exception(error)
 
-    def seen(self, inode: int) -> Seen | None:
-        """What it has seen, once it is through. None if that was another file, or no good one."""
-        with contextlib.suppress(BadManifest, BorgpullError, OSError):
-            its, found = self._found.result()
-            return found if its == inode else None
-        return None
+    def seen(self, kept: Skimmed) -> Seen | None:
+        """What it has seen, once it is through. None if that was not all of this manifest.
+
+        The file had no MAC yet, so that it may have failed in any way.
+        """
+        try:
+            inode, found = self._found.result()
+        except Exception:
+            return None
+        return found if (inode, found.entries) == (kept.inode, kept.entries) else None
 
 
 def seen(state: Path, client: str, found: Skimmed) -> Seen:

@@ -1,0 +1,205 @@
+"""The guard's look at a manifest whose archive is still being saved."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from borgpull.borg.inside import wire
+from borgpull.borg.inside.book import Book, book
+from borgpull.borg.inside.extras import NO_EXTRA
+from borgpull.borg.inside.manifest import START
+from borgpull.borg.inside.reads import Read, Reads
+from borgpull.borg.inside.slots import Slot
+from borgpull.borg.inside.sums import Sums
+from borgpull.guard.look import Seen
+from borgpull.ops import earlylook, guarding
+from borgpull.ops.earlylook import Early
+from borgpull.state import guards, manifests
+from borgpull.trees.manifest import ALL
+from tests.support.small_manifest import FILE, fill, row
+
+WEB1, ID = "web1", "11" * 32
+ARCHIVE = SimpleNamespace(name="day1", id=bytes.fromhex(ID))
+READ = Reads(files=[Read("srv/a", 9, 1, None, 0)])
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    (tmp_path / "clients" / WEB1).mkdir(parents=True)
+    return tmp_path
+
+
+NEW = "clients/web1/manifests/new"
+
+
+@contextlib.contextmanager
+def saving(state: Path) -> Iterator[Book]:
+    """An engine whose last entry has come. Its archive has no name yet."""
+    with book(manifests.plan(state, WEB1, ALL), ["srv"], Sums(Path(os.devnull))) as made:
+        assert made is not None
+        fill(made.manifest)
+        yield made
+
+
+def looked(state: Path, client: str = WEB1) -> Early:
+    """A look that is through, whatever it has seen."""
+    early = Early(state, client)
+    early._found.exception()
+    return early
+
+
+def kept(state: Path, early: Early) -> Seen | None:
+    with manifests.skimmed(state, WEB1, ID) as found:
+        return early.seen(found)
+
+
+def test_what_is_seen_early_is_all_there_is(state: Path) -> None:
+    with saving(state) as made:
+        made.settle()
+        early = looked(state)
+        made.keep(ARCHIVE)
+    seen = kept(state, early)
+    with manifests.skimmed(state, WEB1, ID) as found:
+        late = earlylook.seen(state, WEB1, found)
+    assert seen == late
+    assert (late.entries, late.files, late.size) == (2, 1, 5)
+    assert any(late.sketch.rows)
+
+
+def test_a_good_early_look_is_not_done_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with saving(state) as made:
+        made.settle()
+        early = looked(state)
+        made.keep(ARCHIVE)
+    monkeypatch.setattr(earlylook, "seen", lambda *_: pytest.fail("it looked again"))
+    assert guarding._look(state, WEB1, ID, early).files == 1
+
+
+def _too_early(state: Path, _made: Book) -> Early:
+    return looked(state)
+
+
+def _elsewhere(state: Path, made: Book) -> Early:
+    made.settle()
+    return looked(state, "web2")
+
+
+def _another_file(state: Path, made: Book) -> Early:
+    made.settle()
+    text = (state / NEW).read_bytes()
+    (state / "clients/web2/manifests").mkdir(parents=True)
+    (state / "clients/web2/manifests/new").write_bytes(text)
+    return looked(state, "web2")
+
+
+def _cut(state: Path, made: Book) -> Early:
+    made.settle()
+    text = (state / NEW).read_bytes()
+    (state / NEW).write_bytes(text[:-20])
+    early = looked(state)
+    (state / NEW).write_bytes(text)
+    return early
+
+
+def _no_object(state: Path, made: Book) -> Early:
+    made.settle()
+    text = (state / NEW).read_bytes()
+    (state / NEW).write_bytes(wire.HEAD.pack(START, 2) + b"[]")
+    early = looked(state)
+    (state / NEW).write_bytes(text)
+    return early
+
+
+@pytest.mark.parametrize("look", [_too_early, _elsewhere, _another_file, _cut, _no_object])
+def test_after_a_bad_early_look_it_looks_again(
+    look: Callable[[Path, Book], Early], state: Path
+) -> None:
+    with saving(state) as made:
+        early = look(state, made)
+        made.keep(ARCHIVE)
+    assert kept(state, early) is None
+    assert guarding._look(state, WEB1, ID, early).files == 1
+
+
+def test_a_look_at_the_first_frames_alone_does_not_count(state: Path) -> None:
+    """As after a disk that was full for a moment: it ends where a frame ends."""
+    with saving(state) as made:
+        made.settle()
+        early = looked(state)
+        slot = Slot(2, "srv/b", FILE, NO_EXTRA, 0)
+        slot.status, slot.item = "A", {}
+        made.manifest.frame(wire.LIST, zlib.compress(row(1, b"b", FILE)))
+        made.manifest.saved(slot)
+        made.keep(ARCHIVE)
+    assert kept(state, early) is None
+    assert guarding._look(state, WEB1, ID, early).files == 2
+
+
+def test_a_manifest_that_could_not_be_written_is_not_kept(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its MAC may be wrong by then, though there is room again."""
+    with saving(state) as made:
+        with monkeypatch.context() as full:
+            full.setattr(made.manifest, "frame", _full)
+            made.settle()
+        made.keep(ARCHIVE)
+    assert manifests.find(state, WEB1, ID) is None
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "full")
+
+
+def test_without_a_thread_it_looks_later(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_thread: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    assert begun(state, monkeypatch, had=False, reads=READ, files_read=1) is None
+
+
+def begun(
+    state: Path, monkeypatch: pytest.MonkeyPatch, *, had: bool, reads: Reads | None, files_read: int
+) -> Early | None:
+    """`had`: was there a good run of these paths before?"""
+    job: Any = SimpleNamespace(places=SimpleNamespace(state=str(state)), client=WEB1)
+    monkeypatch.setattr(guarding, "_scope", lambda _job: [])
+    if had:
+        guards.Scope(state, WEB1, []).sketch.touch()
+    return guarding.begin(job, reads, files_read)
+
+
+@pytest.mark.parametrize(
+    ("had", "reads", "files_read", "looks"),
+    [
+        (False, READ, 1, True),  # nothing to compare with
+        (True, READ, 1, False),  # all in which this archive differs
+        (True, READ, 2, True),
+        (True, Reads(came=1), 0, True),
+        (True, None, 0, False),  # a method that is not guarded
+        (False, None, 0, False),
+    ],
+)
+def test_it_looks_early_if_it_must_see_all_files(
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    had: bool,
+    reads: Reads | None,
+    files_read: int,
+    looks: bool,
+) -> None:
+    found = begun(state, monkeypatch, had=had, reads=reads, files_read=files_read)
+    assert (found is not None) is looks
+    assert had or not guards.folder_of(state, WEB1).exists()
