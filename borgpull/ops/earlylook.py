@@ -1,6 +1,6 @@
 """The guard's look at a manifest, begun while the archive is still being saved.
 
-For a million files it takes 3 s, in which this process would wait for the engine.
+It takes 0.3 s for 100,000 files. Meanwhile, this process would only wait for the engine.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ def watch(
 
     `row` is the archive's. Where nobody can look, the result says so. A failure of the guard itself
     is only a warning, because the archive is good: then it is not guarded, and says so, too.
-    `reads` spare it from going through all files, if they say enough. `early` is as of `begin`.
+    `reads` spare it from going through all files, if they say enough. `early` is what `begin` has
+    begun.
     """
     state = Path(job.places.state)
     try:
@@ -146,9 +147,9 @@ def _same_names(past: list[Figures], now: Figures, saved: Saved, reads: Reads) -
     No other file came, and there are as many of each kind: then none is gone.
     """
     last = past[-1]
-    known = last["good"] and reads.before == last["archive_id"] and not reads.came
+    known = last["good"] and reads.before == last["archive_id"]
     same = last["items"] == now["items"] and last["unreadable"] == now["unreadable"]
-    return known and same and len(reads.files) == saved["files_read"]
+    return known and same and reads.are_all(saved["files_read"])
 
 
 def _look_again(
@@ -179,8 +180,7 @@ def begin(job: jobs.Backup, reads: Reads | None, files_read: int) -> Early | Non
     if reads is None:
         return None
     state = Path(job.places.state)
-    few = not reads.came and len(reads.files) == files_read
-    if few and guards.sketch_of(state, job.client, _scope(job)).exists():
+    if reads.are_all(files_read) and guards.sketch_of(state, job.client, _scope(job)).exists():
         return None
     with contextlib.suppress(RuntimeError):
         return Early(state, job.client)

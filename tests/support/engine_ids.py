@@ -12,7 +12,7 @@ from borgpull.borg.inside.blake2 import ENOUGH, HASHES, WORTH
 from borgpull.borg.inside.idhash import id_hash_of
 from borgpull.borg.inside.sending import read
 
-SIZES = (0, 1, 127, 128, 129, WORTH - 1, WORTH, 5000, 1 << 20)
+SIZES = (0, 1, 127, 128, 129, WORTH - 1, WORTH, 5000, 3 << 20)
 
 
 def main() -> None:
@@ -42,7 +42,9 @@ def main() -> None:
                 found += [[mine(memoryview(text)) for text in texts] == ids[kind]]
         return found
 
+    HASHES._left = 1 << 40  # it is Python's turn
     found = {"by Python": compared()}
+    HASHES._left = ENOUGH
     blake2.use()
     setattr(sodium, "is_faster", lambda *_: True)  # noqa: B010 - whatever processor this is
     # A restore reads as many bytes.

@@ -39,6 +39,10 @@ class Reads:
     files: list[Read] = field(default_factory=list)
     _linked: set[bytes] = field(default_factory=set)  # of these: paths of files with several names
 
+    def are_all(self, files_read: int) -> bool:
+        """Are they all of so many files that were read, and did no other one come back?"""
+        return not self.came and len(self.files) == files_read
+
     def see(self, slot: Slot, flags: int) -> None:
         """A file was read, and is saved."""
         if len(self.files) == MAX_READS:

@@ -29,6 +29,7 @@ from borgpull.trees.manifest import ALL
 from tests.support.small_manifest import FILE, fill, row
 
 WEB1, ID = "web1", "11" * 32
+NEW = "clients/web1/manifests/new"
 ARCHIVE = SimpleNamespace(name="day1", id=bytes.fromhex(ID))
 READ = Reads(files=[Read("srv/a", 9, 1, None, 0)])
 
@@ -37,9 +38,6 @@ READ = Reads(files=[Read("srv/a", 9, 1, None, 0)])
 def state(tmp_path: Path) -> Path:
     (tmp_path / "clients" / WEB1).mkdir(parents=True)
     return tmp_path
-
-
-NEW = "clients/web1/manifests/new"
 
 
 @contextlib.contextmanager
