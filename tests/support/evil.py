@@ -203,8 +203,8 @@ def late_key() -> None:
     def call() -> None:
         while os.getppid() == seeming:  # then at once: what is left of the run is short
             time.sleep(0.005)
+        log("late", "done")  # before it: then the server may cut the way, and end this process
         repository.save_key(b"gone")
-        log("late", "done")
 
     background(call)
     leave(repository)
