@@ -17,11 +17,11 @@ from borgpull.process import CommandError, Running, pipe, running
 from borgpull.secrets import Secret
 
 PROGRAM = (sys.executable, "-P", "-m", "borgpull.borg.inside.stream")
-# borg reads the first when it is loaded, and Python the second when it starts. The host id comes
-# with the rest: without any, borg would ask the network for one.
+# borg reads the first when it is loaded. The host id comes with the rest: without any, borg would
+# ask the network for one. PYTHONUNBUFFERED must not be here: it loses the rest of a line if the
+# process is frozen while the pipe is full (`docker pause`).
 ENV = {
     "BORG_EXIT_CODES": "modern",
-    "PYTHONUNBUFFERED": "1",
     "TZ": "UTC",
 }
 # malloc(3), mallopt(3). By itself, glibc gives each large block back to the kernel, which clears it

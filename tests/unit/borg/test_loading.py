@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ told = json.loads(sys.stdin.readline())
 fd = told["env"].get("BORG_PASSPHRASE_FD")
 secret = os.read(int(fd), 100).decode() if fd else None
 print(json.dumps({"before": before, "argv": sys.orig_argv, **told, "secret": secret}))
+"""
+# Says more than a pipe holds.
+LINES, LONG = 200, 150_000
+SAYS = f"""
+import sys
+for number in range({LINES}):
+    for stream in (sys.stdout, sys.stderr):
+        stream.write(str(number) + "x" * {LONG} + "\\n")
 """
 # Takes no notice of its input.
 BUSY = "import time; print('here', flush=True); time.sleep(600)"
@@ -124,3 +133,24 @@ def test_one_that_has_ended_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         assert found.process.wait(30) == 7
         found.begin({}, Secret("geheim"), [], "/none")
         found.tell({"more": 1})
+
+
+def test_a_line_stays_whole_if_its_process_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by `docker pause`: a write to a full pipe then ends early, and somebody must go on."""
+    program(SAYS, monkeypatch)
+    found: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+    with nothing_stays() as children, loading.taken() as it:
+        children.append(it.process)
+        for item in it.process.lines():
+            if item is None:
+                continue
+            found[item[0]].append(item[1].strip())
+            with contextlib.suppress(ProcessLookupError):
+                it.process.popen.send_signal(signal.SIGSTOP)
+                time.sleep(0.001)
+                it.process.popen.send_signal(signal.SIGCONT)
+                time.sleep(0.001)
+    wanted = [str(number).encode() + b"x" * LONG for number in range(LINES)]
+    for lines in found.values():
+        assert [len(line) for line in lines] == [len(line) for line in wanted]
+        assert lines == wanted
