@@ -51,6 +51,8 @@ class Report:
     name: str
     code: int
     items: dict[str, int]
+    statuses: dict[str, int]  # of items, by borg's letters; not each unchanged file is in it
+    read: list[str]  # the first files that were read
     bytes: int
     times: int
     named: dict[str, tuple[str, bool]]

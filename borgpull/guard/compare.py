@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from borgpull.guard.look import Seen
@@ -46,15 +47,17 @@ def compare(before: Sketch, now: Seen) -> Change:
     made = Change()
     lost: list[_Lost] = []
     came: dict[bytes, Row] = {}
-    for ours, theirs, hard in before.pairs(now.sketch):
+    read = now.read_by_bucket()
+    for number, (ours, theirs) in enumerate(before.pairs(now.sketch)):
         old = {row.path: row for row in map(unpacked, ours)}
         new = {row.path: row for row in map(unpacked, theirs)}
+        hard = before.hard_of(number)
         made.emptied += _emptied(old, new, now)
-        lost += _lost(old, new, hard.keys(), sums=now.sums)
+        lost += _lost(old, new, hard, sums=now.sums)
         came.update((path, row) for path, row in new.items() if not row.flags & FOLDER)
-        for path, stem in hard.items():
-            if not (path in now.soft or path in now.hard or (path in old and path not in new)):
-                now.sketch.learn(path, stem)
+        for path in chain(read[number], old.keys() - new.keys()):
+            hard.pop(path, None)
+        now.sketch.learn_all(number, hard)
     _count(made, lost, came, now)
     learn(now)
     return made

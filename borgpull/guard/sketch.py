@@ -1,15 +1,16 @@
 """What the guard keeps of an archive: 24 bytes for each file, and 16 if it is hard to compress.
 
-Rows are in buckets by the hash of their path. Two sketches are compared bucket by bucket, as sets
-of rows, so that what is the same in both costs next to nothing.
+Rows are in buckets by the hash of their path. Two sketches are compared bucket by bucket, a few
+rows at a time, and as sets where these differ: what is the same in both costs next to nothing.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ NO_STEM = bytes(HASH)  # of a file whose name says that it is packed
 # Hash of the path, content, and size with flags. The row of a folder has the number of files below
 # it as its content, and their bytes as its size.
 _ROW = struct.Struct("<8sQQ")
+_HARD = struct.Struct("<8s8s")
+_FEW = 8 * ROW  # bytes that are compared at once
 # SUMMED: the content is known by its sum, and not by its time. SPARE: nobody misses it (`spare`).
 SUMMED, SPARE, FOLDER, MOUNT = 1, 2, 4, 8
 _pack = _ROW.pack
@@ -39,7 +42,20 @@ class Row(NamedTuple):
     flags: int
 
 
-def unpacked(row: bytes) -> Row:
+class Place(NamedTuple):
+    """Where a sketch has a row."""
+
+    bucket: bytearray
+    at: int
+    row: Row
+
+    def put(self, content: int, size: int, flags: int) -> None:
+        """Put another row of the same path there."""
+        meta = (size << _SHIFT | flags) & _MASK
+        self.bucket[self.at : self.at + ROW] = _pack(self.row.path, content & _MASK, meta)
+
+
+def unpacked(row: bytes | bytearray) -> Row:
     path, content, meta = _ROW.unpack(row)
     return Row(path, content, meta >> _SHIFT, meta & ((1 << _SHIFT) - 1))
 
@@ -69,22 +85,13 @@ class Sketch:
         """The same rows; nothing is hard to compress."""
         return Sketch([bytearray(part) for part in self.rows])
 
-    def _place(self, path: bytes) -> int:
-        """Where the row of a hash of a path begins in its bucket; -1 if there is none."""
+    def find(self, path: bytes) -> Place | None:
+        """The row of a hash of a path."""
         rows = self.rows[path[0] % BUCKETS]
         at = rows.find(path)
         while at % ROW and at >= 0:  # the hash is in the middle of another row
             at = rows.find(path, at + 1)
-        return at
-
-    def row(self, path: bytes) -> Row | None:
-        at = self._place(path)
-        return unpacked(bytes(self.rows[path[0] % BUCKETS][at : at + ROW])) if at >= 0 else None
-
-    def replace(self, path: bytes, content: int, size: int, flags: int) -> None:
-        """Put another row in the place of the one of this path, which is there."""
-        at, meta = self._place(path), (size << _SHIFT | flags) & _MASK
-        self.rows[path[0] % BUCKETS][at : at + ROW] = _pack(path, content & _MASK, meta)
+        return Place(rows, at, unpacked(rows[at : at + ROW])) if at >= 0 else None
 
     @property
     def hard_paths(self) -> int:
@@ -95,18 +102,32 @@ class Sketch:
         """It is hard to compress."""
         self.hard[bucket(path)] += path + stem
 
+    def learn_all(self, number: int, hard: Mapping[bytes, bytes]) -> None:
+        """These paths of a bucket are hard to compress."""
+        self.hard[number] += b"".join(chain.from_iterable(hard.items()))
+
+    def hard_of(self, number: int) -> dict[bytes, bytes]:
+        """What is hard to compress in a bucket: paths and stems."""
+        return dict(_HARD.iter_unpack(self.hard[number]))
+
     def known_hard(self) -> Iterator[tuple[bytes, bytes]]:
         """Paths and stems."""
         for part in self.hard:
-            yield from ((row[:HASH], row[HASH:]) for row in _cut(part, HARD))
+            yield from _HARD.iter_unpack(part)
 
-    def pairs(self, other: Sketch) -> Iterator[tuple[set[bytes], set[bytes], dict[bytes, bytes]]]:
-        """A bucket at a time: the rows that only this one has, those that only the other one has,
-        and what of this one is hard to compress."""
-        for number in range(BUCKETS):
-            ours, theirs = _cut(self.rows[number], ROW), _cut(other.rows[number], ROW)
-            hard = {row[:HASH]: row[HASH:] for row in _cut(self.hard[number], HARD)}
-            yield ours - theirs, theirs - ours, hard
+    def pairs(self, other: Sketch) -> Iterator[tuple[set[bytes], set[bytes]]]:
+        """A bucket at a time: the rows that only this one has, and those that only the other one
+        has. No sketch has a row twice."""
+        for ours, theirs in zip(self.rows, other.rows, strict=True):
+            some, others = bytes(ours), bytes(theirs)
+            mine: set[bytes] = set()
+            yours: set[bytes] = set()
+            for at in range(0, max(len(some), len(others)), _FEW):
+                end = at + _FEW
+                if some[at:end] != others[at:end]:
+                    mine.update(_cut(some[at:end]))
+                    yours.update(_cut(others[at:end]))
+            yield mine - yours, yours - mine
 
     def write(self, path: Path) -> None:
         """Raises DiskFull, StorageFailed, ConfigError."""
@@ -132,6 +153,5 @@ def read(path: Path) -> Sketch | None:
     return Sketch(parts[:BUCKETS], parts[BUCKETS:])
 
 
-def _cut(data: bytearray, width: int) -> set[bytes]:
-    text = bytes(data)
-    return {text[at : at + width] for at in range(0, len(text), width)}
+def _cut(rows: bytes) -> Iterator[bytes]:
+    return (rows[at : at + ROW] for at in range(0, len(rows), ROW))

@@ -12,12 +12,12 @@ _TRASH = ".trash-"  # .Trash-1000
 # Files of a kernel's package: a purge of an old kernel removes up to 30,000 of them at once.
 _KERNELS = ("lib/modules", "usr/lib/modules", "usr/src")
 # Names of packed content. A rotated log gets one of these, and cannot be compressed from then on.
-_PACKED = (
+_PACKED = {
     *(".gz", ".xz", ".bz2", ".zst", ".lz4", ".lzma", ".z", ".zip", ".7z", ".tgz", ".txz", ".rar"),
     *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".mp3", ".ogg", ".flac", ".m4a", ".opus"),
     *(".mp4", ".mkv", ".webm", ".mov", ".avi", ".pdf", ".docx", ".xlsx", ".pptx", ".odt", ".ods"),
     *(".jar", ".apk", ".deb", ".rpm", ".whl", ".woff2", ".gpg", ".pgp", ".br"),
-)
+}
 
 
 def spare_folder(path: str) -> bool:
@@ -27,4 +27,4 @@ def spare_folder(path: str) -> bool:
 
 
 def packed_name(path: str) -> bool:
-    return path.lower().endswith(_PACKED)
+    return path[path.rfind(".") :].lower() in _PACKED

@@ -31,7 +31,7 @@ from borgpull.jobs import Backup
 from borgpull.methods import clock, keylimits, named, plans
 from borgpull.methods.arrivals import judge_gone, judge_names
 from borgpull.methods.base import Ahead, Ready, Source, Verdict, lists_archives, not_ahead
-from borgpull.methods.lines import worth_a_line
+from borgpull.methods.lines import uncounted
 from borgpull.outputs.backups import Manifest
 from borgpull.readers import choice
 from borgpull.readers.choice import READERS, Started
@@ -131,7 +131,7 @@ class Streamed(Source):
         roots = [path.lstrip("/") or "." for path in self._job.roots]
         paths = [path.lstrip("/") or "." for path in self._job.paths]
         timed = [] if order.dry_run else ["--timestamp", order.time]
-        options = ["--filter", worth_a_line(order), *timed, *self._reader.CREATE_ARGS]
+        options = ["--filter", uncounted(order), *timed, *self._reader.CREATE_ARGS]
         options += exclude_args(self._mounts.patterns())
         options += ["--checkpoint-interval", str(self._job.checkpoint_interval)]
         options += ["--numeric-ids"] if self._job.numeric_ids else []
@@ -209,7 +209,8 @@ class Streamed(Source):
             raise BorgFailed(f"borg ended early for {self._borg.client}, and does not say why")
         self.reread = report.reread
         self.sent_bytes, self.reads = report.received, self._engine.reads
-        done.name = report.name
+        done.name, done.read = report.name, report.read
+        done.statuses.update(report.statuses)
         done.named.settle({path: (kind, full) for path, (kind, full) in report.named.items()})
         self._waits = True
 

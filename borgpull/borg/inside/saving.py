@@ -23,6 +23,7 @@ from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.repeated import Repeated
 from borgpull.borg.inside.reread import Reread
+from borgpull.borg.inside.skipped import KEPT_PATHS
 from borgpull.borg.inside.slots import (
     ASKED,
     KNOWN,
@@ -72,6 +73,8 @@ class Saving:
         self._links = FirstNames()
         self.special = Special(self.fields, self._links, teller)
         self.items: Counter[str] = Counter()  # by borg's type letters
+        self.statuses: Counter[str] = Counter()  # of items on their own, by borg's letters
+        self.read: list[str] = []  # the first KEPT_PATHS of the files that were read
         self._last = ""  # the path of the last item
         self.unplain = 0  # small files whose items the next run cannot copy
         self.times = 0  # items whose mtime borg cannot store
@@ -140,8 +143,7 @@ class Saving:
         kind = TYPES[stat.S_IFMT(slot.st.st_mode)]
         if slot.extra.failed:
             self._tell.attributes(slot.path, slot.extra.failed)
-        if slot.status in self._tell.shown:
-            self._tell.status(slot.status, slot.path)
+        self.statuses[slot.status] += 1
         item = self._saving[2].add(slot.item)
         if self.manifest is not None:
             self.manifest.saved(slot)
@@ -149,6 +151,7 @@ class Saving:
             self.unplain += not self._note(slot, item) and may_be_brief(slot.st, slot.extra)
         if kind == "-" and slot.status in READ:
             self.reads.see(slot, packed(slot.item.get("chunks") or ()))
+            self._see_read(slot.path)
         elif slot.status == "h":
             self.reads.see_name(slot.item["source"])
         self.times += slot.item["mtime"] != slot.st.st_mtime_ns
@@ -192,11 +195,17 @@ class Saving:
             return
         assert self._fresh is not None
         self._fresh.save(come)
-        for slot, _, _ in come if self.promise.open or "A" in self._tell.shown else ():
-            self._tell.status("A", slot.path)
+        for slot, _, _ in come if self.promise.open else ():
             self.promise.see(slot.path, "-")
+        for slot, _, _ in come if len(self.read) < KEPT_PATHS else ():
+            self._see_read(slot.path)
         self.items["-"] += len(come)
+        self.statuses["A"] += len(come)
         self._last = come[-1][0].path
+
+    def _see_read(self, path: str) -> None:
+        if len(self.read) < KEPT_PATHS:
+            self.read.append(path)
 
     def _saved(self, kind: str, path: str) -> None:
         self.items[kind] += 1

@@ -256,6 +256,8 @@ def report(archive: Any, run: Run, channel: Channel) -> dict[str, Any]:
         "name": archive.name,
         "code": get_ec(),
         "items": dict(run.items),
+        "statuses": dict(run.statuses),
+        "read": run.read,
         "bytes": archive.stats.osize,
         "times": run.times,
         "named": {name: [kind, name in promise.content] for name, kind in promise.kinds.items()},
