@@ -9,7 +9,7 @@ from borgpull.borg import repository
 from borgpull.borg.repository import may_count
 from borgpull.errors import UsageError
 from borgpull.events import Emit
-from borgpull.ops import guarding, standing
+from borgpull.ops import freeze, standing
 from borgpull.ops.standing import NOT_KNOWN, STRANGER, UNVERIFIED, VERIFIED, Judged, Row
 from borgpull.ops.workspace import locked_borg
 from borgpull.outputs.archives import Acknowledged
@@ -30,7 +30,7 @@ def run(job: jobs.Acknowledge, emit: Emit) -> Result:
         archives = repository.archives(borg)
         ledger.see(state, job.client, archives)
         judged = standing.judge(job, archives)
-        guarding.require_reason(job)
+        freeze.require_reason(job)
         adopted, deleted = _to_adopt(job, judged), _to_delete(job, judged)
         named = bool(job.adopt or job.remove or job.adopt_not_known)
         lost = [] if named else list(judged.vanished)
@@ -43,7 +43,7 @@ def run(job: jobs.Acknowledge, emit: Emit) -> Result:
                 repository.delete(borg, row["name"])
         if lost or deleted:
             manifests.sweep(state, job.client, repository.archives(borg))
-        lifted = guarding.lift(job)
+        lifted = freeze.lift(job)
         if not named:
             standing.tell_strangers(judged, emit)
     data: Acknowledged = {

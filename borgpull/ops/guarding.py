@@ -1,4 +1,4 @@
-"""The guard on every backup: what it finds, what that freezes, and what lifts it."""
+"""The guard on every backup: what it finds, and what that freezes (`freeze.py` has the rest)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from borgpull import events, jobs
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.manifest import BadManifest
-from borgpull.errors import BorgpullError, GuardTripped, UsageError
+from borgpull.errors import BorgpullError, GuardTripped
 from borgpull.events import Emit
 from borgpull.guard import compare, rules, sketch
 from borgpull.guard.compare import Change
-from borgpull.guard.figures import Figures, nothing, sound
-from borgpull.guard.look import Look, Seen
-from borgpull.guard.sketch import Sketch
-from borgpull.ops import earlylook
-from borgpull.ops.earlylook import Early
+from borgpull.guard.figures import Figures, nothing
+from borgpull.guard.look import Seen
+from borgpull.ops import earlylook, freeze
+from borgpull.ops.earlylook import Again, Early
 from borgpull.outputs.backups import Saved
-from borgpull.outputs.guard import Finding, Frozen, Guard, Lifted
-from borgpull.state import guards, ledger, manifests, ownkey
+from borgpull.outputs.guard import Finding, Frozen, Guard
+from borgpull.state import guards, manifests
 
 MAX_NEAR = 200  # empty folders near the root, in the figures of a run
 FIRST = "there is no earlier backup of these paths to compare with"
@@ -74,23 +73,38 @@ def _watch(
     if job.verb != "stream":  # others hash a share, another one each time
         return _blind(job, f"the manifest by `{job.verb}` does not tell each content")
     scope = guards.Scope(state, job.client, _scope(job))
-    past = [cast("Figures", one) for one in scope.figures() if sound(one)]
+    scope.make()
+    past = earlylook.past_of(scope)
     figures = _figures(job, row, saved)
     if _unchanged(past, figures, saved, reads) and scope.sketch.exists():
         return _like_before(job, scope, figures, past)
-    before = sketch.read(scope.sketch) if past else None
     again = None
-    if before is not None and reads is not None and _same_names(past, figures, saved, reads):
-        again = _look_again(state, job.client, past[-1], figures, before, reads)
-    if again is not None and before is not None and again.sketch.rows == before.rows:
+    if past and reads is not None and _same_names(past, figures, saved, reads):
+        again = _again(job, scope, past[-1], figures, reads, early)
+    if again is not None and again.now.sketch.rows == again.before.rows:
         return _like_before(job, scope, figures, past)
-    now = again or _look(state, job.client, row["id"], early)
+    now = again.now if again else _look(state, job.client, row["id"], early)
+    before = again.before if again else sketch.read(scope.sketch) if past else None
     if before is None:
         return _first(job, scope, figures, now, had=bool(past))
-    if (last := sketch.read(scope.tripped)) is not None:
-        now.recall(last)
     events.phase(emit, "guard", f"comparing {saved['archive']} with earlier backups")
-    change = compare.compare(before, now)
+    change = again.change if again else None
+    if change is None:
+        if (last := sketch.read(scope.tripped)) is not None:
+            now.recall(last)
+        change = compare.compare(before, now)
+    return _judge(job, scope, figures, past, now, change)
+
+
+def _judge(
+    job: jobs.Backup,
+    scope: guards.Scope,
+    figures: Figures,
+    past: list[Figures],
+    now: Seen,
+    change: Change,
+) -> Guard:
+    """Raises DiskFull, StorageFailed, ConfigError."""
     _fill(figures, now, change)
     findings = rules.judge(figures, change, past)
     figures["good"] = not findings
@@ -152,38 +166,43 @@ def _same_names(past: list[Figures], now: Figures, saved: Saved, reads: Reads) -
     return known and same and reads.are_all(saved["files_read"])
 
 
-def _look_again(
-    state: Path, client: str, last: Figures, now: Figures, before: Sketch, reads: Reads
-) -> Seen | None:
-    """By the files that were read; None if that is not enough. Raises as `_look`."""
-    look = Look(ownkey.key(state, client, "guard"))
-    found = look.again(before, reads.files, last["empty"])
-    if found is None or last["content"] + look.grown != now["content"]:
+def _again(
+    job: jobs.Backup,
+    scope: guards.Scope,
+    last: Figures,
+    now: Figures,
+    reads: Reads,
+    early: Early | None,
+) -> Again | None:
+    """By the files that were read; None if that is not enough. Raises as `earlylook.again`."""
+    found = early.found() if early is not None else None
+    if not isinstance(found, Again) or found.last != last["archive_id"]:
+        found = earlylook.again(Path(job.places.state), job.client, scope, reads)
+    if found is None or last["content"] + found.grown != now["content"]:
         return None
-    found.files = last["files"]
-    found.size += last["bytes"]
     return found
 
 
 def _look(state: Path, client: str, archive_id: str, early: Early | None) -> Seen:
     """Raises BadManifest, DiskFull, StorageFailed, ConfigError."""
     with manifests.skimmed(state, client, archive_id) as found:
-        seen = early.seen(found) if early is not None else None
-        return seen or earlylook.seen(state, client, found)
+        return earlylook.of_kept(early, found) or earlylook.seen(state, client, found)
 
 
 def begin(job: jobs.Backup, reads: Reads | None, files_read: int) -> Early | None:
-    """Look at all files while the archive is saved, if that will be needed.
+    """Look at the files while the archive is saved, at all of them if that will be needed.
 
     A wrong guess costs time, and nothing else.
     """
     if reads is None:
         return None
-    state = Path(job.places.state)
-    if reads.are_all(files_read) and guards.sketch_of(state, job.client, _scope(job)).exists():
-        return None
+    state, client = Path(job.places.state), job.client
+    scope = guards.Scope(state, client, _scope(job))
     with contextlib.suppress(RuntimeError):
-        return Early(state, job.client)
+        if not reads.are_all(files_read) or not scope.sketch.exists():
+            return Early(lambda: earlylook.whole(state, client))
+        if reads.files:
+            return Early(lambda: earlylook.again(state, client, scope, reads))
     return None
 
 
@@ -247,7 +266,7 @@ def _tell(job: jobs.Backup, guard: Guard, emit: Emit) -> None:
     if guard["state"] == "not guarded":
         events.note(emit, f"not guarded: {guard['why']}")
     if guard["frozen"] and not guard["findings"]:
-        events.warning(emit, f"{frozen_text(job.client)}; unverified archives stay, too")
+        events.warning(emit, f"{freeze.text(job.client)}; unverified archives stay, too")
 
 
 def tripped(client: str, archive: str, guard: Guard) -> GuardTripped:
@@ -256,41 +275,3 @@ def tripped(client: str, archive: str, guard: Guard) -> GuardTripped:
     more = len(guard["findings"]) - 1
     rest = f", and {more} more" if more else ""
     return GuardTripped(f"archive {archive} of {client} is verified, but {first}{rest}")
-
-
-def frozen_text(client: str) -> str:
-    return f"nothing of {client} is removed: the guard has found losses that nobody has accepted"
-
-
-def require_not_frozen(job: jobs.Job) -> None:
-    """Raises GuardTripped."""
-    frozen = guards.frozen(Path(job.places.state), job.client)
-    if frozen is None:
-        return
-    texts = [str(item["text"]) for item in frozen.get("findings", [])]
-    told = "; ".join(texts[:2]) or "what it has found cannot be read"
-    raise GuardTripped(f"{frozen_text(job.client)}: {told}")
-
-
-def lift(job: jobs.Acknowledge) -> Lifted | None:
-    """Accept what the guard has found, and record the reason; None if it has found nothing.
-
-    Raises DiskFull, StorageFailed, ConfigError.
-    """
-    state = Path(job.places.state)
-    frozen = guards.frozen(state, job.client)
-    if frozen is None:
-        return None
-    ledger.lift(state, job.client, job.reason, frozen)
-    guards.lift(state, job.client)
-    return {"reason": job.reason, "frozen": cast("Frozen", frozen)}
-
-
-def require_reason(job: jobs.Acknowledge) -> None:
-    """Raises UsageError if the client is frozen, and no reason is given."""
-    if job.reason.strip() or guards.frozen(Path(job.places.state), job.client) is None:
-        return
-    raise UsageError(
-        f"the guard has found losses of {job.client}: say why they are right, by --reason TEXT",
-        hint=f"borgpull status {job.client} shows what it has found",
-    )

@@ -15,7 +15,7 @@ from borgpull.borg import repository, retention
 from borgpull.borg.command import Borg
 from borgpull.errors import ArchivesVanished, BorgFailed, BorgpullError
 from borgpull.events import Emit
-from borgpull.ops import guarding, standing
+from borgpull.ops import freeze, standing
 from borgpull.ops.standing import VERIFIED, Judged, Row
 from borgpull.ops.workspace import locked_borg, looking_borg
 from borgpull.outputs.retention import Pruned, PrunedArchive
@@ -33,13 +33,13 @@ def run(job: jobs.Prune, emit: Emit) -> Result:
     Raises ArchivesVanished, StrangeArchives, LedgerUnreadable, GuardTripped before anything is
     removed; borg's errors.
     """
-    guarding.require_not_frozen(job)
+    freeze.require_not_frozen(job)
     if job.dry_run:
         with looking_borg(job) as borg:
             data, _ = _planned(job, _judged(job, repository.archives(borg)), emit)
     else:
         with locked_borg(job, emit) as borg:
-            guarding.require_not_frozen(job)  # a backup may have held the lock until now
+            freeze.require_not_frozen(job)  # a backup may have held the lock until now
             data = _pruned(job, borg, emit)
             lastgood.record(Path(job.places.state), job.client, "prune")
     return Result(verb=job.verb, client=job.client, data=data)

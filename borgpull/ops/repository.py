@@ -13,7 +13,7 @@ from borgpull.borg import locks, repository, subcommand
 from borgpull.borg.command import Borg
 from borgpull.errors import BorgpullError, RepositoryLocked
 from borgpull.events import Emit
-from borgpull.ops import guarding, standing
+from borgpull.ops import freeze, standing
 from borgpull.ops.standing import NOT_KNOWN, STRANGER, UNVERIFIED, VERIFIED
 from borgpull.ops.workspace import locked_borg, looking_borg, reading_borg
 from borgpull.outputs.archives import Archive, ArchiveItems, ArchiveList, Counts, Initialized
@@ -126,7 +126,7 @@ def _require_harmless(job: jobs.Stock, stock: Borg, emit: Emit) -> None:
     words = job.args
     if not (subcommand.may_free(words) or subcommand.may_remove(words)):
         return
-    guarding.require_not_frozen(job)
+    freeze.require_not_frozen(job)
     if "check" in subcommand.readings(words):  # the list itself may need the repair
         found = _listing(stock, emit) or []
     else:

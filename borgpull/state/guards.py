@@ -53,26 +53,21 @@ def tell(state: Path, client: str, found: Mapping[str, Any]) -> None:
         _write(folder_of(state, client) / _LAST, found)
 
 
-def sketch_of(state: Path, client: str, parts: Sequence[object]) -> Path:
-    """Where the sketch of the last good run of a scope is, if there was one."""
-    return _folder(state, client, parts) / _GOOD
-
-
-def _folder(state: Path, client: str, parts: Sequence[object]) -> Path:
-    name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    return folder_of(state, client) / name
-
-
 class Scope:
     """The runs of one scope."""
 
     def __init__(self, state: Path, client: str, parts: Sequence[object]) -> None:
-        """`parts` say what is saved. Raises DiskFull, StorageFailed, ConfigError."""
-        above, self._folder = folder_of(state, client), _folder(state, client, parts)
-        _made(above)
+        """`parts` say what is saved. Nothing is made."""
+        name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+        self._above = folder_of(state, client)
+        self._folder = self._above / name
+
+    def make(self) -> None:
+        """Make room for it. Raises DiskFull, StorageFailed, ConfigError."""
+        _made(self._above)
         _made(self._folder)
-        with files.told(above):
-            others = sorted(above.glob("*/"), key=lambda path: path.stat().st_mtime)
+        with files.told(self._above):
+            others = sorted(self._above.glob("*/"), key=lambda path: path.stat().st_mtime)
             for old in [path for path in others if path != self._folder][: -(SCOPES - 1)]:
                 shutil.rmtree(old)
 

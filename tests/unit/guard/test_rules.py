@@ -10,7 +10,7 @@ import pytest
 
 from borgpull.errors import GuardTripped, UsageError
 from borgpull.jobs import Acknowledge
-from borgpull.ops import guarding
+from borgpull.ops import freeze
 from borgpull.outputs.guard import Guard
 from borgpull.places import Places
 from borgpull.state import guards, ledger
@@ -233,17 +233,17 @@ def test_what_a_user_accepts_is_how_things_are(tmp_path: Path) -> None:
     assert days.backup()["state"] == "tripped"
     job = Acknowledge(client=CLIENT, places=Places(state=str(tmp_path)))
     with pytest.raises(UsageError):
-        guarding.require_reason(job)
+        freeze.require_reason(job)
     with pytest.raises(GuardTripped, match="went away"):
-        guarding.require_not_frozen(job)
+        freeze.require_not_frozen(job)
     job = Acknowledge(client=CLIENT, places=Places(state=str(tmp_path)), reason="Ann has left")
-    guarding.require_reason(job)
-    lifted = guarding.lift(job)
+    freeze.require_reason(job)
+    lifted = freeze.lift(job)
     assert lifted is not None
     assert lifted["frozen"]["archive"] == "day3"
     assert ledger.lines(tmp_path, CLIENT)[-1]["reason"] == "Ann has left"
-    assert guarding.lift(job) is None
-    guarding.require_not_frozen(job)
+    assert freeze.lift(job) is None
+    freeze.require_not_frozen(job)
     for _ in range(9):
         days.put("etc/new")
         assert days.backup()["state"] == "good"

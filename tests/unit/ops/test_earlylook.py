@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,14 +18,18 @@ import pytest
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.book import Book, book
 from borgpull.borg.inside.extras import NO_EXTRA
-from borgpull.borg.inside.manifest import START
+from borgpull.borg.inside.manifest import HARD, PACKS, START
 from borgpull.borg.inside.reads import Read, Reads
+from borgpull.borg.inside.records import Record
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
-from borgpull.guard.look import Seen
+from borgpull.guard import compare
+from borgpull.guard.compare import Change
+from borgpull.guard.figures import Figures, nothing
+from borgpull.guard.look import Look, Seen
 from borgpull.ops import earlylook, guarding
 from borgpull.ops.earlylook import Early
-from borgpull.state import guards, manifests
+from borgpull.state import guards, manifests, ownkey
 from borgpull.trees.manifest import ALL
 from tests.support.small_manifest import FILE, fill, row
 
@@ -51,14 +56,14 @@ def saving(state: Path) -> Iterator[Book]:
 
 def looked(state: Path, client: str = WEB1) -> Early:
     """A look that is through, whatever it has seen."""
-    early = Early(state, client)
+    early = Early(lambda: earlylook.whole(state, client))
     early._found.exception()
     return early
 
 
 def kept(state: Path, early: Early) -> Seen | None:
     with manifests.skimmed(state, WEB1, ID) as found:
-        return early.seen(found)
+        return earlylook.of_kept(early, found)
 
 
 def test_what_is_seen_early_is_all_there_is(state: Path) -> None:
@@ -174,30 +179,106 @@ def begun(
     job: Any = SimpleNamespace(places=SimpleNamespace(state=str(state)), client=WEB1)
     monkeypatch.setattr(guarding, "_scope", lambda _job: [])
     if had:
-        guards.Scope(state, WEB1, []).sketch.touch()
+        scope = guards.Scope(state, WEB1, [])
+        scope.make()
+        scope.sketch.touch()
     return guarding.begin(job, reads, files_read)
 
 
 @pytest.mark.parametrize(
     ("had", "reads", "files_read", "looks"),
     [
-        (False, READ, 1, True),  # nothing to compare with
-        (True, READ, 1, False),  # all in which this archive differs
-        (True, READ, 2, True),
-        (True, Reads(came=1), 0, True),
-        (True, None, 0, False),  # a method that is not guarded
-        (False, None, 0, False),
+        (False, READ, 1, "whole"),  # nothing to compare with
+        (True, READ, 1, "again"),  # all in which this archive differs
+        (True, READ, 2, "whole"),
+        (True, Reads(came=1), 0, "whole"),
+        (True, Reads(), 0, ""),  # an archive like the last one
+        (True, None, 0, ""),  # a method that is not guarded
+        (False, None, 0, ""),
     ],
 )
-def test_it_looks_early_if_it_must_see_all_files(
+def test_it_looks_early_at_what_it_must_see(
     state: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
     had: bool,
     reads: Reads | None,
     files_read: int,
-    looks: bool,
+    looks: str,
 ) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(earlylook, "whole", lambda *_: looked.append("whole"))
+    monkeypatch.setattr(earlylook, "again", lambda *_: looked.append("again"))
     found = begun(state, monkeypatch, had=had, reads=reads, files_read=files_read)
-    assert (found is not None) is looks
+    if found is not None:
+        found.found()
+    assert looked == [looks] * bool(looks)
     assert had or not guards.folder_of(state, WEB1).exists()
+
+
+def last_run(state: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, guards.Scope, Figures]:
+    """A job; its scope, with a run of two files; and the figures of that run."""
+    scope = guards.Scope(state, WEB1, [])
+    scope.make()
+    look = Look(ownkey.key(state, WEB1, "guard"))
+    folder = FILE._replace(st_mode=stat.S_IFDIR | 0o755)
+    entries = [("srv", folder, None), ("srv/a", FILE, b"a" * 32), ("srv/b", FILE, b"b" * 32)]
+    look.take(
+        Record(path, path.count("/"), st, b"", HARD if found else 0, found, "")
+        for path, st, found in entries
+    )
+    compare.learn(look.seen)
+    look.seen.sketch.write(scope.sketch)
+    figures = nothing("day1", ID, "2026-11-30T00:00:00+00:00")
+    figures["files"], figures["bytes"], figures["content"] = 2, 10, 10
+    scope.keep(figures)
+    monkeypatch.setattr(guarding, "_scope", lambda _job: [])
+    job: Any = SimpleNamespace(places=SimpleNamespace(state=str(state)), client=WEB1)
+    return job, scope, figures
+
+
+@pytest.mark.parametrize("tripped", [False, True])
+def test_by_the_files_that_were_read_it_sees_the_same_early_and_late(
+    state: Path, monkeypatch: pytest.MonkeyPatch, *, tripped: bool
+) -> None:
+    job, scope, last = last_run(state, monkeypatch)
+    if tripped:  # what it knows is to be recalled before anything is compared
+        scope.tripped.write_bytes(scope.sketch.read_bytes())
+    now: Any = {**last, "content": 14}
+    reads = Reads(files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
+    late = guarding._again(job, scope, last, now, reads, None)
+    assert late is not None
+    assert (late.change is None) is tripped
+    assert tripped or late.change == Change(rewritten=1)
+    assert late.now.files == 2
+    assert late.now.size == last["bytes"] + 4
+    early = guarding.begin(job, reads, 1)
+    assert early is not None
+    with monkeypatch.context() as once:
+        once.setattr(earlylook, "again", lambda *_: pytest.fail("it looked again"))
+        assert guarding._again(job, scope, last, now, reads, early) == late
+
+
+def test_an_early_look_at_another_archive_does_not_count(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, scope, last = last_run(state, monkeypatch)
+    reads = Reads(files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
+    early = guarding.begin(job, reads, 1)
+    assert early is not None
+    early.found()
+    other: Any = {**last, "archive_id": "22" * 32}
+    scope.keep(other)
+    now: Any = {**last, "content": 14}
+    found = guarding._again(job, scope, other, now, reads, early)
+    assert found is not None
+    assert found.last == other["archive_id"]
+
+
+def test_other_bytes_than_those_that_were_read_are_looked_for_in_all_files(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, scope, last = last_run(state, monkeypatch)
+    reads = Reads(files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
+    now: Any = {**last, "content": 15}
+    assert guarding._again(job, scope, last, now, reads, guarding.begin(job, reads, 1)) is None
