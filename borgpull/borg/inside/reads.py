@@ -59,11 +59,14 @@ class Reads:
         self.came += first in self._linked
 
     def parts(self) -> Iterator[dict[str, Any]]:
-        """The same in parts for `add`: no line of our own may be as long as all paths."""
+        """The same in parts for `add`: no line of our own may be as long as all paths.
+
+        Files that are not all are of no use.
+        """
         yield {"before": self.before, "came": self.came, "files": []}
         part: list[Read] = []
         size = 0
-        for one in self.files:
+        for one in self.files if not self.came else ():
             part.append(one)
             size += len(one.path) + 100
             if size > MAX_PART:

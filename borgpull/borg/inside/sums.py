@@ -11,10 +11,13 @@ import contextlib
 import mmap
 import os
 import struct
+import sys
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 
 NAME = "borgpull-sums"  # in borg's cache folder
@@ -22,6 +25,7 @@ MAGIC = b"bpsums1\0"
 _HEAD = struct.Struct("<8sQII")  # magic, number of entries, bits of the index, CRC-32 of the rest
 _FIRST = struct.Struct(">I").unpack_from
 WIDTH = 32  # bytes of a key, and of a sum
+_PAIR = struct.Struct("32s32s")
 PER_PLACE = 4  # entries of one place in the index, about
 EMPTY = sha256().digest()
 
@@ -103,35 +107,31 @@ class Sums:
         """
         if not self._new:
             return
-        step = 2 * WIDTH
-        new = bytes(self._new)
-        rows = sorted({new[at : at + step] for at in range(0, len(new), step)})
-        many = self._count > 2 * size + 1000
-        if not many and _bits(self._count + len(rows)) == 32 - self._shift:
-            _write(self._path, self._count + len(rows), self._merged(rows))
+        known: dict[bytes, bytes] = dict(_PAIR.iter_unpack(self._new))
+        count, many = self._count + len(known), self._count > 2 * size + 1000
+        if not many and _bits(count) == 32 - self._shift:
+            _write(self._path, count, self._merged(sorted(known), known))
             return
         begin, sums = self._keys, self._keys + WIDTH * self._count
         for number in range(self._count):
             at = WIDTH * number
             key = self._map[begin + at : begin + at + WIDTH]
             if not many or self._used[number] or there(key):
-                rows.append(key + self._map[sums + at : sums + at + WIDTH])
-        rows.sort()
-        parts = [_index(rows, _bits(len(rows)))]
-        parts += [row[:WIDTH] for row in rows]
-        parts += [row[WIDTH:] for row in rows]
-        _write(self._path, len(rows), parts)
+                known[key] = self._map[sums + at : sums + at + WIDTH]
+        keys = sorted(known)
+        parts = [_index(keys, _bits(len(keys))), *keys, *map(known.__getitem__, keys)]
+        _write(self._path, len(keys), parts)
 
-    def _merged(self, rows: Sequence[bytes]) -> list[bytes]:
-        """The content of a file with some rows more, which are sorted and new."""
+    def _merged(self, new: Sequence[bytes], known: Mapping[bytes, bytes]) -> list[bytes]:
+        """The content of a file with some keys more, which are sorted and new."""
         begin, shift = self._keys, self._shift
         places = array("I", [(place - begin) // WIDTH for place in self._index])
         index = array("I")
         keys: list[bytes] = []
         sums: list[bytes] = []
         at = 0
-        for number, row in enumerate(rows):
-            key, place = row[:WIDTH], _FIRST(row)[0] >> shift
+        for number, key in enumerate(new):
+            place = _FIRST(key)[0] >> shift
             index.extend([count + number for count in places[len(index) : place + 1]])
             to = places[place]
             while to < places[place + 1] and self._key(to) < key:
@@ -139,9 +139,9 @@ class Sums:
             for parts, first in ((keys, begin), (sums, begin + WIDTH * self._count)):
                 parts.append(self._map[first + WIDTH * at : first + WIDTH * to])
             keys.append(key)
-            sums.append(row[WIDTH:])
+            sums.append(known[key])
             at = to
-        index.extend([count + len(rows) for count in places[len(index) :]])
+        index.extend([count + len(new) for count in places[len(index) :]])
         for parts, first in ((keys, begin), (sums, begin + WIDTH * self._count)):
             parts.append(self._map[first + WIDTH * at : first + WIDTH * self._count])
         return [index.tobytes(), *keys, *sums]
@@ -167,14 +167,12 @@ def _write(path: Path, count: int, parts: Sequence[bytes]) -> None:
     fresh.replace(path)
 
 
-def _index(rows: Iterable[bytes], bits: int) -> bytes:
-    """For each beginning of a key, the number of entries before it."""
-    found = array("I", bytes(4 * ((1 << bits) + 1)))
+def _index(keys: Sequence[bytes], bits: int) -> bytes:
+    """For each beginning of a key, the number of keys before it; `keys` are sorted."""
     shift = 32 - bits
-    for row in rows:
-        found[(_FIRST(row)[0] >> shift) + 1] += 1
-    total = 0
-    for place, count in enumerate(found):
-        total += count
-        found[place] = total
-    return found.tobytes()
+    firsts = array("I", b"".join([key[:4] for key in keys]))
+    if sys.byteorder == "little":
+        firsts.byteswap()  # the order of keys is that of numbers
+    found = Counter([first >> shift for first in firsts])
+    numbers = map(found.__getitem__, range(1 << bits))
+    return array("I", accumulate(numbers, initial=0)).tobytes()

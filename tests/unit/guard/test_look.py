@@ -66,13 +66,21 @@ def test_a_new_path_is_not_known() -> None:
 
 
 def test_reads_come_in_parts() -> None:
-    reads, found = Reads(before="id", came=1), Reads()
+    reads, found = Reads(before="id"), Reads()
     reads.files = [_read("x" * 60_000 + str(number), number, b"s" * 32) for number in range(5)]
     parts = [*reads.parts()]
     assert len(parts) > 2
     for part in parts:
         found.add(part)
     assert found == reads
+
+
+def test_reads_that_are_not_all_are_not_told() -> None:
+    reads, found = Reads(before="id", came=1, files=[_read("a", 1, b"s" * 32)]), Reads()
+    for part in reads.parts():
+        found.add(part)
+    assert found == Reads(before="id", came=1)
+    assert not found.are_all(0)
 
 
 @pytest.mark.parametrize(
