@@ -144,6 +144,8 @@ class Saving:
         if slot.extra.failed:
             self._tell.attributes(slot.path, slot.extra.failed)
         self.statuses[slot.status] += 1
+        if slot.status in self._tell.shown:
+            self._tell.status(slot.status, slot.path)
         item = self._saving[2].add(slot.item)
         if self.manifest is not None:
             self.manifest.saved(slot)
@@ -195,7 +197,8 @@ class Saving:
             return
         assert self._fresh is not None
         self._fresh.save(come)
-        for slot, _, _ in come if self.promise.open else ():
+        for slot, _, _ in come if self.promise.open or "A" in self._tell.shown else ():
+            self._tell.status("A", slot.path)
             self.promise.see(slot.path, "-")
         for slot, _, _ in come if len(self.read) < KEPT_PATHS else ():
             self._see_read(slot.path)
