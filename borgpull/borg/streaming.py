@@ -42,6 +42,7 @@ _OWN = b'{"type": "borgpull_'
 # With these, it opens repository and cache before its orders.
 _EARLY = ("--list", "--json", "--progress", "::early", "--", "/")
 _END_SECONDS = 10.0
+MAX_LINE = 64 << 20  # bytes of a line of its own: names of a client may be long
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Engine:
         self.lanes = loaded.lanes
         # Opens more channels to the helper that answers to a call, as many as there are `lanes`.
         self.more: Callable[[str], object] = lambda _call: None
-        self._lines: Iterator[tuple[Stream, bytes] | None] = self.child.lines()
+        self._lines = _whole(self.child.lines())
         self.report: Report | None = None
         self.row: dict[str, Any] | None = None  # of the saved archive, read anew
         self.skipped, self.reads = Skipped(), Reads()
@@ -180,6 +181,23 @@ class Engine:
         self.report = None
         self._tell({"name": name, "verified": verified})
         return watch(self, self._client, Order(archive=name), alive=lambda: True, emit=emit)
+
+
+def _whole(
+    lines: Iterator[tuple[Stream, bytes] | None],
+) -> Iterator[tuple[Stream, bytes] | None]:
+    """The same, but a long line of the engine's own does not come in pieces. Raises BorgFailed."""
+    rest = b""
+    for item in lines:
+        if item is None or item[0] != "stderr" or not (rest or _is_own(item)):
+            yield item
+            continue
+        rest += item[1]
+        if len(rest) > MAX_LINE:
+            raise BorgFailed("borg tells a line without end")
+        if rest.endswith(b"\n"):
+            yield "stderr", rest
+            rest = b""
 
 
 def _is_own(item: tuple[Stream, bytes] | None) -> bool:

@@ -117,7 +117,11 @@ class Sketch:
 
     def pairs(self, other: Sketch) -> Iterator[tuple[set[bytes], set[bytes]]]:
         """A bucket at a time: the rows that only this one has, and those that only the other one
-        has. No sketch has a row twice."""
+        has.
+
+        An odd file system may list a name twice. Such a row may be here though both have it, which
+        is a false alarm at most.
+        """
         for ours, theirs in zip(self.rows, other.rows, strict=True):
             some, others = bytes(ours), bytes(theirs)
             mine: set[bytes] = set()

@@ -209,7 +209,7 @@ class Streamed(Source):
             raise BorgFailed(f"borg ended early for {self._borg.client}, and does not say why")
         self.reread = report.reread
         self.sent_bytes, self.reads = report.received, self._engine.reads
-        done.name, done.read = report.name, report.read
+        done.name, done.read = report.name, [] if done.fresh else report.read
         done.statuses.update(report.statuses)
         done.named.settle({path: (kind, full) for path, (kind, full) in report.named.items()})
         self._waits = True

@@ -154,12 +154,14 @@ def _save(
     _load_the_end()  # before the archive has its name: then nothing may keep it from the ledger
     from borgpull.ops import guarding
 
-    early = guarding.begin(job, source.reads, done.read_files())
     allowed = judge_warnings(done, job.allow_unreadable, job.paths)
     vanished = judge_vanished(done, source)
     events.phase(emit, "verify", "comparing the archive with the client")
     verdict = source.verify(done)
     judge_verdict(verdict)
+    early = guarding.begin(
+        job, source.reads, done.read_files(), verdict.counts, unreadable=len(allowed)
+    )
     vanished += ["/" + path for path in verdict.vanished]
     named.require(job, borg, done, source)
     if not source.alive():

@@ -7,7 +7,7 @@ would only wait for the engine.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -62,9 +62,9 @@ class Early:
             return None
 
 
-def past_of(scope: Scope) -> list[Figures]:
-    """Those of the runs, the oldest first."""
-    return [cast("Figures", one) for one in scope.figures() if sound(one)]
+def past_of(scope: Scope) -> Iterator[Figures]:
+    """Those of the runs, the newest first."""
+    return (cast("Figures", one) for one in scope.figures() if sound(one))
 
 
 def whole(state: Path, client: str) -> Whole:
@@ -96,11 +96,11 @@ def again(state: Path, client: str, scope: Scope, reads: Reads) -> Again | None:
 
     Raises DiskFull, StorageFailed, ConfigError.
     """
-    past = past_of(scope)
-    before = sketch.read(scope.sketch) if past else None
-    if before is None:
+    last = next(past_of(scope), None)
+    before = sketch.read(scope.sketch) if last else None
+    if last is None or before is None:
         return None
-    last, look = past[-1], Look(ownkey.key(state, client, "guard"))
+    look = Look(ownkey.key(state, client, "guard"))
     now = look.again(before, reads.files, last["empty"])
     if now is None:
         return None

@@ -74,13 +74,15 @@ def _watch(
         return _blind(job, f"the manifest by `{job.verb}` does not tell each content")
     scope = guards.Scope(state, job.client, _scope(job))
     scope.make()
-    past = earlylook.past_of(scope)
+    past = [*earlylook.past_of(scope)][::-1]
+    last = past[-1] if past else None
     figures = _figures(job, row, saved)
     if _unchanged(past, figures, saved, reads) and scope.sketch.exists():
         return _like_before(job, scope, figures, past)
     again = None
-    if past and reads is not None and _same_names(past, figures, saved, reads):
-        again = _again(job, scope, past[-1], figures, reads, early)
+    numbers = figures["items"], figures["unreadable"]
+    if last and reads and _same_names(last, *numbers, reads, saved["files_read"]):
+        again = _again(job, scope, last, figures, reads, early)
     if again is not None and again.now.sketch.rows == again.before.rows:
         return _like_before(job, scope, figures, past)
     now = again.now if again else _look(state, job.client, row["id"], early)
@@ -90,8 +92,8 @@ def _watch(
     events.phase(emit, "guard", f"comparing {saved['archive']} with earlier backups")
     change = again.change if again else None
     if change is None:
-        if (last := sketch.read(scope.tripped)) is not None:
-            now.recall(last)
+        if (tripped := sketch.read(scope.tripped)) is not None:
+            now.recall(tripped)
         change = compare.compare(before, now)
     return _judge(job, scope, figures, past, now, change)
 
@@ -155,15 +157,16 @@ def _unchanged(past: list[Figures], now: Figures, saved: Saved, reads: Reads | N
     return all(past[-1][key] == now[key] for key in same)  # type: ignore[literal-required]
 
 
-def _same_names(past: list[Figures], now: Figures, saved: Saved, reads: Reads) -> bool:
+def _same_names(
+    last: Figures, items: Mapping[str, int], unreadable: int, reads: Reads, files_read: int
+) -> bool:
     """Has this archive the names of the last one, if all files that were read were there before?
 
     No other file came, and there are as many of each kind: then none is gone.
     """
-    last = past[-1]
     known = last["good"] and reads.before == last["archive_id"]
-    same = last["items"] == now["items"] and last["unreadable"] == now["unreadable"]
-    return known and same and reads.are_all(saved["files_read"])
+    same = last["items"] == items and last["unreadable"] == unreadable
+    return known and same and reads.are_all(files_read)
 
 
 def _again(
@@ -189,17 +192,24 @@ def _look(state: Path, client: str, archive_id: str, early: Early | None) -> See
         return earlylook.of_kept(early, found) or earlylook.seen(state, client, found)
 
 
-def begin(job: jobs.Backup, reads: Reads | None, files_read: int) -> Early | None:
+def begin(
+    job: jobs.Backup,
+    reads: Reads | None,
+    files_read: int,
+    items: Mapping[str, int],
+    unreadable: int,
+) -> Early | None:
     """Look at the files while the archive is saved, at all of them if that will be needed.
 
-    A wrong guess costs time, and nothing else.
+    `items` and `unreadable` are as in `Figures`. A wrong guess costs time, and nothing else.
     """
     if reads is None:
         return None
     state, client = Path(job.places.state), job.client
     scope = guards.Scope(state, client, _scope(job))
+    last = next(earlylook.past_of(scope), None) if scope.sketch.exists() else None
     with contextlib.suppress(RuntimeError):
-        if not reads.are_all(files_read) or not scope.sketch.exists():
+        if last is None or not _same_names(last, items, unreadable, reads, files_read):
             return Early(lambda: earlylook.whole(state, client))
         if reads.files:
             return Early(lambda: earlylook.again(state, client, scope, reads))

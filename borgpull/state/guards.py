@@ -16,7 +16,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,10 @@ class Scope:
         """Where the sketch of a run is that has tripped the guard."""
         return self._folder / _TRIPPED
 
-    def figures(self) -> list[Any]:
-        """Those of the runs that can be read, the oldest first."""
-        found = (_read(path, None) for path in _numbered(self._folder))
-        return [one for one in found if one is not None]
+    def figures(self) -> Iterator[Any]:
+        """Those of the runs that can be read, the newest first."""
+        found = (_read(path, None) for path in reversed(_numbered(self._folder)))
+        return (one for one in found if one is not None)
 
     def keep(self, figures: Mapping[str, Any]) -> None:
         """Raises DiskFull, StorageFailed, ConfigError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from borgpull.borg import loading, streaming
 from borgpull.borg.command import Borg
+from borgpull.errors import BorgFailed
 
 # What chunks do to the memory: large blocks come and go. It tells how many pages were given.
 CHURN = """
@@ -24,6 +26,40 @@ before = pages()
 churn()
 print(pages() - before)
 """
+
+# Own lines that are longer than what is read of a line at once, between others.
+LONG = """
+import json, sys
+for number in range(3):
+    print("plain", file=sys.stderr, flush=True)
+    named = ["\\u00e9" * 400_000, number]
+    print(json.dumps({"type": "borgpull_paths", "named": named}), file=sys.stderr, flush=True)
+"""
+
+
+def test_a_long_line_of_its_own_comes_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", LONG))
+    borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
+    with streaming.started(borg, tmp_path, early=False) as (engine, _, _):
+        said = [item[1] for item in engine._lines if item is not None]
+    assert said[::2] == [b"plain\n"] * 3
+    found = [json.loads(line)["named"] for line in said[1::2]]
+    assert found == [["\u00e9" * 400_000, number] for number in range(3)]
+
+
+def test_a_line_of_its_own_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", LONG))
+    monkeypatch.setattr(streaming, "MAX_LINE", 2 << 20)
+    borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
+    with (
+        streaming.started(borg, tmp_path, early=False) as (engine, _, _),
+        pytest.raises(BorgFailed, match="without end"),
+    ):
+        list(engine._lines)
 
 
 def test_the_memory_of_a_chunk_is_kept_for_the_next_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import threading
 import zlib
@@ -23,7 +24,7 @@ from borgpull.borg.inside.reads import Read, Reads
 from borgpull.borg.inside.records import Record
 from borgpull.borg.inside.slots import Slot
 from borgpull.borg.inside.sums import Sums
-from borgpull.guard import compare
+from borgpull.guard import compare, sketch
 from borgpull.guard.compare import Change
 from borgpull.guard.figures import Figures, nothing
 from borgpull.guard.look import Look, Seen
@@ -36,7 +37,7 @@ from tests.support.small_manifest import FILE, fill, row
 WEB1, ID = "web1", "11" * 32
 NEW = "clients/web1/manifests/new"
 ARCHIVE = SimpleNamespace(name="day1", id=bytes.fromhex(ID))
-READ = Reads(files=[Read("srv/a", 9, 1, None, 0)])
+READ = Reads(before=ID, files=[Read("srv/a", 9, 1, None, 0)])
 
 
 @pytest.fixture
@@ -173,28 +174,37 @@ def test_without_a_thread_it_looks_later(state: Path, monkeypatch: pytest.Monkey
 
 
 def begun(
-    state: Path, monkeypatch: pytest.MonkeyPatch, *, had: bool, reads: Reads | None, files_read: int
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    had: bool,
+    reads: Reads | None,
+    files_read: int,
+    came: int = 0,
 ) -> Early | None:
-    """`had`: was there a good run of these paths before?"""
+    """`had`: was there a good run of these paths before? `came`: how many files are new."""
     job: Any = SimpleNamespace(places=SimpleNamespace(state=str(state)), client=WEB1)
     monkeypatch.setattr(guarding, "_scope", lambda _job: [])
     if had:
         scope = guards.Scope(state, WEB1, [])
         scope.make()
         scope.sketch.touch()
-    return guarding.begin(job, reads, files_read)
+        scope.keep({**nothing("day1", ID, ""), "items": {"-": 2}})
+    return guarding.begin(job, reads, files_read, {"-": 2 + came}, 0)
 
 
 @pytest.mark.parametrize(
-    ("had", "reads", "files_read", "looks"),
+    ("had", "reads", "files_read", "came", "looks"),
     [
-        (False, READ, 1, "whole"),  # nothing to compare with
-        (True, READ, 1, "again"),  # all in which this archive differs
-        (True, READ, 2, "whole"),
-        (True, Reads(came=1), 0, "whole"),
-        (True, Reads(), 0, ""),  # an archive like the last one
-        (True, None, 0, ""),  # a method that is not guarded
-        (False, None, 0, ""),
+        (False, READ, 1, 0, "whole"),  # nothing to compare with
+        (True, READ, 1, 0, "again"),  # all in which this archive differs
+        (True, READ, 1, 1, "whole"),
+        (True, READ, 2, 0, "whole"),
+        (True, Reads(before="another", files=READ.files), 1, 0, "whole"),
+        (True, Reads(before=ID, came=1), 0, 0, "whole"),
+        (True, Reads(before=ID), 0, 0, ""),  # an archive like the last one
+        (True, None, 0, 0, ""),  # a method that is not guarded
+        (False, None, 0, 0, ""),
     ],
 )
 def test_it_looks_early_at_what_it_must_see(
@@ -204,12 +214,13 @@ def test_it_looks_early_at_what_it_must_see(
     had: bool,
     reads: Reads | None,
     files_read: int,
+    came: int,
     looks: str,
 ) -> None:
     looked: list[str] = []
     monkeypatch.setattr(earlylook, "whole", lambda *_: looked.append("whole"))
     monkeypatch.setattr(earlylook, "again", lambda *_: looked.append("again"))
-    found = begun(state, monkeypatch, had=had, reads=reads, files_read=files_read)
+    found = begun(state, monkeypatch, had=had, reads=reads, files_read=files_read, came=came)
     if found is not None:
         found.found()
     assert looked == [looks] * bool(looks)
@@ -245,14 +256,14 @@ def test_by_the_files_that_were_read_it_sees_the_same_early_and_late(
     if tripped:  # what it knows is to be recalled before anything is compared
         scope.tripped.write_bytes(scope.sketch.read_bytes())
     now: Any = {**last, "content": 14}
-    reads = Reads(files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
+    reads = Reads(before=ID, files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
     late = guarding._again(job, scope, last, now, reads, None)
     assert late is not None
     assert (late.change is None) is tripped
     assert tripped or late.change == Change(rewritten=1)
     assert late.now.files == 2
     assert late.now.size == last["bytes"] + 4
-    early = guarding.begin(job, reads, 1)
+    early = guarding.begin(job, reads, 1, last["items"], 0)
     assert early is not None
     with monkeypatch.context() as once:
         once.setattr(earlylook, "again", lambda *_: pytest.fail("it looked again"))
@@ -263,8 +274,8 @@ def test_an_early_look_at_another_archive_does_not_count(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, scope, last = last_run(state, monkeypatch)
-    reads = Reads(files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
-    early = guarding.begin(job, reads, 1)
+    reads = Reads(before=ID, files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
+    early = guarding.begin(job, reads, 1, last["items"], 0)
     assert early is not None
     early.found()
     other: Any = {**last, "archive_id": "22" * 32}
@@ -279,6 +290,34 @@ def test_other_bytes_than_those_that_were_read_are_looked_for_in_all_files(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, scope, last = last_run(state, monkeypatch)
-    reads = Reads(files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
+    reads = Reads(before=ID, files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
     now: Any = {**last, "content": 15}
-    assert guarding._again(job, scope, last, now, reads, guarding.begin(job, reads, 1)) is None
+    early = guarding.begin(job, reads, 1, last["items"], 0)
+    assert guarding._again(job, scope, last, now, reads, early) is None
+
+
+@pytest.mark.parametrize("tripped", [False, True])
+def test_the_guard_says_the_same_with_an_early_look_and_without(
+    state: Path, monkeypatch: pytest.MonkeyPatch, *, tripped: bool
+) -> None:
+    job, scope, last = last_run(state, monkeypatch)
+    if tripped:
+        scope.tripped.write_bytes(scope.sketch.read_bytes())
+    vars(job).update(verb="stream", compression="lz4")
+    monkeypatch.setattr(manifests, "find", lambda *_: state)
+    reads = Reads(before=ID, files=[Read("srv/a", 9, 1, "aa" * 32, PACKS)])
+    saved: Any = {**last, "archive": "day2", "bytes": 14, "files_read": 1, "allowed_unreadable": ()}
+    said: list[Any] = []
+    before = shutil.copytree(state, state.with_name(f"{state.name}-before"))
+    for with_early in (True, False):
+        shutil.rmtree(state)
+        shutil.copytree(before, state)
+        early = guarding.begin(job, reads, 1, last["items"], 0) if with_early else None
+        guard = guarding.watch(job, {"id": "22" * 32}, saved, lambda _: None, reads, early)
+        figures = next(scope.figures())
+        del figures["time"]
+        kept = sketch.read(scope.sketch)
+        assert kept is not None
+        said.append((guard, figures, kept.rows, [*kept.known_hard()]))
+        assert figures["rewritten"] == 1
+    assert said[0] == said[1]

@@ -17,9 +17,10 @@ SAME: dict[str, Any] = {"last": {}, "now": {}, "saved": {"files_read": 1}, "read
 def _asked(**changed: dict[str, Any]) -> bool:
     found = {name: value | changed.get(name, {}) for name, value in SAME.items()}
     reads = Reads(**({"before": "last", "files": [FILE]} | found["reads"]))
-    past: list[Any] = [FIGURES | found["last"]]
+    last: Any = FIGURES | found["last"]
     now: Any = FIGURES | found["now"]
-    return _same_names(past, now, found["saved"], reads)
+    read = found["saved"]["files_read"]
+    return _same_names(last, now["items"], now["unreadable"], reads, read)
 
 
 def test_the_names_of_the_last_archive() -> None:
