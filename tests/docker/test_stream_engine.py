@@ -72,10 +72,13 @@ def test_files_that_nothing_is_known_of_are_saved_as_they_come() -> None:
     assert len(found["items"]) == 33
     assert found["times"] == ["r/07", "r/z"]
     assert found["as borg packs them"] == 28  # those that did not change or fail, but the newest
-    letters = [
-        line["status"] for line in map(json.loads, found["said"].splitlines()) if "status" in line
-    ]
+    said = [*map(json.loads, found["said"].splitlines())]
+    letters = [line["status"] for line in said if "status" in line]
     assert {letter: letters.count(letter) for letter in letters} == {"A": 29, "C": 2, "E": 1}
+    (told,) = (line for line in said if line["type"] == "borgpull_read")
+    assert (told["statuses"]["A"], told["statuses"]["C"]) == (29, 2)
+    read = [line["path"] for line in said if line.get("status") in ("A", "C")]
+    assert told["read"] == [path for path in read if path != "r"][:20]
     # Those that changed or failed, and the newest one, are not known next time.
     assert found["asked"] == [9, 13, 15, 19, 33]
 
