@@ -37,10 +37,16 @@ def main() -> None:
             for row in measure(plan, trip):
                 rows.append(row)
                 print(row.text(), flush=True)
+            keep(rows, times, wanted.plot)  # it takes an hour, and may be ended before
+    keep(rows, times, None)
+
+
+def keep(rows: list[table.Row], times: dict[str, object], picture: Path | None) -> None:
+    """Write what is known so far."""
     found = {"rows": [asdict(row) for row in rows], "fixed": times}
     (ROOT / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
-    if wanted.plot and rows:
-        wanted.plot.write_text(plot.svg(rows))
+    if picture:
+        picture.write_text(plot.svg(rows))
 
 
 def arguments(names: list[str]) -> argparse.Namespace:
