@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from operator import itemgetter
 from pathlib import Path
 from types import FrameType
 
@@ -32,12 +33,13 @@ def main() -> None:
     times = fixed_parts(chosen[0] if chosen else every["few"]) if "fixed" in wanted.plans else {}
     rows: list[table.Row] = []
     print(table.HEAD, flush=True)
-    for plan in chosen:
-        for trip in plan.trips:
-            for row in measure(plan, trip):
-                rows.append(row)
-                print(row.text(), flush=True)
-            keep(rows, times, wanted.plot)  # it takes an hour, and may be ended before
+    # It takes an hour, and may be ended before: so the longest ways come last.
+    pairs = [(plan, trip) for plan in chosen for trip in plan.trips]
+    for plan, trip in sorted(pairs, key=itemgetter(1)):
+        for row in measure(plan, trip):
+            rows.append(row)
+            print(row.text(), flush=True)
+        keep(rows, times, wanted.plot)
     keep(rows, times, None)
 
 

@@ -93,9 +93,9 @@ def plans() -> dict[str, Plan]:
     few, many = scaled(4000), scaled(100_000)
     found = [
         Plan("few", few, 0, daily, trips(0, 20, 80)),
-        Plan("many", many, 1024, daily, trips(0, 20), turns=half),
+        Plan("many", many, 1024, daily, trips(0, 20, 80), turns=half),
         Plan("big", 1, scaled(1_000_000_000), big, trips(0, 20, 80), turns=half),
-        Plan("moved", scaled(10_000), 0, (FIRST, "moved"), trips(0, 20), turns=half),
+        Plan("moved", scaled(10_000), 0, (FIRST, "moved"), trips(0, 20, 80), turns=half),
         # sshfs asks the client for each file: over a slow link a small tree takes minutes.
         Plan(
             *("small", scaled(1000), 4096, (FIRST, "unchanged"), trips(20)),
