@@ -15,6 +15,7 @@ from typing import Any
 from borgpull import events
 from borgpull.borg import messages
 from borgpull.borg.command import Borg, is_failure
+from borgpull.borg.inside.told import KEPT_PATHS
 from borgpull.borg.messages import FileWarning
 from borgpull.borg.named import Named
 from borgpull.errors import ConnectionLost
@@ -24,7 +25,6 @@ from borgpull.ssh.session import lost
 
 # Lines of plain text kept for an error message; borg's progress lines are not among them.
 LOG_LINES = 60
-KEPT_PATHS = 20
 MAX_WARNINGS = 100_000
 # A client may send a megabyte in each path, so their characters are limited, too.
 MAX_WARNED = 32 << 20

@@ -53,7 +53,7 @@ class Report:
     code: int
     items: dict[str, int]
     statuses: dict[str, int]  # of items, by borg's letters; not each unchanged file is in it
-    read: list[str]  # the first files that were read
+    read: list[str]  # the first KEPT_PATHS of the files that were read
     bytes: int
     times: int
     named: dict[str, tuple[str, bool]]

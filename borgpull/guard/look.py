@@ -128,7 +128,6 @@ class Look:
             self.seen.sketch.add(path, folder.files, folder.bytes, folder.flags | FOLDER)
 
     def _file(self, record: Record) -> None:
-        """Nearly all records are such: a call less is a hundredth of the time."""
         name, _, st, _, packs, found, _ = record
         size, seen, spare = st.st_size, self.seen, 0
         if self._open:
@@ -136,10 +135,8 @@ class Look:
             folder.files += 1
             folder.bytes += size
             spare = folder.flags & SPARE
-        if found is not None and seen.sums:
-            content, flags = int.from_bytes(found[:HASH], "little"), spare | SUMMED
-        else:
-            content, flags = _content(None, st.st_mtime_ns, size, spare)
+        found = found if seen.sums else None
+        content, flags = _content(found, st.st_mtime_ns, size, spare)
         path = self._of(name)
         seen.sketch.add(path, content, size, flags)
         if not spare:

@@ -33,6 +33,7 @@ def main() -> None:
     times = fixed_parts(chosen[0] if chosen else every["few"]) if "fixed" in wanted.plans else {}
     rows: list[table.Row] = []
     print(table.HEAD, flush=True)
+    keep(rows, times, None)
     # It takes an hour, and may be ended before: so the longest ways come last.
     pairs = [(plan, trip) for plan in chosen for trip in plan.trips]
     for plan, trip in sorted(pairs, key=itemgetter(1)):
@@ -40,7 +41,6 @@ def main() -> None:
             rows.append(row)
             print(row.text(), flush=True)
         keep(rows, times, wanted.plot)
-    keep(rows, times, None)
 
 
 def keep(rows: list[table.Row], times: dict[str, object], picture: Path | None) -> None:

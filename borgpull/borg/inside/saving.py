@@ -23,7 +23,6 @@ from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.reads import Reads
 from borgpull.borg.inside.repeated import Repeated
 from borgpull.borg.inside.reread import Reread
-from borgpull.borg.inside.skipped import KEPT_PATHS
 from borgpull.borg.inside.slots import (
     ASKED,
     KNOWN,
@@ -74,7 +73,6 @@ class Saving:
         self.special = Special(self.fields, self._links, teller)
         self.items: Counter[str] = Counter()  # by borg's type letters
         self.statuses: Counter[str] = Counter()  # of items on their own, by borg's letters
-        self.read: list[str] = []  # the first KEPT_PATHS of the files that were read
         self._last = ""  # the path of the last item
         self.unplain = 0  # small files whose items the next run cannot copy
         self.times = 0  # items whose mtime borg cannot store
@@ -153,7 +151,6 @@ class Saving:
             self.unplain += not self._note(slot, item) and may_be_brief(slot.st, slot.extra)
         if kind == "-" and slot.status in READ:
             self.reads.see(slot, packed(slot.item.get("chunks") or ()))
-            self._see_read(slot.path)
         elif slot.status == "h":
             self.reads.see_name(slot.item["source"])
         self.times += slot.item["mtime"] != slot.st.st_mtime_ns
@@ -200,15 +197,9 @@ class Saving:
         for slot, _, _ in come if self.promise.open or "A" in self._tell.shown else ():
             self._tell.status("A", slot.path)
             self.promise.see(slot.path, "-")
-        for slot, _, _ in come if len(self.read) < KEPT_PATHS else ():
-            self._see_read(slot.path)
         self.items["-"] += len(come)
         self.statuses["A"] += len(come)
         self._last = come[-1][0].path
-
-    def _see_read(self, path: str) -> None:
-        if len(self.read) < KEPT_PATHS:
-            self.read.append(path)
 
     def _saved(self, kind: str, path: str) -> None:
         self.items[kind] += 1

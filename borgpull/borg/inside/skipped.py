@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from borgpull.borg.inside.told import KEPT_PATHS
 from borgpull.borg.inside.wire import MOUNT, TAG, BadFrame
 
-KEPT_PATHS = 20
 MAX_MOUNTS = 10_000
 
 

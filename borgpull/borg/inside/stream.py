@@ -49,7 +49,14 @@ from borgpull.borg.inside.starting import (
 )
 from borgpull.borg.inside.sums import Sums
 from borgpull.borg.inside.tell import Teller
-from borgpull.borg.inside.told import LANES_LINE, READ_LINE, READS_LINE, SAVED_LINE, SKIPPED_LINE
+from borgpull.borg.inside.told import (
+    KEPT_PATHS,
+    LANES_LINE,
+    READ_LINE,
+    READS_LINE,
+    SAVED_LINE,
+    SKIPPED_LINE,
+)
 from borgpull.borg.inside.unseen import Unseen
 
 # Objects between two looks for garbage. Nearly all of ours stay, or are of no cycle.
@@ -257,7 +264,7 @@ def report(archive: Any, run: Run, channel: Channel) -> dict[str, Any]:
         "code": get_ec(),
         "items": dict(run.items),
         "statuses": dict(run.statuses),
-        "read": run.read,
+        "read": [one.path for one in run.reads.files[:KEPT_PATHS]],
         "bytes": archive.stats.osize,
         "times": run.times,
         "named": {name: [kind, name in promise.content] for name, kind in promise.kinds.items()},

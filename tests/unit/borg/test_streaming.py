@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from borgpull.borg import loading, streaming
 from borgpull.borg.command import Borg
+from borgpull.borg.streaming import Engine
 from borgpull.errors import BorgFailed
 
 # What chunks do to the memory: large blocks come and go. It tells how many pages were given.
@@ -37,12 +40,19 @@ for number in range(3):
 """
 
 
+@contextlib.contextmanager
+def started(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine with a program in its place."""
+    monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", program))
+    borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
+    with streaming.started(borg, tmp_path, early=False) as (engine, _, _):
+        yield engine
+
+
 def test_a_long_line_of_its_own_comes_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", LONG))
-    borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
-    with streaming.started(borg, tmp_path, early=False) as (engine, _, _):
+    with started(LONG, tmp_path, monkeypatch) as engine:
         said = [item[1] for item in engine._lines if item is not None]
     assert said[::2] == [b"plain\n"] * 3
     found = [json.loads(line)["named"] for line in said[1::2]]
@@ -52,11 +62,9 @@ def test_a_long_line_of_its_own_comes_whole(
 def test_a_line_of_its_own_without_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", LONG))
     monkeypatch.setattr(streaming, "MAX_LINE", 2 << 20)
-    borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
     with (
-        streaming.started(borg, tmp_path, early=False) as (engine, _, _),
+        started(LONG, tmp_path, monkeypatch) as engine,
         pytest.raises(BorgFailed, match="without end"),
     ):
         list(engine._lines)
@@ -65,9 +73,7 @@ def test_a_line_of_its_own_without_end_is_refused(
 def test_the_memory_of_a_chunk_is_kept_for_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "PROGRAM", (sys.executable, "-c", CHURN))
-    borg = Borg(client="c", repository=tmp_path, base=tmp_path, passphrase=None, host_id="x")
-    with streaming.started(borg, tmp_path, early=False) as (engine, _, _):
+    with started(CHURN, tmp_path, monkeypatch) as engine:
         said = [item[1] for item in engine.child.lines() if item is not None]
         assert engine.child.wait(30) == 0
     assert int(said[-1]) < 20_000  # of 112,500 that hold the content of all

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import pytest
 
-from borgpull.borg.inside.skipped import KEPT_PATHS, MAX_MOUNTS, Skipped
+from borgpull.borg.inside.skipped import MAX_MOUNTS, Skipped
+from borgpull.borg.inside.told import KEPT_PATHS
 from borgpull.borg.inside.wire import MAX_PATH, MOUNT, TAG, BadFrame
 from borgpull.process import LINE_BYTES
 
