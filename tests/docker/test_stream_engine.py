@@ -14,6 +14,7 @@ from tests.support import (
     engine_damaged,
     engine_early,
     engine_ids,
+    engine_killed,
     engine_nonces,
     engine_runs,
 )
@@ -174,6 +175,16 @@ def test_what_was_written_damaged_is_found_before_the_archive_counts(fault: str)
     assert found["archives"] == []
     assert (found["later"], found["whole"], found["same"]) == (0, 0, True), found
     assert found["files"] == engine_damaged.FILES + 1
+
+
+def test_an_engine_that_was_killed_between_two_commits_has_made_a_good_archive() -> None:
+    """The repository has it, and borg's cache has not."""
+    found = case("all", engine_killed.__name__)
+    assert found["codes"] == [0, 137, 0, 0]
+    assert found["check"] == 0
+    for turn, name in enumerate(engine_killed.ARCHIVES):
+        files = "".join(f"file {number}" for number in range(turn + 1))
+        assert found["contents"][name] == f"{files}late {turn}", name
 
 
 def test_an_early_engine_whose_job_fails_ends_at_once_and_holds_nothing() -> None:
