@@ -26,7 +26,8 @@ SIDE_BY_SIDE = ("stream", "pipe", HAND, LOCAL, "rsync")
 # each megabyte, when all is new, and when nothing is.
 NEW = (4.0, 200e-6, 0.016)
 OLD = (2.5, 60e-6, 0.002)
-BESIDE = 256 << 20  # bytes of memory that a job takes beside what it writes
+# Bytes of memory that a job takes beside the content that it writes, and those of each file.
+BESIDE, OF_FILE = 256 << 20, 1500
 STAND = 15.0  # seconds to make the containers, the repositories, and to remove them
 
 
@@ -63,7 +64,7 @@ class Plan:
     def needs(self, run: str) -> int:
         """Bytes of memory that a job of the run takes, with its repository."""
         written = self.bytes if run in (FIRST, "restore", "drill") else 0
-        return BESIDE + written + written // 4
+        return BESIDE + OF_FILE * self.files + written + written // 4
 
     def seconds(self) -> float:
         """An estimate of how long it takes on a quiet machine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -63,11 +64,18 @@ def test_the_main_plans_are_known_and_compare_with_a_job_of_theirs() -> None:
     assert all(plan.base in plan.jobs and plan.seconds() > 0 for plan in every.values())
 
 
-def test_growth_is_of_the_seconds_of_one_file_beyond_the_fixed_part() -> None:
-    small = scale.Point(100, cost(3.0), cost(2.0))
-    large = scale.Point(1000, cost(14.0), cost(2.0))
-    assert scale.growth(small, large) == pytest.approx(1.2)
-    assert f"| {scale.growth(small, large):.2f} |" in large.text("first", small)
+def test_growth_is_of_the_seconds_of_a_further_file() -> None:
+    small = scale.Point(100, cost(3.0), None)
+    middle = scale.Point(1100, cost(13.0), small)
+    large = scale.Point(2100, cost(25.0), middle)
+    assert (small.growth(), middle.growth()) == (None, None)
+    assert large.growth() == pytest.approx(1.2)
+    assert "| 12000.0 | 1.20 |" in large.text("first")
+
+
+def test_files_that_seem_to_take_no_time_tell_nothing_good_of_those_that_do() -> None:
+    quick = scale.Point(1100, cost(2.0), scale.Point(100, cost(3.0), None))
+    assert scale.Point(2100, cost(4.0), quick).growth() == math.inf
 
 
 def test_a_share_is_of_pairs() -> None:
