@@ -83,7 +83,9 @@ def main() -> None:
         for run, cost in measured(files, wanted.round_trip):
             last[run] = Point(files, cost, last.get(run))
             print(last[run].text(run), flush=True)
-            found += [growth] if (growth := last[run].growth()) is not None else []
+            growth = last[run].growth()
+            if growth is not None:
+                found.append(growth)
     if not found:
         print("\nfewer than three numbers of files tell nothing of its growth")
         return

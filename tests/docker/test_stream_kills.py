@@ -31,6 +31,9 @@ CHANGE = f"cd {TREE}; for i in 1 2 3; do head -c 2M /dev/urandom >change-$i; don
 # Where something of ours could stay on the client, and what is mounted there.
 THERE = f"find {' '.join(ends.PLACES)} -not -path '/run/sshd*' | sort; sort /proc/mounts"
 HELPER = "borgpull-[p]ython"
+# Manifests of verified archives, and what the guard has compared. And the lists of the chunks of
+# each archive: borg makes them if a run was killed between the repository's commit and its cache's.
+PASSING = re.compile(r"manifests/|guard/|borg/cache/\w+/chunks\.archive\.d/")
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,11 @@ def moments() -> list[tuple[str, float]]:
 def here(lab: Lab, client: Client) -> frozenset[str]:
     """The names in the client's part of the state, and borg's locks.
 
-    Manifests of verified archives, and what the guard has compared, come and go. If a run was
-    killed when the repository had its archive, and borg's cache did not, the next one has borg read
-    the chunks of all archives. borg keeps these lists in its cache.
+    What may come and go is left out.
     """
     folder = lab.state / "clients" / client.name
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    passing = re.compile(r"manifests/|guard/|borg/cache/\w+/chunks\.archive\.d/")
-    kept = {name for name in names if not passing.match(name)}
+    kept = {name for name in names if not PASSING.match(name)}
     return frozenset(kept | set(ends.borg_locks(lab.repo / client.name)))
 
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from borgpull.borg.inside import selftest
 from tests.support.evil_helper import (
@@ -86,6 +86,29 @@ def bye(entries: int, answers: int) -> bytes:
 
 
 TOP = row(0, b"r", stat(DIR, ino=2))
+
+
+class File(NamedTuple):
+    """A regular file in the folder `r`."""
+
+    name: str
+    ino: int
+    content: bytes
+    time: int = OLD
+    answered: bool = True  # does the engine ask for its content?
+
+
+def frames_of(*files: File) -> list[bytes]:
+    """All frames of a run in which the client has these files; the listing is the first two."""
+    sts = [stat(FILE, len(one.content), ino=one.ino, time=one.time) for one in files]
+    named = [row(1, one.name.encode(), st) for one, st in zip(files, sts, strict=True)]
+    answers = [
+        whole(number, st, one.content, one.time)
+        for number, (one, st) in enumerate(zip(files, sts, strict=True), 1)
+        if one.answered
+    ]
+    count = len(files) + 1
+    return [rows(TOP, *named), listed(count), *answers, bye(count, len(answers))]
 
 
 class Engine:
@@ -210,6 +233,12 @@ class Engine:
 def borg(*words: str) -> str:
     done = subprocess.run(["borg", *words], env=ENV, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def check() -> int:
+    """The exit code of a borg that reads and verifies all that the repository has."""
+    argv = ["borg", "check", "--verify-data"]
+    return subprocess.run(argv, env=ENV, capture_output=True, check=False).returncode
 
 
 def contents(archive: str) -> dict[str, list[str]]:
@@ -345,8 +374,7 @@ def new() -> dict[str, Any]:
     frames += [whole(last, latest, b"later", late + SECOND), bye(last + 1, last - 1)]
     code, text = Engine("x", frames, "--filter", "AMCE").end()
     packed = as_borg_packs_them()
-    argv = ["borg", "check", "--verify-data"]
-    checked = subprocess.run(argv, env=ENV, capture_output=True, check=False).returncode
+    checked = check()
     items = contents("x")
     kept = {path[2:]: borg("extract", "--stdout", "::x", path) for path in items if "/" in path}
     times = borg("list", "--format", "{path} {mtime}{NL}", "::x").splitlines()
@@ -519,22 +547,12 @@ def lost() -> dict[str, Any]:
 
 def _three(turn: int, named: str, answered: str) -> list[bytes]:
     """Files of these names, and a newest one; each turn has other files. Some are read."""
-    late = OLD + (turn + 1) * SECOND
-    sts = [stat(FILE, 6, ino=20 + 4 * turn + "abc".index(one)) for one in named]
-    newest = stat(FILE, 5, ino=23 + 4 * turn, time=late)
-    names = rows(
-        TOP,
-        *(row(1, one.encode(), st) for one, st in zip(named, sts, strict=True)),
-        row(1, b"z", newest),
-    )
-    answers = [
-        whole(number, st, f"{one} of {turn}".encode())
-        for number, (one, st) in enumerate(zip(named, sts, strict=True), 1)
-        if one in answered
+    first = 20 + 4 * turn
+    files = [
+        File(one, first + "abc".index(one), f"{one} of {turn}".encode(), answered=one in answered)
+        for one in named
     ]
-    last = whole(len(named) + 1, newest, b"newer", late)
-    count = len(named) + 2
-    return [names, listed(count), *answers, last, bye(count, len(answered) + 1)]
+    return frames_of(*files, File("z", first + 3, b"newer", OLD + (turn + 1) * SECOND))
 
 
 def untested() -> dict[str, Any]:

@@ -9,20 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.engine_alone import (
-    BASE,
-    OLD,
-    SECOND,
-    TOP,
-    borg,
-    bye,
-    listed,
-    row,
-    stat,
-    whole,
-)
+from tests.support.engine_alone import BASE, OLD, SECOND, File, borg, frames_of
 from tests.support.engine_runs import FOLDER, copied, counted
-from tests.support.evil_helper import FILE, rows
 
 NAMES = "abcde"
 SIZE = 3000
@@ -45,23 +33,14 @@ class Runs:
         """The exit code, and how many items were copied."""
         self.number += 1
         late = OLD + (self.number + 100 * self.turn) * SECOND
-        newest = stat(FILE, 5, ino=99, time=late)
-        sts = {one: stat(FILE, SIZE, ino=20 + ord(one), time=OLD + self.turn) for one in named}
-        numbers = {one: number for number, one in enumerate(named, 1)}
-        frames = [
-            rows(
-                TOP,
-                *(row(1, self.file(one).encode(), st) for one, st in sts.items()),
-                row(1, b"z", newest),
-            ),
-            listed(len(named) + 2),
-            *(
-                whole(numbers[one], sts[one], self.content(one), OLD + self.turn)
-                for one in answered
-            ),
-            whole(len(named) + 1, newest, b"newer", late),
-            bye(len(named) + 2, len(answered) + 1),
+        files = [
+            File(
+                *(self.file(one), 20 + ord(one), self.content(one), OLD + self.turn),
+                answered=one in answered,
+            )
+            for one in named
         ]
+        frames = frames_of(*files, File("z", 99, b"newer", late))
         folder = FOLDER / f"{self.fault}{self.turn}"
         folder.mkdir(parents=True, exist_ok=True)
         archive = f"{self.fault}{self.turn}-{self.number}"

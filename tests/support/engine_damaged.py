@@ -19,6 +19,7 @@ from tests.support.engine_alone import (
     Engine,
     borg,
     bye,
+    check,
     contents,
     listed,
     row,
@@ -89,8 +90,7 @@ def damaged(fault: str, *options: str, pause: float = 0.0) -> dict[str, Any]:
     code, said = Engine("bad", frames(pause), *options, program=program).end()
     names = borg("list", "--consider-checkpoints", "--short").split()
     later, _ = Engine("good", frames(0.0)).end()
-    check = ["borg", "check", "--verify-data"]
-    whole = subprocess.run(check, env=ENV, capture_output=True, check=False).returncode
+    checked = check()
     dice = random.Random(7)
     wanted = b"".join(dice.randbytes(600) for _ in range(FILES)) + b"later"
     argv = ["borg", "extract", "--stdout", "::good"]
@@ -100,7 +100,7 @@ def damaged(fault: str, *options: str, pause: float = 0.0) -> dict[str, Any]:
         "said": said[-600:],
         "archives": names,
         "later": later,
-        "whole": whole,
+        "whole": checked,
         "same": found == wanted,
         "files": len(contents("good")) - 1,
     }

@@ -5,24 +5,18 @@ and the cache's. `python3 -m tests.support.engine_killed all` prints what it fou
 from __future__ import annotations
 
 import json
-import subprocess
 
 from tests.support.engine_alone import (
     BASE,
-    ENV,
     OLD,
     SECOND,
-    TOP,
     Engine,
+    File,
     borg,
-    bye,
-    listed,
-    row,
-    stat,
-    whole,
+    check,
+    frames_of,
 )
 from tests.support.engine_damaged import RUN
-from tests.support.evil_helper import FILE, rows
 
 KILLED = """
 import os
@@ -35,15 +29,11 @@ ARCHIVES = ("before", "killed", "after", "last")
 
 def frames(turn: int, known: int) -> list[bytes]:
     """A file for each turn so far, of which the first ones are known, and a newest one."""
-    sts = [stat(FILE, 6, ino=20 + number, time=OLD + number) for number in range(turn + 1)]
-    late = OLD + (turn + 1) * SECOND
-    newest = stat(FILE, 6, ino=9, time=late)
-    named = [row(1, b"f%d" % number, st) for number, st in enumerate(sts)]
-    found = [rows(TOP, *named, row(1, b"z", newest)), listed(turn + 3)]
-    for number in range(known, turn + 1):
-        found.append(whole(number + 1, sts[number], b"file %d" % number, OLD + number))
-    found.append(whole(turn + 2, newest, b"late %d" % turn, late))
-    return [*found, bye(turn + 3, turn + 2 - known)]
+    files = [
+        File(f"f{number}", 20 + number, b"file %d" % number, OLD + number, number >= known)
+        for number in range(turn + 1)
+    ]
+    return frames_of(*files, File("z", 9, b"late %d" % turn, OLD + (turn + 1) * SECOND))
 
 
 def main() -> None:
@@ -57,9 +47,7 @@ def main() -> None:
         if fault:
             borg("break-lock")
     contents = {name: borg("extract", "--stdout", f"::{name}") for name in ARCHIVES}
-    check = ["borg", "check", "--verify-data"]
-    whole = subprocess.run(check, env=ENV, capture_output=True, check=False).returncode
-    print(json.dumps({"codes": codes, "contents": contents, "check": whole}))
+    print(json.dumps({"codes": codes, "contents": contents, "check": check()}))
 
 
 if __name__ == "__main__":

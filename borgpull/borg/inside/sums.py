@@ -101,9 +101,12 @@ class Sums:
     def note(self, key: bytes, found: bytes) -> None:
         """Remember it for the next runs."""
         if not self._count or not self.use(key):
-            part = self._new[key[0]]
-            part += key
-            part += found
+            self._learn(key, found)
+
+    def _learn(self, key: bytes, found: bytes) -> None:
+        part = self._new[key[0]]
+        part += key
+        part += found
 
     def save(self, there: Callable[[bytes], bool], size: int) -> None:
         """Write what is known. Entries of chunks that are no longer `there` go, if they are many.
@@ -122,9 +125,7 @@ class Sums:
                 return
         for number, (key, found) in enumerate(self._old()):
             if not many or self._used[number] or there(key):
-                part = self._new[key[0]]
-                part += key
-                part += found
+                self._learn(key, found)
         keys, sums = [], []
         for part in self._new:
             rows = sorted({row for (row,) in _ROW.iter_unpack(part)})
@@ -189,7 +190,7 @@ def _write(path: Path, count: int, parts: Sequence[bytes]) -> None:
 
 
 def _index(keys: Sequence[bytes], bits: int) -> bytes:
-    """For each beginning of a key, the number of keys before it; `keys` are sorted, many in one."""
+    """For each beginning of a key, the number of keys before it; each part has many, sorted."""
     shift = 32 - bits
     places: Counter[int] = Counter()
     for part in keys:
