@@ -143,6 +143,7 @@ class Engine:
         manifest: dict[str, Any] | None = None,
         rate: int | None = None,
         may_skip: Sequence[str] = (),
+        view: dict[str, Any] | None = None,
     ) -> None:
         """Let it begin. From here on, only the child has the pipes to the client.
 
@@ -150,7 +151,8 @@ class Engine:
         new chunks is read back. The run `began` at that Unix time by the client's clock. From
         `unseen` (ns) on, a file may change unseen (`inside/unseen.py`). `reread`
         and `manifest` are orders as `state/rereads.py` and `state/manifests.py` make them. `rate`
-        is in bytes a second. `may_skip` are reasons of `inside/skipped.py`.
+        is in bytes a second. `may_skip` are reasons of `inside/skipped.py`. `view` is as
+        `inside/brief.py` has it.
         """
         self.ordered = True
         self.answers.close()
@@ -158,7 +160,7 @@ class Engine:
         more: dict[str, Any] = {"roots": list(roots), "named": list(named)}
         more |= {"compares": compares, "reread": reread, "manifest": manifest}
         more |= {"read_back": read_back, "began": began or 0, "rate": rate}
-        more |= {"may_skip": list(may_skip), "unseen": unseen}
+        more |= {"may_skip": list(may_skip), "unseen": unseen, "view": view}
         self._tell({"argv": list(argv), **more})
 
     def why(self, error: BorgFailed) -> BorgFailed | HostileClient | RepositoryDamaged:

@@ -11,15 +11,14 @@ that lies in another one, and files after folders.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 
 from borgpull.client import helper
 from borgpull.client.facts import FORCED
 from borgpull.client.shell import script
+from borgpull.client.tight import UNPACK, packed, tight
 from borgpull.errors import UsageError
 from borgpull.trees.folders import roots
 from borgpull.verbs import METHODS
@@ -63,14 +62,10 @@ def limited_command(paths: Sequence[str]) -> str:
     not run: a key that runs what its holder sends is worth a shell. One that lies on the client as
     a file could be another version than ours, or be changed.
     """
-    run = "import sys,zlib,base64;exec(zlib.decompress(base64.b64decode(sys.argv.pop(1))))"
-    words = [packed(script("limited.py").encode()), packed(helper.source())]
-    words += [os.fsencode(path).hex() for path in dict.fromkeys(paths)]
-    return f"exec python3 -I -S -c '{run}' {' '.join(words)}"
-
-
-def packed(text: bytes) -> str:
-    return base64.b64encode(zlib.compress(text, 9)).decode()
+    run = f"import sys,zlib,base64;exec({UNPACK})"
+    words = [packed(tight(script("limited.py"))), packed(tight(helper.whole()))]
+    named = [os.fsencode(path).hex() for path in dict.fromkeys(paths)]
+    return f"exec python3 -I -S -c '{run}' {' '.join([*words, helper.checksum(), *named])}"
 
 
 def quoted(words: Iterable[str]) -> str:

@@ -27,6 +27,8 @@ class Facts(NamedTuple):
 
     user: str = ""
     machine: str = ""  # "Linux x86_64"
+    release: str = ""  # of its kernel
+    view: str = ""  # what decides which attributes a process of ours sees there
     has: frozenset[str] = frozenset()
     ssh: str = ""  # what its own ssh says of its version
     connection: str = ""  # its SSH_CONNECTION: our address first

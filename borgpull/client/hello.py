@@ -34,6 +34,8 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
         facts = Facts(
             user=str(int(said["uid"])) if "uid" in said else "",
             machine=str(said.get("machine", ""))[:100],
+            release=str(said.get("release", ""))[:100],
+            view=_view(said),
             missing={n: os.strerror(path.errno) for n, path in named.items() if path.errno},
             links={n: path.link for n, path in named.items() if path.link},
             plain={n: "" for n, path in named.items() if path.plain},
@@ -50,6 +52,19 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
         raise HostileClient(f"the client's first word makes no sense: {error!r:.100}") from None
     usual = zip(FALLBACK, paths[count:], strict=True)
     return facts, tuple(name for name, path in usual if path.errno or path.link or path.holds == "")
+
+
+def _view(said: dict[str, Any]) -> str:
+    """Who looks, in which user namespace, and with which rights. Raises ValueError, TypeError.
+
+    Linux hides some extended attributes from a process without rights (xattr(7), trusted.*).
+    """
+    if "view" not in said:
+        return ""
+    namespace, status = map(str, said["view"])
+    rights = [line for line in status.splitlines() if line.startswith(("CapEff:", "Seccomp:"))]
+    seen = [str(said.get("uid")), str(said.get("release")), namespace, *rights]
+    return " ".join(" ".join(seen).split())[:500]
 
 
 def there(text: bytes, count: int) -> list[bool]:

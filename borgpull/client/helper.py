@@ -12,6 +12,7 @@ import os
 import re
 import select
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
@@ -30,12 +31,14 @@ from borgpull.trees.manifest import ALL, Carried
 # The texts that make up the helper, in their order. An import of one by the other is left out. The
 # first ones answer the question. The rest is compiled while this side looks at the answer.
 FIRST = ("look", "hello")
-REST = ("tags", "list", "beside", "delta", "lanes", "pack", "read")
+REST = ("tags", "brief", "list", "beside", "delta", "lanes", "pack", "read")
 _IMPORT = re.compile(r"^from borgpull\.[^(\n]*(?:\([^)]*\))?$", re.MULTILINE)
 # Comments, empty lines, and docstrings with something of their own indentation after them.
 _UNREAD = re.compile(
     r'^( *)"""(?:[^"]|"(?!""))*"""\n(?=\n*\1\S)|^ *(?:#.*)?\n|  # .*', re.MULTILINE
 )
+# What mypy alone reads, up to the next line without an indentation.
+_FOR_MYPY = re.compile(r"^MYPY = False\nif MYPY:.*\n(?: .*\n|\n)*", re.MULTILINE)
 # Types in the first line of a function, whose parameters are in that line.
 _DEF = re.compile(r"^ *def .*:$", re.MULTILINE)
 _TYPE = re.compile(r'(?<=\w): (?:"[^"]*"|[\w.]+)(?=[,)]| =)| -> (?:"[^"]*"|[\w.]+)(?=:$)')
@@ -60,22 +63,32 @@ LOSES: tuple[str, ...] = ()
 CARRIES: tuple[Carried, ...] = ALL
 
 
-def source() -> bytes:
-    """Without what no Python reads: a line of authorized_keys may have 16 KiB (OpenSSH 7.x)."""
-    rest = f"exec(compile({_text(REST)!r}, 'borgpull', 'exec'))\n"
-    return (_text(FIRST) + rest).encode()
+def source() -> str:
+    """As it is sent: without what no Python reads."""
+    return _text(FIRST) + f"exec(compile({_text(REST)!r}, 'borgpull', 'exec'))\n"
+
+
+def whole() -> str:
+    """As one program, which is compiled at once."""
+    return _text((*FIRST, *REST))
+
+
+def checksum() -> str:
+    """Of the text that is sent: a key that is limited to a helper tells if that is another one."""
+    return str(zlib.crc32(source().encode()))
 
 
 @functools.cache
 def _text(parts: tuple[str, ...]) -> str:
     scripts = (shell.script(f"stream_{part}.py") for part in parts)
     text = "".join(_UNREAD.sub("", _IMPORT.sub("", text)) for text in scripts)
+    text = _FOR_MYPY.sub("", text)
     return _DEF.sub(lambda line: _TYPE.sub("", line[0]), text).replace("    ", " ")
 
 
 def question(paths: Sequence[str]) -> bytes:
     """The input with which a helper begins: it is asked for these paths (absolute)."""
-    return _input(source(), {"paths": [os.fsencode(path).hex() for path in paths]})
+    return _input(source().encode(), {"paths": [os.fsencode(path).hex() for path in paths]})
 
 
 def lane(call: str, number: int) -> bytes:

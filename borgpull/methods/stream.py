@@ -22,6 +22,7 @@ from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, watch
 from borgpull.borg.named import absolute
 from borgpull.borg.streaming import Report
+from borgpull.client.ctimes import devices
 from borgpull.client.hello import bars
 from borgpull.client.mounts import of_client, parse
 from borgpull.errors import BorgFailed, BorgpullError, ConnectionLost
@@ -108,8 +109,10 @@ class Streamed(Source):
         self._engine, self._helper, facts = started.engine, started.helper, started.facts
         self.reader = started.name
         self._reader = READERS[started.name]
-        self._began = facts.time
-        self._unseen = None if self._reader.OUTLASTS else clock.passed(facts) * 10**9
+        unseen = None if self._reader.OUTLASTS else clock.passed(facts) * 10**9
+        view = {"by": facts.view, "devices": devices(facts.mounts, facts.release)}
+        # Where and when the client is looked at.
+        self._seen: dict[str, Any] = {"began": facts.time, "unseen": unseen, "view": view}
         self._mounts = of_client(facts.mounts or None, job.paths, started.hollow)
         self._types = parse(facts.mounts)
         self._plan = plans.plan(job, self._mounts)
@@ -152,8 +155,7 @@ class Streamed(Source):
             *(argv, roots, paths),
             compares=compares,
             read_back=self._job.read_back,
-            began=self._began,
-            unseen=self._unseen,
+            **self._seen,
             reread=reread,
             manifest=book,
             rate=self._job.limit_rate,

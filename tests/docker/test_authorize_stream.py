@@ -25,7 +25,7 @@ import json, os, struct, subprocess
 from borgpull.client import helper
 
 S, C = os.environ["S"].split(), os.environ["C"]
-TEXT = helper.source()
+TEXT = helper.source().encode()
 EVIL = b"import os; os.system('id; cat /srv/secret/of-mine; touch /srv/PWNED')\n"
 HEX = lambda path: path.encode().hex()
 ROOTS = ["/srv/secret", "/", "/srv/data/..", "/srv/data/out", "/srv/data/sub", "/srv/data/",
@@ -77,7 +77,7 @@ for what, sent in TRIES.items():
 
 OLDER = """
 from borgpull.client import authorized, helper
-text = helper.source() + b'# of another version'
+text = helper.source() + '# of another version'
 helper.source = lambda: text
 print(end=authorized.limited_command(['/srv/data']))
 """

@@ -230,6 +230,13 @@ def test_what_a_reader_without_flags_has_listed_tells_nothing_of_flags() -> None
     assert [bool(run["brief"]) for run in found] == [False, True, False, True], found
 
 
+def test_the_last_word_comes_with_the_last_question() -> None:
+    """So no round trip passes between the last answer and the end."""
+    found: Any = case(engine_runs.last.__name__, engine_runs.__name__)
+    assert all(run["items"] and run["sums"] and run["entries"] for run in found), found
+    assert [run["late"] for run in found] == [0, 0, 0, 0], found
+
+
 def test_no_nonce_is_used_twice() -> None:
     found = case("", engine_nonces.__name__)
     assert found["code"] == 0

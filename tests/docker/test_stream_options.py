@@ -171,3 +171,80 @@ def test_flags_are_saved_whenever_they_were_set(lab: Lab, client: Client) -> Non
     (last,) = lab.state.rglob(f"{client.name}/**/{reads.LAST}")
     began = json.loads(last.read_text())["began"]
     assert began - brief.MARGIN > int(client.exec("stat", "-c", "%Z", f"{path}/z/c"))
+
+
+# The helper learns of the last listing while it lists: these come first, as they have lower inodes.
+MANY = """
+import os, sys
+os.mkdir(sys.argv[1])
+for number in range(5000):
+    with open(f"{sys.argv[1]}/{number}", "w") as file:
+        file.write("x")
+"""
+# Of the files a to e. The keys are numbers of runs.
+ATTRIBUTES = {
+    1: "set a one",
+    2: "set b one; set a two",
+    4: "acl c; remove b; mv d e; set e one",
+    5: "remove a; remove e",
+}
+ATTRIBUTE = """
+set() { python3 -c "import os; os.setxattr('$1', 'user.k', b'$2')"; }
+remove() { python3 -c "import os; os.removexattr('$1', 'user.k')"; }
+acl() { setfacl -m u:alice:rwx "$1"; }
+"""
+
+
+def test_attributes_are_saved_whenever_they_were_set(lab: Lab, client: Client) -> None:
+    """Where a file gets a new ctime with them, the helper does not ask an old one for them."""
+    path = f"{TREE}/asked"
+    client.exec("python3", "-c", MANY, path)
+    client.exec("sh", "-c", f"cd {path}; echo x | tee a b c d")
+    wanted: dict[str, bytes | str] = {}
+    steps: dict[int, dict[str, bytes | str]] = {
+        1: {"a": "one"},
+        2: {"a": "two", "b": "one"},
+        4: {"a": "two", "c": "acl", "e": "one"},
+        5: {"c": "acl"},
+    }
+    for number in range(1, 6):
+        change = f"{ATTRIBUTE} cd {path}; {ATTRIBUTES.get(number, ':')}"
+        client.exec("bash", "-c", f"{change}; sleep 0.1; echo x >newest")  # which borg forgets
+        if number < 3:  # its files are old in the run after it
+            time.sleep(brief.MARGIN + 0.5)
+        data = run(lab, client, f"asked-{number}", path)
+        wanted = steps.get(number, wanted)
+        found = {}
+        for item in items(lab, client, f"asked-{number}")[1:]:
+            value = item.get("xattrs", {}).get("user.k") or ("acl_access" in item and "acl")
+            if value:
+                found[item["path"][-1]] = value
+        assert found == wanted, number
+        if number == 3:  # nothing has changed, and none is read for what it has
+            assert data["files_read"] == 1
+    (last,) = lab.state.rglob(f"{client.name}/**/{reads.LAST}")
+    odd = [int(client.exec("stat", "-c", "%i", f"{path}/c"))]
+    assert json.loads(last.read_text())["odd"] == odd
+
+
+def test_attributes_that_a_plain_user_does_not_see_are_saved_by_sudo(lab: Lab) -> None:
+    """Linux hides some of them (xattr(7)). No file gets a new ctime when another one looks."""
+    client = lab.client(IMAGE, options=("--cap-add", "SYS_ADMIN"), SEED="0")
+    path = f"{TREE}/hidden"
+    program = "import os, sys; os.setxattr(sys.argv[1], 'trusted.k', b'value')"
+    client.exec("python3", "-c", MANY, path)
+    client.exec("sh", "-c", f"echo x | tee {path}/a {path}/b")
+    client.exec("python3", "-c", program, f"{path}/a")
+    client.exec("sh", "-c", f"sleep 0.1; echo x >{path}/newest")  # which borg forgets
+    rule = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
+    client.exec("sh", "-c", f"echo '{rule}' >/etc/sudoers.d/borgpull")
+    alice = client.address.replace("root", "alice")
+    words = ("stream", "--json", "--init", "--name", "hidden", alice, path)
+    found = []
+    time.sleep(brief.MARGIN + 0.5)
+    for number, more in enumerate(((), ("--sudo",), ("--sudo",))):
+        done = lab.plain(*words, *more, "--archive", f"{number}")
+        assert done.rc == 0, done.stdout
+        text = lab.borg("hidden", "debug", "dump-archive", f"::{number}", "-")
+        found.append([item["path"][-1] for item in json.loads(text)["_items"] if "xattrs" in item])
+    assert found == [[], ["a"], ["a"]]

@@ -88,6 +88,10 @@ def bye(entries: int, answers: int) -> bytes:
 TOP = row(0, b"r", stat(DIR, ino=2))
 
 
+# The client always looks by the same rights. Its attributes have a ctime.
+VIEW = {"by": "root", "devices": {"0:1": "ext4 rw"}}
+
+
 class File(NamedTuple):
     """A regular file in the folder `r`."""
 
@@ -158,6 +162,7 @@ class Engine:
             "rate": None,
             "may_skip": [],
             "unseen": unseen,
+            "view": VIEW,
         }
         self._tell({"env": {"BORG_HOST_ID": "alone"}, "words": [], "marks": str(BASE)})
         self._tell({"argv": words, **orders})

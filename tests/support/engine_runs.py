@@ -46,6 +46,7 @@ XATTR = extra(b"x", b"user.a", b"1")
 FRESH = extra(b"n", b"", b"")
 NODUMP, STORED = extra(b"f", b"", b"64"), 1
 ASK_SECONDS = 0.5  # for the engine's first request after the first frame, if it has one
+LAST_SECONDS = 5.0  # for its last word, once its questions have come
 TIME = "%Y-%m-%dT%H:%M:%S.000000"
 FIELDS = ("path", "size", "sha256", "user", "mtime", "ctime", "flags")
 # The engine, which tells how many items it has copied.
@@ -78,8 +79,11 @@ class Client:
         self.folders = [b"%d" % number for number in range(FOLDERS)]  # "" would be the root
         self.user, self.frame = "anna", 7  # entries
         self.time, self.ino, self.since = OLD, 100, 0
+        self.odd: set[int] | None = None  # inodes of files that are not listed briefly
         self.blind = False  # does the reader see no flags?
         self.same = 0  # files that were compared, and are as they were
+        self.waits = False  # does it answer only after the engine's last word?
+        self.late = 0  # questions before which it would have waited in vain
         for _ in range(FILES):
             self.add()
 
@@ -137,8 +141,8 @@ class Client:
         above = b"" if place[0] == FOLDERS else self.folders[place[0]] + b"/"
         return os.fsdecode(b"r/" + above + place[1])
 
-    def entries(self, since: int) -> Iterator[tuple[bytes, File | None]]:
-        """Rows, with the file of each. Those that are older than a Unix time are brief."""
+    def entries(self) -> Iterator[tuple[bytes, File | None]]:
+        """Rows, with the file of each."""
         yield TOP, None
         for number in range(FOLDERS + 1):
             if number < FOLDERS:
@@ -146,31 +150,42 @@ class Client:
             for at, file in sorted(self.files.items()):
                 if at[0] == number:
                     depth = 1 if number == FOLDERS else 2
-                    hidden = is_brief(file, since) or (self.blind and file.more == NODUMP)
+                    hidden = self.is_brief(file) or (self.blind and file.more == NODUMP)
                     more = b"" if hidden else file.more
                     yield row(depth, at[1], self.st(file), more), file
 
     def serve(self, engine: Engine) -> None:
         """List, and answer what is asked for."""
         engine.send(frame(wire.NAME, struct.pack("<BI", 0, 0) + self.user.encode()))
-        self.since = _since(engine)
-        found = [*self.entries(self.since)]
+        self.since, self.odd = _asked(engine)
+        found = [*self.entries()]
         for at in range(0, len(found), self.frame):
             engine.send(rows(*[one for one, _ in found[at : at + self.frame]]))
         engine.send(listed(len(found)))
-        answers, text = 0, b""
-        while piece := os.read(engine.requests, 1 << 16):
+        answers, text, ready = 0, b"", b""
+        while piece := self.requests(engine, ready):
             asked, text = parsed(text + piece)
             for kind, number, pieces in asked:
                 if kind in (wire.READ, wire.COMPARE):
-                    engine.send(self.answer(number, found[number][1], pieces))
+                    ready += self.answer(number, found[number][1], pieces)
                     answers += 1
                 elif kind == wire.FINISH:
-                    engine.send(bye(len(found), answers))
+                    engine.send(ready + bye(len(found), answers))
+                    ready = b""
+            if not self.waits:
+                engine.send(ready)
+                ready = b""
+
+    def requests(self, engine: Engine, ready: bytes) -> bytes:
+        """What comes next; b"" at the end."""
+        if ready and not select.select([engine.requests], [], [], LAST_SECONDS)[0]:
+            self.waits, self.late = False, self.late + 1
+            engine.send(ready)
+        return os.read(engine.requests, 1 << 16)
 
     def answer(self, number: int, file: File | None, pieces: list[tuple[int, bytes]]) -> bytes:
         assert file is not None
-        more = FRESH + file.more if is_brief(file, self.since) else b""
+        more = FRESH + file.more if self.is_brief(file) else b""
         head = struct.pack("<IBi", number, 0, 0) + self.st(file)
         head += struct.pack("<I", len(more)) + more
         end = struct.pack("<BiqQ", 0, 0, file.time, len(file.content))
@@ -179,6 +194,12 @@ class Client:
             return b"".join((frame(wire.BEGIN, head), same(0, 1), frame(wire.STOP, end)))
         found: bytes = frame(wire.WHOLE, head + end + file.content)
         return found
+
+    def is_brief(self, file: File) -> bool:
+        """As `brief.py` has it, by itself. Without odd inodes, extended attributes are told."""
+        if not file.content or file.time >= self.since * SECOND:
+            return False
+        return file.more != XATTR if self.odd is None else file.ino not in self.odd
 
     def wanted(self) -> list[list[Any]]:
         """What FIELDS are in the archive."""
@@ -191,19 +212,19 @@ class Client:
         return sorted(found)
 
 
-def is_brief(file: File, since: int) -> bool:
-    """As `brief.py` has it, by itself. Extended attributes are told in any case."""
-    return file.more in (b"", NODUMP) and bool(file.content) and file.time < since * SECOND
-
-
-def _since(engine: Engine) -> int:
-    """From when on files are to be listed as always; 0 if the engine does not say."""
+def _asked(engine: Engine) -> tuple[int, set[int] | None]:
+    """From when on files are to be listed as always, and the odd ones, if the engine says so."""
     engine.await_taken()
-    if not select.select([engine.requests], [], [], ASK_SECONDS)[0]:
-        return 0
-    ((kind, number),) = wire.REQUEST.iter_unpack(os.read(engine.requests, wire.REQUEST.size))
-    assert kind == wire.BRIEF
-    return int(number)
+    found: dict[int, tuple[int, Any]] = {}
+    text = b""
+    while wire.BRIEF not in found and select.select([engine.requests], [], [], ASK_SECONDS)[0]:
+        asked, text = parsed(text + os.read(engine.requests, 1 << 16))
+        found |= {kind: (number, more) for kind, number, more in asked}
+    since, _ = found.get(wire.BRIEF, (0, None))
+    assert (wire.INODES in found) == (wire.DEVICES in found)
+    assert found.get(wire.DEVICES, (0, [(os.makedev(0, 1),)]))[1] == [(os.makedev(0, 1),)]
+    _, odd = found.get(wire.INODES, (0, None))
+    return since, None if odd is None else {inode for (inode,) in odd}
 
 
 def counted(
@@ -248,7 +269,7 @@ def run(client: Client, number: int) -> dict[str, Any]:
         "sums": {path: records.get(path) for path in sums} == sums,
         "entries": len(records) == len(sums) + FOLDERS + 1,
         "copied": copied(text),
-        "brief": sum(is_brief(file, client.since) for file in client.files.values()),
+        "brief": sum(map(client.is_brief, client.files.values())),
         "same": client.same,
     }
 
@@ -298,7 +319,20 @@ def readers() -> list[dict[str, Any]]:
     return found
 
 
-CASES = {case.__name__: case for case in (moved, readers)}
+def last() -> list[dict[str, Any]]:
+    """The client answers only after the engine's last word."""
+    client, found = Client("last"), []
+    for number in range(1, 5):
+        client.time += SECOND
+        client.files[FOLDERS, b"~"] = File(99, client.time, b"newest", b"")
+        if number == 3:
+            client.files[0, b"0000"] = File(98, client.time, b"new", b"")
+        client.waits = True
+        found.append({**run(client, number), "late": client.late})
+    return found
+
+
+CASES = {case.__name__: case for case in (moved, readers, last)}
 
 
 def main() -> None:

@@ -27,6 +27,10 @@ class Asked:
         self._bytes = 0
         self.answers = 0
 
+    @property
+    def all_sent(self) -> bool:
+        return not self._unsent
+
     def extend(self, slots: Iterable[Slot]) -> None:
         """As `want`, of files behind which others may wait."""
         self._unsent.extend(slots)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import select
+import struct
 import time
 from collections import deque
 from collections.abc import Iterable, MutableSequence, Sequence
@@ -221,6 +222,12 @@ class Channel:
         self.ask(wire.COMPARE, number)
         self._unsent += len(pieces).to_bytes(4, "little")
         self._unsent += b"".join(itertools.starmap(wire.PIECE.pack, pieces))
+
+    def numbers(self, kind: int, numbers: Sequence[int]) -> None:
+        """Note a request with numbers: INODES, DEVICES. Raises struct.error."""
+        self.ask(kind)
+        self._unsent += len(numbers).to_bytes(4, "little")
+        self._unsent += struct.pack(f"<{len(numbers)}Q", *numbers)
 
     def push(self) -> None:
         """Send what the pipe takes now. Reading will tell if the other side is gone."""

@@ -16,6 +16,7 @@ from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks, Large
 from borgpull.borg.inside.frames import SEVERAL, Frame, Frames
 from borgpull.borg.inside.fresh import Fresh
+from borgpull.borg.inside.lastword import may_ask
 from borgpull.borg.inside.places import Places
 from borgpull.borg.inside.promise import Promise
 from borgpull.borg.inside.repeated import ALL, Repeated
@@ -23,6 +24,7 @@ from borgpull.borg.inside.saving import Saving
 from borgpull.borg.inside.skipped import Skipped
 from borgpull.borg.inside.slots import (
     LATER,
+    MAX_QUEUE,
     READY,
     Batch,
     Slot,
@@ -59,6 +61,8 @@ class Engine(Saving):
         self._count = self._done = 0
         self._brief = 0  # older files (ns) may come without their flags
         self._total: int | None = None  # entries, once the listing is at its end
+        self._finished = False  # has the helper been told that nothing more will be asked?
+        self._waited = 2 * MAX_QUEUE  # how many were waiting at the last look for that
         self.may_skip: list[str] = []  # why a folder may be left out
         self.skipped = Skipped()
 
@@ -68,18 +72,17 @@ class Engine(Saving):
         self._repeated = self._for_repeated()
         if self._saving is not None and not self._files.usual:
             self.reads.came += 1  # nobody knows
+        self._be_brief()
         for turn in itertools.count():
             if self._total is not None and not self._queue:
                 break
             frame = self._frames.frame()
-            if turn == 0:  # it has read its plan, which is no request
-                self._be_brief()
             self._take(frame)
             if frame.kind == SEVERAL or turn % TURNS == 0 or len(self.asked) < FEW_ASKED:
                 self._ask()
                 self._tend()
         self._tend()
-        self._channel.ask(wire.FINISH)
+        self._say_last()
         self._channel.push()
         kind, content = self._frames.frame()[:2]
         if kind != wire.BYE or wire.bye(content) != (self._count, self.asked.answers):
@@ -121,6 +124,9 @@ class Engine(Saving):
         self._brief = since * SECOND
         if self._usual is not None:
             self._usual.brief = self._brief
+        if self.last_odd is not None:
+            self._channel.numbers(wire.INODES, self.last_odd)
+            self._channel.numbers(wire.DEVICES, self.devices)
         self._channel.ask(wire.BRIEF, since)
         self._channel.push()
 
@@ -247,7 +253,26 @@ class Engine(Saving):
         if self.writer is not None:
             self.writer.done(done)
         # The helper may wait for our word before it lists on.
-        if done - self._done >= (DONE_EVERY if self._queue else 1):
+        if done - self._done >= (DONE_EVERY if self._queue else 1) and not self._finished:
             self._done = done
             self._channel.ask(wire.DONE, done)
+        self._say_last()
         self._channel.push()
+
+    def _say_last(self) -> None:
+        """Note the last word to the helper, once it is sure that nothing more will be asked.
+
+        Each look takes time. So there is one once half of those that waited at the last one have
+        gone.
+        """
+        waiting = len(self._queue)
+        if self._finished or self._total is None or not self.asked.all_sent:
+            return
+        if waiting:
+            if 2 * waiting > self._waited or self._saving is None or self.asked.known is None:
+                return
+            self._waited = waiting
+            if may_ask(self._queue, self._saving[1].chunks):
+                return
+        self._finished = True
+        self._channel.ask(wire.FINISH)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,6 +86,8 @@ class Last(NamedTuple):
     id: str = ""  # of its archive, if the files cache is that run's
     listing: bool = False  # is it that run's, too?
     began: int = 0  # at which Unix time by the client's clock; 0 if no file is to be brief
+    odd: Sequence[int] | None = None  # inodes of small files that are not to be, if known
+    view: dict[str, Any] | None = None  # as in brief.py
 
 
 def last(cache: Any, listing: Path) -> Last:
@@ -94,19 +96,30 @@ def last(cache: Any, listing: Path) -> Last:
         if found["files"] == _state(_files(cache)):
             listed = found.get("listing")
             fits = listed is not None and listed == _state(listing)
-            return Last(str(found["id"]), fits, int(found.get("began", 0)) if fits else 0)
+            if not fits:
+                return Last(str(found["id"]))
+            odd, view = found.get("odd"), found.get("view")
+            odd = odd if odd is None else [*map(int, odd)]
+            view = view and {"by": str(view["by"]), "devices": dict(view["devices"])}
+            return Last(str(found["id"]), True, int(found.get("began", 0)), odd, view)
     return Last()
 
 
-def keep(cache: Any, archive_id: str, listing: Path | None, began: int = 0) -> None:
+def keep(
+    cache: Any,
+    archive_id: str,
+    listing: Path | None,
+    more: tuple[int, Sequence[int] | None, dict[str, Any] | None],
+) -> None:
     """This run's archive has its name, and the files cache and its listing are written, if any.
 
-    `began` is as in `Last`.
+    `more` is the rest of `Last`.
     """
     with contextlib.suppress(OSError):
         found: dict[str, Any] = {"id": archive_id, "files": _state(_files(cache))}
         if listing is not None:
-            found |= {"listing": _state(listing), "began": began}
+            began, odd, view = more
+            found |= {"listing": _state(listing), "began": began, "odd": odd, "view": view}
         path = Path(cache.path) / LAST
         fresh = path.with_name(f"{LAST}.new")
         fresh.write_text(json.dumps(found))

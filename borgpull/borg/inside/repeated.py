@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from struct import Struct
 from typing import Any
@@ -63,6 +63,9 @@ class Stretch:
     def slot(self, at: int, state: int) -> Slot:
         row = next(wire.rows_from(self.rows, self.piece.rows[at]))
         return Slot(self.number + at, self.path(at), row.st, NO_EXTRA, state)
+
+    def ids(self) -> Iterator[bytes]:
+        return iter(_ids(self.piece))
 
     def rest(self, at: int) -> Stretch:
         piece = self.piece.part(at, len(self))
@@ -246,7 +249,7 @@ class Repeated:
     def save(self, stretch: Stretch) -> int:
         """Add the items, up to the first one whose chunk is lost, or was stored anew: how many."""
         piece = stretch.piece
-        ids = [piece.items[at + _ID : at + _ID + WIDTH] for at in piece.places[:-1]]
+        ids = _ids(piece)
         found: list[tuple[int, int, int]] = []
         with contextlib.suppress(KeyError):
             found.extend(map(self._chunks.referring(), ids))
@@ -263,6 +266,11 @@ class Repeated:
         self._manifest.many(stretch.number, bytes((HAS_SUM,)) * count, piece.sums)
         self._writer.same(stretch.number, piece)
         return count
+
+
+def _ids(piece: Piece) -> list[bytes]:
+    """Of the only chunk of each file."""
+    return [piece.items[at + _ID : at + _ID + WIDTH] for at in piece.places[:-1]]
 
 
 def _fitting(told: array[int], found: Sequence[tuple[int, int, int]]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from borgpull.borg.inside import filescache
 from borgpull.borg.inside.asked import Asked
 from borgpull.borg.inside.blocks import Blocks
-from borgpull.borg.inside.brief import may_be_brief
+from borgpull.borg.inside.brief import Odd
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.content import Chunks
 from borgpull.borg.inside.fields import Fields, stored
@@ -60,7 +60,11 @@ class Saving:
         self._fresh: Fresh | None = None
         self._repeated: Repeated | None = None
         self.last: Blocks | None = None  # of the last run, if nothing else has changed
-        self.since = 0  # the Unix time of that run: older files may be listed briefly (brief.py)
+        # The Unix time of that run: older files may be listed briefly (brief.py), but for these
+        # inodes. On these devices, no file is asked for its attributes.
+        self.since = 0
+        self.last_odd: Sequence[int] | None = None
+        self.devices: Sequence[int] = ()
         self.writer: Writer | None = None
         self.reread: Reread | None = None
         self.manifest: Manifest | None = None
@@ -74,7 +78,7 @@ class Saving:
         self.items: Counter[str] = Counter()  # by borg's type letters
         self.statuses: Counter[str] = Counter()  # of items on their own, by borg's letters
         self._last = ""  # the path of the last item
-        self.unplain = 0  # small files whose items the next run cannot copy
+        self.odd = Odd()
         self.times = 0  # items whose mtime borg cannot store
 
     def _file(self, slot: Slot) -> None:
@@ -147,8 +151,8 @@ class Saving:
         item = self._saving[2].add(slot.item)
         if self.manifest is not None:
             self.manifest.saved(slot)
-        if kind == "-":
-            self.unplain += not self._note(slot, item) and may_be_brief(slot.st, slot.extra)
+        if kind == "-" and not self._note(slot, item):
+            self.odd.see(slot.st, slot.extra)
         if kind == "-" and slot.status in READ:
             self.reads.see(slot, packed(slot.item.get("chunks") or ()))
         elif slot.status == "h":

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from borgpull.borg.inside.extras import NO_EXTRA, Extra, extra
@@ -106,6 +107,9 @@ class Batch(Protocol):
     def rest(self, at: int) -> Batch:
         """Those from there on."""
 
+    def ids(self) -> Iterator[bytes]:
+        """Of their chunks."""
+
 
 class Run(list[Plain]):
     """Plain ones."""
@@ -134,6 +138,9 @@ class Run(list[Plain]):
     def rest(self, at: int) -> Run:
         return Run(self._save, self[at:])
 
+    def ids(self) -> Iterator[bytes]:
+        return chain.from_iterable(one.ids for one in self)
+
 
 class Queue:
     """Slots, and batches of files, in the order of the listing."""
@@ -144,6 +151,9 @@ class Queue:
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    def __iter__(self) -> Iterator[Slot | Batch]:
+        return iter(self._slots)
 
     @property
     def head(self) -> Slot | Batch:

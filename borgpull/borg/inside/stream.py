@@ -174,7 +174,8 @@ def save(work: Work, cache: Any, known: Known) -> None:
                 contextlib.closing(Writer(known.listing, known.blocks))
             )
             run.last = known.blocks if last.listing and known.blocks.fit(depends) else None
-            run.since = last.began
+            run.since, run.last_odd = last.began, last.odd
+            run.devices = brief.devices(last.view, orders["view"])
         run.run()
         if args.progress:
             archive.stats.show_progress(final=True)
@@ -193,15 +194,23 @@ def save(work: Work, cache: Any, known: Known) -> None:
         teller.line({"type": READ_BACK_LINE, **asdict(written.told)})
         teller.line({"type": SAVED_LINE, **row(archive.name, repository, key)})
         known.save()
-        listed = False
-        if run.writer is not None and verified:  # items of an archive in doubt are made anew
-            before = run.last.names if run.last is not None else ({}, {})
-            listed = run.writer.save({**depends, "names": run.fields.told(before)})
-        began = orders["began"] if run.unplain <= brief.MOST_UNPLAIN else 0
-        reads.keep(cache, archive.fpr, known.listing if listed else None, began)
+        leave(work, archive, known, run, depends if verified else None)
         if made is not None and verified:
             made.keep(archive)
         archiver.print_archive_stats(manifest, cache, archive, output_json=True, quick_stats=True)
+
+
+def leave(work: Work, archive: Any, known: Known, run: Run, depends: dict[str, Any] | None) -> None:
+    """Leave the listing to the next run. Without `depends`, the archive is in doubt: then its items
+    are made anew.
+    """
+    listed = False
+    if run.writer is not None and depends is not None:
+        before = run.last.names if run.last is not None else ({}, {})
+        listed = run.writer.save({**depends, "names": run.fields.told(before)})
+    began = work.orders["began"] if run.odd.unplain <= brief.MOST_UNPLAIN else 0
+    more = (began, run.odd.told(), work.orders["view"])
+    reads.keep(archive.cache, archive.fpr, known.listing if listed else None, more)
 
 
 def arguments(archiver: Any, argv: list[str]) -> Any:

@@ -1,8 +1,8 @@
 """What the helper of `stream` sends, taken apart: nothing in it is believed.
 
 The stream is frames: a kind (1 byte), a length (4 bytes), and the content; numbers are
-little-endian. Every field has a bound. What is beyond one raises BadFrame, and nothing else. The
-helper (`client/scripts/stream_look.py`) has a writer of its own, because it is sent as source.
+little-endian. What is beyond the bound of a field raises BadFrame, and nothing else. The helper
+(`client/scripts/stream_look.py`) has a writer of its own, because it is sent as source.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ SAME, SUM, PACKED, LANES, LANE = 13, 14, 15, 16, 17
 OF_LANES = {LANES: 64, LANE: 1}  # and their bounds (`lanes.py`)
 # Requests to the helper: read a file; entries below a number are done; leave a folder; the end;
 # read a file, and send what differs from pieces: their number follows, then size and sum of each;
-# read a file, and send its sum; list by `brief.py` what is older than a Unix time.
-READ, DONE, PRUNE, FINISH, COMPARE, HASH, BRIEF = range(7)
+# read a file, and send its sum; list by `brief.py` what is older than a Unix time, but not these
+# inodes; ask no file of these devices. Of inodes and devices, the number follows, and each.
+READ, DONE, PRUNE, FINISH, COMPARE, HASH, BRIEF, INODES, DEVICES = range(9)
 REQUEST, PIECE = struct.Struct("<BI"), struct.Struct("<I32s")
 
 HEAD = struct.Struct("<BI")
@@ -32,8 +33,7 @@ _FILE, _END, _NAME = struct.Struct("<IBi"), struct.Struct("<BiqQ"), struct.Struc
 _PLAIN = struct.Struct("<" + "".join(part.format[1:] for part in (_FILE, _STAT)) + "I" + "BiqQ")
 _TROUBLE, _LISTED, _BYE, _NUMBER = (struct.Struct(text) for text in ("<BiH", "<Q", "<QQ", "<I"))
 _SAME, _SUM = struct.Struct("<II"), 32
-
-# Bounds, in bytes or numbers.
+# Bounds.
 SMALL = 512 << 10  # of a file in one frame: borg makes one chunk of it, whatever its chunker
 MAX_EXTRA = 4 << 20  # all extended attributes of one entry
 MAX_BLOCK = 1 << 20

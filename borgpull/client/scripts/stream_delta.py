@@ -10,27 +10,33 @@ from hashlib import sha256
 from borgpull.client.scripts.stream_beside import Beside, alike, room, threads
 from borgpull.client.scripts.stream_look import DATA, SAME, SUM, ZEROS, out
 
+MYPY = False
+if MYPY:  # a Python before 3.9 could not read it
+    from typing import Any
+
 REQUEST, PIECE, COMPARE = struct.Struct("<BI"), struct.Struct("<I32s"), 4
 HASH = 5  # the sum of a file is wanted, and not its content
+INODES, DEVICES, NUMBER = 7, 8, struct.Struct("<Q")  # numbers follow
 BLOCK = 256 << 10
 # A file is read for so many bytes beyond its size, or for as many as it had: it may never end.
 GROWTH = 1 << 30
 ZERO = bytes(BLOCK)
 
 
-def parsed(text: bytes) -> "tuple[list[tuple[int, int, list[tuple[int, bytes]]]], bytes]":
+def parsed(text: bytes) -> "tuple[list[tuple[int, int, list[tuple[Any, ...]]]], bytes]":
     """The whole requests of a text, and its rest."""
-    found = []
+    found = []  # type: list[tuple[int, int, list[tuple[Any, ...]]]]
     at = 0
     while len(text) - at >= REQUEST.size:
         kind, number = REQUEST.unpack_from(text, at)
         begin = end = at + REQUEST.size
-        if kind == COMPARE:
+        item = PIECE if kind == COMPARE else NUMBER
+        if kind in (COMPARE, INODES, DEVICES):
             begin += 4
-            end = begin + PIECE.size * int.from_bytes(text[begin - 4 : begin], "little")
+            end = begin + item.size * int.from_bytes(text[begin - 4 : begin], "little")
             if begin > len(text) or end > len(text):
                 break
-        found.append((kind, number, list(PIECE.iter_unpack(text[begin:end]))))
+        found.append((kind, number, list(item.iter_unpack(text[begin:end]))))
         at = end
     return found, text[at:]
 

@@ -88,6 +88,10 @@ def text(name: str, limit: int) -> bytes:
         return b""
 
 
+def proc(name: str, limit: int) -> str:
+    return text("/proc/" + name, limit).decode("ascii", "replace")
+
+
 def hello(paths: "list[bytes]") -> None:
     """Answer the question: what this machine is, and each path."""
     uname = os.uname()
@@ -96,9 +100,11 @@ def hello(paths: "list[bytes]") -> None:
         "python": list(sys.version_info[:3]),
         "machine": uname.sysname + " " + uname.machine,
         "uid": os.geteuid(),
+        "release": uname.release,
+        "view": [proc("self/uid_map", 4096), proc("self/status", 4096)],
         "time": int(time.time()),
         "mounts": text("/proc/self/mountinfo", 8 << 20).hex(),
-        "cpu": text("/proc/cpuinfo", 16 << 10).decode("ascii", "replace"),
+        "cpu": proc("cpuinfo", 16 << 10),
         "paths": [about(path) for path in paths],
     }
     if allowed is not None:

@@ -7,26 +7,21 @@ import struct
 import zlib
 from operator import itemgetter
 
+from borgpull.client.scripts.stream_brief import Brief
 from borgpull.client.scripts.stream_look import (
     CLOSED,
     CODING,
     LIST,
     LISTED,
-    MOST,
     NOATIME,
     PLAIN,
-    REGULAR,
-    ROW,
-    SMALL,
     TROUBLE,
     WAY,
     entry,
     inode,
     is_plain,
     look,
-    may_have_more,
     out,
-    owners,
     regular,
 )
 from borgpull.client.scripts.stream_tags import CACHE_TAG, cache, there
@@ -87,7 +82,7 @@ class Walk:
         # The named paths, if no other file system than theirs is wanted.
         named = skips.get("one_file_system")
         self.only_in = None if named is None else {bytes.fromhex(path) for path in named}
-        self.brief = 0  # files with an older ctime (ns) are listed briefly
+        self.brief = Brief()
         self.listed = self.weight = 0  # entries, and the bytes of their paths and attributes
         self.levels = []  # type: list[Level]
         self.rows = []  # type: list[bytes]
@@ -105,12 +100,14 @@ class Walk:
         """Raises OSError."""
         if os.scandir in os.supports_fd:
             with os.scandir(handle) as found:
-                rows = [(item.inode(), item.name.encode(*CODING), is_plain(item)) for item in found]
-        else:  # Python 3.6
-            names = map(os.fsencode, os.listdir(handle))
-            rows = [(inode(name, handle), name, False) for name in names]
-        rows.sort(key=itemgetter(0))
-        return [row[1:] for row in rows]
+                items = [(item.inode(), item.name, is_plain(item)) for item in found]
+            items.sort(key=itemgetter(0))
+            texts = "\0".join([item[1] for item in items]).encode(*CODING).split(b"\0")
+            plain = [item[2] for item in items]
+            return list(zip(texts, plain)) if items else []  # noqa: B905 - Python 3.10 knows it
+        # Python 3.6
+        rows = sorted((inode(name, handle), name) for name in map(os.fsencode, os.listdir(handle)))
+        return [(name, False) for _, name in rows]
 
     def free(self, node: Node, names: "list[tuple[bytes, bool]]") -> "list[tuple[bytes, bool]]":
         """The names that are not left out."""
@@ -208,36 +205,18 @@ class Walk:
         return found
 
     def briefly(self, level: Level, count: int, most: int) -> int:
-        """As `plain`, of small files that are old: they are not opened.
-
-        Flags have a ctime, and the other side knows them by that (`borg/inside/brief.py` has the
-        same rule).
-        """
-        node, names, number, since = level.node, level.names, self.listed, self.brief
-        depth, above, weight = len(self.levels), len(node.path) + 1, self.weight
-        append, pack, lstat, last = self.rows.append, ROW.pack, os.lstat, number + count
-        while names and names[-1][1] and number < last and weight <= most:
-            name = names[-1][0]
-            try:
-                st = lstat(name)
-            except OSError:
-                break
-            mode, ino, dev, links, uid, gid, size = st[:7]
-            mtime, ctime, rdev = st.st_mtime_ns, st.st_ctime_ns, st.st_rdev
-            if ctime >= since or links != 1 or not 0 < size <= SMALL or mode >> 12 != REGULAR:
-                break
-            if (uid, gid) not in owners or not -MOST <= mtime <= MOST or ctime < -MOST:
-                break
-            if may_have_more(name):
-                break
-            row = pack(depth, len(name), 0, mode, uid, gid, 1, dev, ino, size, mtime, ctime, rdev)
-            append(row + name)
-            names.pop()
-            weight += above + len(name)
-            files[number] = node, name, None, depth
-            number += 1
-        found, self.listed, self.weight = number - self.listed, number, weight
-        return found
+        """As `plain`, of files that are not opened."""
+        node, names, depth = level.node, level.names, len(self.levels)
+        left, above = most - self.weight, len(node.path) + 1
+        rows, weight = self.brief.rows(names, count, left, depth, above)
+        if rows:
+            known = [(node, pair[0], None, depth) for pair in names[: -len(rows) - 1 : -1]]
+            files.update(enumerate(known, self.listed))
+            del names[-len(rows) :]
+            self.rows += rows
+            self.listed += len(rows)
+            self.weight += weight
+        return len(rows)
 
     def foreign(self, path: bytes, device: int) -> bool:
         """Is a folder another file system, which is not wanted? A named path always is."""
@@ -264,8 +243,8 @@ class Walk:
             left -= 1
             if self.levels:
                 level = self.levels[-1]
-                count = self.briefly(level, left + 1, most) if self.brief else 0
-                count = count or self.plain(level, 1 if self.brief else left + 1, most)
+                count = self.briefly(level, left + 1, most) if self.brief.since else 0
+                count = count or self.plain(level, 1 if self.brief.since else left + 1, most)
                 if count:
                     left -= count - 1
                     continue

@@ -14,7 +14,16 @@ import struct
 import sys
 import time
 
-from borgpull.client.scripts.stream_delta import COMPARE, HASH, is_piece, parsed, rest, summed
+from borgpull.client.scripts.stream_delta import (
+    COMPARE,
+    DEVICES,
+    HASH,
+    INODES,
+    is_piece,
+    parsed,
+    rest,
+    summed,
+)
 from borgpull.client.scripts.stream_hello import allowed
 from borgpull.client.scripts.stream_lanes import Lanes
 from borgpull.client.scripts.stream_list import Node, Walk, files
@@ -31,15 +40,14 @@ from borgpull.client.scripts.stream_look import (
     STOP,
     WAY,
     WHOLE,
+    attributes,
     entry,
     extra,
-    flags,
     look,
     opened,
     out,
     packed,
     widen,
-    xattrs,
 )
 from borgpull.client.scripts.stream_pack import use
 
@@ -165,7 +173,7 @@ def content(number: int, handle: int, ctime: "int | None", pieces: "Pieces | Non
         st = os.fstat(handle)
     more = b""
     if st.st_ctime_ns != ctime:  # its attributes may be new, or were not looked at
-        more = extra(b"n", b"", b"") + xattrs(handle) + flags(handle)
+        more = extra(b"n", b"", b"") + attributes(handle)
     head = FILE.pack(number, 0, 0) + packed(st) + struct.pack("<I", len(more)) + more
     if pieces is None:
         out.add(BEGIN, head)
@@ -205,24 +213,39 @@ def finish(handle: int, send_rest: "Callable[[], None]") -> None:
         return out.add(STOP, END.pack(READING, error.errno or errno.EIO, 0, 0))
 
 
-def requests(walk: Walk) -> None:
-    """Answer requests, and list on while there is none. Returns once the other side says so."""
+def order(walk: Walk, kind: int, number: int, numbers: "set[int]") -> None:
+    """What to list, and how."""
+    if kind == BRIEF:
+        walk.brief.since = number * 10**9
+    elif kind == INODES:
+        walk.brief.odd = numbers
+    elif kind == DEVICES:
+        walk.brief.devices = numbers
+    elif kind == PRUNE:
+        walk.prune(number)
+
+
+def requests(walk: Walk, received: bytes = b"") -> None:
+    """Answer requests, and list on while there is none. Returns after the last one.
+
+    The first ones are in `received`, if they have come.
+    """
     poll = select.poll()
     poll.register(0, select.POLLIN)
     wanted = []  # type: list[tuple[int, Pieces | None]]
-    received, done, more, answered = b"", 0, True, 0
+    done, more, answered, half, last = 0, True, 0, b"", False
     heavy = []  # type: list[tuple[int, int]] # numbers of entries, and the weight up to them
     freed = 0
     while True:
         may_list = more and walk.listed - done < AHEAD and walk.weight - freed < AHEAD_BYTES
         if not wanted and not may_list:
             out.flush()
-        if poll.poll(0 if wanted or may_list else None):
-            block = os.read(0, 65536)
-            if not block:
+        if received or poll.poll(0 if wanted or may_list or last else None):
+            received = received or os.read(0, 65536)
+            if not received:
                 raise SystemExit(3)  # the other side is gone
-            received += block
-            found, received = parsed(received)
+            found, half = parsed(half + received)
+            received = b""
             for kind, number, pieces in found:
                 if kind in (READ, COMPARE, HASH):
                     wanted.append((number, None if kind == HASH else pieces))
@@ -232,18 +255,18 @@ def requests(walk: Walk) -> None:
                     done = number
                     while heavy and heavy[0][0] <= done:
                         freed = heavy.pop(0)[1]
-                elif kind == BRIEF:
-                    walk.brief = number * 10**9
-                elif kind == PRUNE:
-                    walk.prune(number)
                 elif kind == FINISH:
-                    out.add(BYE, struct.pack("<QQ", walk.listed, answered))
-                    return out.flush()
+                    last = True
+                else:
+                    order(walk, kind, number, {one[0] for one in pieces})
         if wanted:
             for number, known in wanted[:64]:
                 send(number, known)
             answered += len(wanted[:64])
             del wanted[:64]
+        elif last:
+            out.add(BYE, struct.pack("<QQ", walk.listed, answered))
+            return out.flush()
         elif may_list:
             more = walk.step()
             if not heavy or heavy[-1][0] != walk.listed:
@@ -252,9 +275,14 @@ def requests(walk: Walk) -> None:
 
 
 def main() -> None:
-    plan = sys.stdin.buffer.readline()
+    lines = sys.stdin.buffer
+    plan = lines.readline()
     if not plan:
         return  # nothing more is wanted
+    os.set_blocking(0, False)
+    # The first requests may have come with the plan.
+    received = lines.peek()  # type: ignore[union-attr]
+    os.set_blocking(0, True)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # one for each folder on the way
@@ -265,7 +293,7 @@ def main() -> None:
     if orders.get("lanes"):
         out.write = out.send = Lanes(orders["lanes"]).write
     use(orders.get("compress"))
-    requests(walk)
+    requests(walk, received)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
 def asked(tree: Path, *paths: Path | str, plan: dict[str, Any] | None = None) -> bytes:
     """What the helper says to a question for paths; with a plan, of the second entry, too."""
     words = shlex.split(authorized.limited_command([str(tree / "open")]))[1:]
-    text = helper.source()
+    text = helper.source().encode()
     question = json.dumps({"paths": [os.fsencode(path).hex() for path in paths]}).encode()
     child = subprocess.Popen(words, stdin=-1, stdout=-1, stderr=-1)
     assert child.stdin is not None

@@ -46,7 +46,7 @@ def _listed(
     monkeypatch.setattr(os, "open", watched)
     here = Path.cwd()
     walk = stream_list.Walk({"roots": [os.fsencode(top).hex()], "bars": {}})
-    walk.brief = since
+    walk.brief.since = since
     try:
         while walk.step():
             pass
@@ -90,7 +90,7 @@ def test_the_answer_for_a_file_that_was_not_opened_has_its_attributes(
 ) -> None:
     output = stream_look.Output()
     monkeypatch.setattr(stream_read, "out", output)
-    monkeypatch.setattr(stream_read, "flags", lambda _: stream_look.kept(b"\x40" + bytes(7)))
+    monkeypatch.setattr(stream_read, "attributes", lambda _: stream_look.kept(b"\x40" + bytes(7)))
     path = tmp_path / "file"
     path.write_bytes(b"content")
     os.utime(path, (1, 1))
