@@ -151,12 +151,22 @@ def test_a_run_that_writes_damaged_chunks_fails_and_the_next_one_saves_all(
     assert sorted(map(int, text.split())) == list(range(1, 31))
 
 
+# The helper learns of the last listing while it lists: these come first, as they have lower inodes.
+MANY = """
+import os, sys
+os.mkdir(sys.argv[1])
+for number in range(5000):
+    with open(f"{sys.argv[1]}/{number}", "w") as file:
+        file.write("x")
+"""
+
+
 def test_flags_are_saved_whenever_they_were_set(lab: Lab, client: Client) -> None:
     """Files that are as in the last listing are not opened, so that their flags are not read."""
     path = f"{TREE}/flags"
-    # The helper learns of the last listing while it lists: the many come first.
-    made = f"mkdir -p {path}/many {path}/z; cd {path}/many; seq 15000 | split -l 1 -a 4 - many-"
-    client.exec("sh", "-c", f"{made}; cd ../z; echo x | tee a b c d; chattr +d b")
+    client.exec("mkdir", path)
+    client.exec("python3", "-c", MANY, f"{path}/many")
+    client.exec("sh", "-c", f"mkdir {path}/z; cd {path}/z; echo x | tee a b c d; chattr +d b")
     time.sleep(brief.MARGIN + 1)
     changes = {2: "chattr +d c", 5: "chattr -d b; chattr +d d", 6: "mv d e"}
     wanted = {1: "b", 2: "bc", 5: "cd", 6: "ce"}
@@ -173,14 +183,6 @@ def test_flags_are_saved_whenever_they_were_set(lab: Lab, client: Client) -> Non
     assert began - brief.MARGIN > int(client.exec("stat", "-c", "%Z", f"{path}/z/c"))
 
 
-# The helper learns of the last listing while it lists: these come first, as they have lower inodes.
-MANY = """
-import os, sys
-os.mkdir(sys.argv[1])
-for number in range(5000):
-    with open(f"{sys.argv[1]}/{number}", "w") as file:
-        file.write("x")
-"""
 # Of the files a to e. The keys are numbers of runs.
 ATTRIBUTES = {
     1: "set a one",
