@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from borgpull.client.mounts import lines
+
 # Always (fs/ext4/xattr.c, fs/xfs/libxfs/xfs_attr.c), or since a version of Linux (mm/shmem.c,
 # shmem_xattr_handler_set).
 SINCE = {"ext2": (0, 0), "ext3": (0, 0), "ext4": (0, 0), "xfs": (0, 0), "tmpfs": (6, 1)}
@@ -20,10 +22,8 @@ def devices(mountinfo: bytes, release: str) -> dict[str, str]:
     found = {}
     number = _RELEASE.match(release)
     version = (int(number[1]), int(number[2])) if number else (0, 0)
-    for line in mountinfo.decode(errors="replace").split("\n"):
-        fields, _, rest = line.partition(" - ")
-        kind, _, more = rest.partition(" ")
-        device = (*fields.split(" "), "", "", "")[2]
+    for line in lines(mountinfo):
+        device, kind = line.device.decode(errors="replace"), line.fstype
         if kind in SINCE and version >= SINCE[kind] and _DEVICE.fullmatch(device):
-            found[device] = f"{kind} {more.partition(' ')[2]}"[:500]
+            found[device] = f"{kind} {line.options}"[:500]
     return dict(islice(found.items(), MOST))

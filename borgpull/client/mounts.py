@@ -116,7 +116,10 @@ class Mounts(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of mountinfo: mount, parent, device, the mounted folder of that, and mount point."""
+    """A line of mountinfo: mount, parent, device, the mounted folder of that, and mount point.
+
+    `options` are those of the file system.
+    """
 
     number: bytes
     parent: bytes
@@ -125,6 +128,7 @@ class Line(NamedTuple):
     point: str
     fstype: str
     source: bytes
+    options: str
 
 
 def parse(mountinfo: bytes) -> dict[str, str]:
@@ -138,10 +142,10 @@ def visible(mountinfo: bytes) -> dict[str, Line]:
     A mount hides its folder, and all that was mounted below that folder before. So each mount's
     parent is looked at. A mount whose parent is not listed counts as visible.
     """
-    lines = list(_lines(mountinfo))
-    known = {line.number for line in lines}
+    every = list(lines(mountinfo))
+    known = {line.number for line in every}
     on: dict[tuple[bytes | None, str], Line] = {}
-    for line in lines:
+    for line in every:
         own = line.parent not in known or line.parent == line.number
         on[None if own else line.parent, line.point] = line
     seen: dict[str, Line] = {}
@@ -152,7 +156,8 @@ def visible(mountinfo: bytes) -> dict[str, Line]:
     return seen
 
 
-def _lines(mountinfo: bytes) -> Iterator[Line]:
+def lines(mountinfo: bytes) -> Iterator[Line]:
+    """All mounts, also those that others hide."""
     for line in mountinfo.splitlines():
         head, _, tail = line.partition(b" - ")
         fields, words = head.split(), tail.split()
@@ -163,8 +168,9 @@ def _lines(mountinfo: bytes) -> Iterator[Line]:
                 )
                 for field in fields[3:5]
             )
-            fstype = words[0].decode(errors="replace")
-            yield Line(fields[0], fields[1], fields[2], root, point, fstype, b"".join(words[1:2]))
+            fstype, options = (word.decode(errors="replace") for word in (words[0], words[-1]))
+            source = b"".join(words[1:2])
+            yield Line(fields[0], fields[1], fields[2], root, point, fstype, source, options)
 
 
 def of_client(

@@ -1,4 +1,4 @@
-"""A Python program in fewer bytes: a line of authorized_keys is short."""
+"""A Python program in fewer bytes: a line of authorized_keys may have 16 KiB (OpenSSH 7.x)."""
 
 from __future__ import annotations
 

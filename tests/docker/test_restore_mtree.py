@@ -23,7 +23,6 @@ OWNER = 1000  # of the laboratory: the sidecars are not root
 IDS = "usermod -u {0}11 alice; groupmod -g {0}11 alice; groupmod -g {0}12 crew"
 # Of alice and crew: as on the source, and other ones.
 SAME, OTHERS = "47", "57"
-RULE = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
 # How rsync finds the ids of the target's alice and crew right.
 MAPPED = ("--usermap=4711:5711", "--groupmap=4711:5711,4712:5712")
 
@@ -37,7 +36,7 @@ def source(lab: Lab) -> Client:
 @pytest.fixture(scope="module")
 def target(lab: Lab) -> Client:
     made = lab.client("borgpull-borg12-client", SEED="0")
-    made.exec("sh", "-c", f"umask 227; echo '{RULE}' >/etc/sudoers.d/alice")
+    made.let_sudo()
     return made
 
 

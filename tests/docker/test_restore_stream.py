@@ -125,8 +125,7 @@ def test_owners_and_users(lab: Lab, source: Client, target: Client, rsync: str) 
 
     emptied(target)
     assert by_stream(lab, source, alice, *words, "--sudo").rc == 39
-    line = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
-    target.exec("sh", "-c", f"umask 227; echo '{line}' >/etc/sudoers.d/alice")
+    target.let_sudo()
     ok(by_stream(lab, source, alice, "all", "--sudo"))
     assert differences(rsync, source, target) == UNAVOIDABLE
     emptied(target)

@@ -16,7 +16,7 @@ import pytest
 from tests.docker.test_stream_delta import seconds
 from tests.docker.test_stream_readers import UNSEEN
 from tests.support import ends
-from tests.support.lab import Client, Lab
+from tests.support.lab import SUDO, Client, Lab
 from tests.support.restores import INTO, UNAVOIDABLE, differences, ok
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -28,8 +28,6 @@ DEBIAN11, DEBIAN12, DEBIAN13, BUSYBOX = (
     f"borgpull-{name}-client" for name in ("debian11", "borg12", "debian13", "busybox")
 )
 ONLY_SFTP = "ForceCommand internal-sftp"
-RULE = "alice ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh"
-SUDO = f"umask 227; echo '{RULE}' >/etc/sudoers.d/alice"
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,10 @@ class Client:
             else:
                 self.user = self.dice.choice(("anna", "bert"))
         self.frame = self.dice.choice((7, 7, 7, 8, 30))
+        self.tick()
+
+    def tick(self) -> None:
+        """Time goes on, and there is a newest file."""
         self.time += SECOND
         self.files[FOLDERS, b"~"] = File(99, self.time, b"newest", b"")
 
@@ -298,8 +302,7 @@ def moved() -> list[dict[str, Any]]:
     """A folder gets another name, and its files keep their times."""
     client, found = Client("moved"), []
     for number in range(1, 6):
-        client.time += SECOND
-        client.files[FOLDERS, b"~"] = File(99, client.time, b"newest", b"")
+        client.tick()
         if number == 4:
             client.folders = [name + b"x" for name in client.folders]
         before = client.same
@@ -312,8 +315,7 @@ def readers() -> list[dict[str, Any]]:
     """One reader sees no flags, and one lists briefly after it."""
     client, found = Client("readers"), []
     for number in range(1, 5):
-        client.time += SECOND
-        client.files[FOLDERS, b"~"] = File(99, client.time, b"newest", b"")
+        client.tick()
         client.blind = number < 3
         found.append(run(client, number))
     return found
@@ -323,8 +325,7 @@ def last() -> list[dict[str, Any]]:
     """The client answers only after the engine's last word."""
     client, found = Client("last"), []
     for number in range(1, 5):
-        client.time += SECOND
-        client.files[FOLDERS, b"~"] = File(99, client.time, b"newest", b"")
+        client.tick()
         if number == 3:
             client.files[0, b"0000"] = File(98, client.time, b"new", b"")
         client.waits = True

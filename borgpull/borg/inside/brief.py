@@ -73,8 +73,11 @@ def seconds(since: int) -> int:
     return since - MARGIN if MARGIN < since < 1 << 32 else 0
 
 
-def devices(last: Any, now: Any) -> list[int]:
-    """Those that are named to the helper, by the views of the last run and of this one."""
+def devices(last: dict[str, Any] | None, now: dict[str, Any] | None) -> list[int]:
+    """Those that are named to the helper, by the views of the last run and of this one.
+
+    A view has the rights (`by`, `client/hello.py`), and file systems by device (`devices`).
+    """
     if not last or not now or not now["by"] or last["by"] != now["by"]:
         return []
     same = last["devices"].items() & now["devices"].items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import select
-import struct
 import time
 from collections import deque
 from collections.abc import Iterable, MutableSequence, Sequence
@@ -220,14 +219,18 @@ class Channel:
     def compare(self, number: int, pieces: Sequence[tuple[int, bytes]]) -> None:
         """Note the request for what differs in a file. `pieces` are sizes and sha256."""
         self.ask(wire.COMPARE, number)
-        self._unsent += len(pieces).to_bytes(4, "little")
-        self._unsent += b"".join(itertools.starmap(wire.PIECE.pack, pieces))
+        self._list(itertools.starmap(wire.PIECE.pack, pieces))
 
     def numbers(self, kind: int, numbers: Sequence[int]) -> None:
-        """Note a request with numbers: INODES, DEVICES. Raises struct.error."""
+        """Note a request with inodes or devices. Raises struct.error."""
         self.ask(kind)
-        self._unsent += len(numbers).to_bytes(4, "little")
-        self._unsent += struct.pack(f"<{len(numbers)}Q", *numbers)
+        self._list(map(wire.INODE.pack, numbers))
+
+    def _list(self, items: Iterable[bytes]) -> None:
+        """Note what follows a request: how many, and each."""
+        every = [*items]
+        self._unsent += len(every).to_bytes(4, "little")
+        self._unsent += b"".join(every)
 
     def push(self) -> None:
         """Send what the pipe takes now. Reading will tell if the other side is gone."""

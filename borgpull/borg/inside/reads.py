@@ -81,9 +81,9 @@ class Reads:
 
 
 class Last(NamedTuple):
-    """What the last run has left as it is now."""
+    """What a run leaves for the next one."""
 
-    id: str = ""  # of its archive, if the files cache is that run's
+    id: str = ""  # of its archive, if the files cache is still that run's
     listing: bool = False  # is it that run's, too?
     began: int = 0  # at which Unix time by the client's clock; 0 if no file is to be brief
     odd: Sequence[int] | None = None  # inodes of small files that are not to be, if known
@@ -91,6 +91,7 @@ class Last(NamedTuple):
 
 
 def last(cache: Any, listing: Path) -> Last:
+    """What the last one has left, if it is as it was then."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         found = json.loads((Path(cache.path) / LAST).read_bytes())
         if found["files"] == _state(_files(cache)):
@@ -105,21 +106,13 @@ def last(cache: Any, listing: Path) -> Last:
     return Last()
 
 
-def keep(
-    cache: Any,
-    archive_id: str,
-    listing: Path | None,
-    more: tuple[int, Sequence[int] | None, dict[str, Any] | None],
-) -> None:
-    """This run's archive has its name, and the files cache and its listing are written, if any.
-
-    `more` is the rest of `Last`.
-    """
+def keep(cache: Any, left: Last, listing: Path) -> None:
+    """This run's archive has its name, and the files cache is written, and its listing, if any."""
     with contextlib.suppress(OSError):
-        found: dict[str, Any] = {"id": archive_id, "files": _state(_files(cache))}
-        if listing is not None:
-            began, odd, view = more
-            found |= {"listing": _state(listing), "began": began, "odd": odd, "view": view}
+        found: dict[str, Any] = {"id": left.id, "files": _state(_files(cache))}
+        if left.listing:
+            more = {"began": left.began, "odd": left.odd, "view": left.view}
+            found |= {"listing": _state(listing), **more}
         path = Path(cache.path) / LAST
         fresh = path.with_name(f"{LAST}.new")
         fresh.write_text(json.dumps(found))

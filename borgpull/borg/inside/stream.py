@@ -209,8 +209,8 @@ def leave(work: Work, archive: Any, known: Known, run: Run, depends: dict[str, A
         before = run.last.names if run.last is not None else ({}, {})
         listed = run.writer.save({**depends, "names": run.fields.told(before)})
     began = work.orders["began"] if run.odd.unplain <= brief.MOST_UNPLAIN else 0
-    more = (began, run.odd.told(), work.orders["view"])
-    reads.keep(archive.cache, archive.fpr, known.listing if listed else None, more)
+    left = reads.Last(archive.fpr, listed, began, run.odd.told(), work.orders["view"])
+    reads.keep(archive.cache, left, known.listing)
 
 
 def arguments(archiver: Any, argv: list[str]) -> Any:

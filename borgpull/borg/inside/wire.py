@@ -20,9 +20,9 @@ OF_LANES = {LANES: 64, LANE: 1}  # and their bounds (`lanes.py`)
 # Requests to the helper: read a file; entries below a number are done; leave a folder; the end;
 # read a file, and send what differs from pieces: their number follows, then size and sum of each;
 # read a file, and send its sum; list by `brief.py` what is older than a Unix time, but not these
-# inodes; ask no file of these devices. Of inodes and devices, the number follows, and each.
+# inodes; ask no file of these devices for its attributes. The number of those follows, and each.
 READ, DONE, PRUNE, FINISH, COMPARE, HASH, BRIEF, INODES, DEVICES = range(9)
-REQUEST, PIECE = struct.Struct("<BI"), struct.Struct("<I32s")
+REQUEST, PIECE, INODE = struct.Struct("<BI"), struct.Struct("<I32s"), struct.Struct("<Q")
 
 HEAD = struct.Struct("<BI")
 _ENTRY, _STAT = struct.Struct("<HHI"), struct.Struct("<IIIIQQQqqQ")

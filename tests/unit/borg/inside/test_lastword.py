@@ -13,9 +13,9 @@ ST = Stat(0o100644, 0, 0, 1, 1, 2, 3, 4, 5, 0)
 HERE, LOST = b"h" * 32, b"l" * 32
 
 
-def slot(state: int, *ids: bytes) -> Slot:
+def slot(state: int, *ids: bytes, base: bytes = b"") -> Slot:
     found = Slot(1, "path", ST, NO_EXTRA, state)
-    found.ids = [*ids]
+    found.ids, found.base = [*ids], [base] if base else []
     return found
 
 
@@ -32,6 +32,8 @@ def batch(*ids: bytes) -> Run:
         ([slot(ASKED), slot(LATER)], True),  # a further name, whose first one may fail
         ([slot(ASKED), slot(KNOWN, HERE, HERE)], False),
         ([slot(ASKED), slot(KNOWN, HERE, LOST)], True),
+        ([slot(ASKED, base=HERE), slot(READY, base=LOST)], False),
+        ([slot(ASKED), slot(ASKED, base=LOST)], True),  # it is compared with what is lost
         ([slot(ASKED), batch(HERE, HERE)], False),
         ([slot(ASKED), batch(HERE, LOST), slot(READY)], True),
     ],
