@@ -42,19 +42,33 @@ def main() -> None:
 
 
 def build(name: str) -> None:
+    """Raises SystemExit if it fails twice.
+
+    An engine may have lost a layer that its build cache still names ("stat …/overlay2/…: no such
+    file or directory"). BuildKit forgets that one then. And a download may break.
+    """
+    try:
+        build_once(name)
+    except DockerException as first:
+        print(f"build of {name} failed, once more: {first}", file=sys.stderr, flush=True)
+        try:
+            build_once(name)
+        except DockerException as error:
+            raise SystemExit(f"build of {name} failed: {error}") from None
+
+
+def build_once(name: str) -> None:
+    """Raises DockerException."""
     # A secret, so that a proxy's certificate authority is never in a layer.
     secrets = [f"id=ca,src={CA_BUNDLE}"] if CA_BUNDLE.exists() else []
-    try:
-        whales.buildx.build(
-            IMAGES[name],
-            tags=[f"{name}:latest"],
-            secrets=secrets,
-            build_args=build_args(name),
-            load=True,
-            progress="plain",
-        )
-    except DockerException as error:
-        raise SystemExit(f"build of {name} failed: {error}") from None
+    whales.buildx.build(
+        IMAGES[name],
+        tags=[f"{name}:latest"],
+        secrets=secrets,
+        build_args=build_args(name),
+        load=True,
+        progress="plain",
+    )
 
 
 def build_args(name: str) -> dict[str, str]:

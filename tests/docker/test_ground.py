@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+from scripts import build_images
 from tests.support.lab import ROOT, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
@@ -75,3 +77,23 @@ def test_an_engine_that_is_not_ours_is_left_alone() -> None:
     assert done.returncode == 1
     assert "no engine answers at DOCKER_HOST" in done.stderr
     assert "dockerd" not in done.stdout
+
+
+def test_a_build_that_fails_is_tried_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The first try leaves a mark for the second one. Without that, each would fail."""
+    name = f"borgpull-test-{tmp_path.name}".lower()
+    monkeypatch.setitem(build_images.IMAGES, name, tmp_path)
+    mount = f"--mount=type=cache,id={name}-{time.time_ns()},target=/mark"
+    file = tmp_path / "Dockerfile"
+    file.write_text(f"FROM {BASE}\nRUN {mount} ls /mark/here || {{ touch /mark/here; false; }}\n")
+    try:
+        build_images.build(name)
+        assert f"{name}:latest" in docker("image", "inspect", name)
+    finally:
+        subprocess.run(["docker", "image", "rm", name], check=False, capture_output=True)
+    assert capfd.readouterr().err.count(f"build of {name} failed, once more: ") == 1
+    file.write_text(f"FROM {BASE}\nRUN false\n")
+    with pytest.raises(SystemExit, match=f"build of {name} failed: "):
+        build_images.build(name)
