@@ -10,14 +10,14 @@ import functools
 import json
 import os
 import re
-import select
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from borgpull.borg.inside import wire
 from borgpull.client import shell
+from borgpull.client.ends import MARK, Ends, send
 from borgpull.client.facts import FORCED, Facts
 from borgpull.client.hello import read, there
 from borgpull.client.mounts import FALLBACK
@@ -51,9 +51,7 @@ _BOOT = (
 )
 _START = "command -v python3 >/dev/null || { echo borgpull-python >&2; exit 1; }\n"
 _START += 'exec python3 -I -S -c "$1"\n'
-MARK = b"\nborgpull-stream 1 \n"
-MAX_GREETING = 64 << 10
-ANSWER_SECONDS, END_SECONDS = 60.0, 30.0
+END_SECONDS = 30.0
 # What `borg create` is told beside its usual options.
 CREATE_ARGS: tuple[str, ...] = ()
 SEES_ALL: bool = True
@@ -86,9 +84,24 @@ def _text(parts: tuple[str, ...]) -> str:
     return _DEF.sub(lambda line: _TYPE.sub("", line[0]), text).replace("    ", " ")
 
 
-def question(paths: Sequence[str]) -> bytes:
+def question(paths: Sequence[str], more: dict[str, object] | None = None) -> bytes:
     """The input with which a helper begins: it is asked for these paths (absolute)."""
-    return _input(source().encode(), {"paths": [os.fsencode(path).hex() for path in paths]})
+    asked = {"paths": [_hex(path) for path in paths], **(more or {})}
+    return _input(source().encode(), asked)
+
+
+def plan_of(
+    roots: Sequence[str], bars: dict[str, list[str | None]], more: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a helper is to list: the roots (absolute). `bars` is as `hello.bars` makes it.
+
+    `more` is as `methods/reading.py` has it, or for another reader of ours in its place.
+    """
+    names = {
+        _hex(path): [None if name is None else _hex(name) for name in named]
+        for path, named in bars.items()
+    }
+    return {**(more or {}), "roots": [_hex(path) for path in roots], "bars": names}
 
 
 def lane(call: str, number: int) -> bytes:
@@ -101,13 +114,29 @@ def _input(text: bytes, question: dict[str, object]) -> bytes:
     return shell.line(_START, _BOOT) + b"%8d" % len(text) + text + asked + b"\n"
 
 
+def beginning(plan: dict[str, Any] | None, paths: Sequence[str]) -> dict[str, object]:
+    """What to ask for, too, if a helper may begin by a plan: it has no bars.
+
+    The plan holds if no mount lies below the paths, by the words of mountinfo.
+    """
+    return {"plan": plan, "unless": [_below(path) for path in paths]} if plan else {}
+
+
 class Helper:
     """A helper under way; it has answered the question."""
 
     names = True  # can the client tell the names of users?
 
-    def __init__(self, child: Running, session: Session, requests: IO[bytes]) -> None:
+    def __init__(
+        self,
+        child: Running,
+        session: Session,
+        requests: IO[bytes],
+        begun: dict[str, Any] | None = None,
+    ) -> None:
+        """`begun` is the plan by which it has begun, if it has."""
         self._child, self._session, self._requests = child, session, requests
+        self._begun = begun
 
     def go(
         self,
@@ -115,19 +144,15 @@ class Helper:
         bars: dict[str, list[str | None]],
         more: dict[str, Any] | None = None,
     ) -> None:
-        """Let it list the roots (absolute). `bars` is as `hello.bars` makes it.
+        """Let it list, as `plan_of` has it, if it has not begun. Raises ConnectionLost.
 
-        `more` is for another reader of ours in its place. Raises ConnectionLost.
+        Raises HostileClient if it has begun by another plan: it saw no mounts, and tells of some.
         """
-        plan = {
-            **(more or {}),
-            "roots": [_hex(path) for path in roots],
-            "bars": {
-                _hex(path): [None if name is None else _hex(name) for name in names]
-                for path, names in bars.items()
-            },
-        }
-        send(self._requests, json.dumps(plan).encode() + b"\n")
+        plan = plan_of(roots, bars, more)
+        if self._begun is None:
+            send(self._requests, json.dumps(plan).encode() + b"\n")
+        elif plan != self._begun:
+            raise HostileClient("the client has begun without a look at its mounts")
 
     def require_ended_well(self) -> None:
         """Raises `lost` if it has not ended with the exit code 0."""
@@ -155,27 +180,20 @@ class Helper:
         return ConnectionLost(f"the helper on {target} ended with {code}: {said}")
 
 
-class Ends(NamedTuple):
-    """Of the pipes between the engine and a reader: the engine's, and the reader's."""
-
-    answers: IO[bytes]
-    requests: IO[bytes]
-    theirs: tuple[IO[bytes], IO[bytes]]  # where requests come from, and answers go
-
-    def ask(self, question: bytes) -> tuple[bytes, bytes | None]:
-        """As `answer_of`. Raises HostileClient, ConnectionLost."""
-        send(self.requests, question)
-        return answer_of(self.answers.fileno())
-
-
 @contextlib.contextmanager
 def started(
-    session: Session, paths: Sequence[str], ends: Ends, *, sudo: bool
+    session: Session,
+    paths: Sequence[str],
+    ends: Ends,
+    *,
+    sudo: bool,
+    plan: dict[str, Any] | None = None,
 ) -> Iterator[tuple[Helper, Facts, tuple[str, ...]]]:
     """Start a helper; yields it, what it says of the client, and which of FALLBACK are hollow.
 
-    Its own ends of the pipes are closed here. Raises ClientUnsuitable, SudoRefused, HostileClient,
-    ConnectionLost.
+    By a `plan` without bars, it begins at once if no mount lies below the paths: then none can be
+    left out. Its own ends of the pipes are closed here. Raises ClientUnsuitable, SudoRefused,
+    HostileClient, ConnectionLost.
     """
     argv = session.command(*as_root(sudo), *shell.WORDS)
     reads, writes = ends.theirs
@@ -183,53 +201,13 @@ def started(
         for end in ends.theirs:
             end.close()
         asked = time.time()
-        greeting, hello = ends.ask(question([*paths, *FALLBACK]))
+        asking = question([*paths, *FALLBACK], beginning(plan, paths))
+        greeting, hello = ends.ask(asking)
         if hello is None:
             raise _no_helper(session, child, greeting, sudo=sudo)
         facts, hollow = read(hello, len(paths), asked)
-        yield Helper(child, session, ends.requests), facts, hollow
-
-
-def send(requests: IO[bytes], data: bytes) -> None:
-    """Write all of it, if the other end of the pipe still stands. Raises ConnectionLost.
-
-    The engine has this pipe, too, and makes it one that does not block. Then a plain write may take
-    a part only. And a client that reads nothing must not hold us.
-    """
-    rest, deadline = memoryview(data), time.monotonic() + ANSWER_SECONDS
-    os.set_blocking(requests.fileno(), False)
-    with contextlib.suppress(BrokenPipeError):  # ssh has ended, and its code says why
-        while rest:
-            left = max(0, deadline - time.monotonic())
-            if not select.select([], [requests], [], left)[1]:
-                raise ConnectionLost(f"the client takes no orders within {ANSWER_SECONDS:g} s")
-            with contextlib.suppress(BlockingIOError):
-                rest = rest[os.write(requests.fileno(), rest) :]
-
-
-def answer_of(fd: int) -> tuple[bytes, bytes | None]:
-    """What comes before the answer, and the answer. Raises HostileClient, ConnectionLost."""
-    text, deadline = b"", time.monotonic() + ANSWER_SECONDS
-    while True:
-        greeting, mark, rest = text.partition(MARK)
-        if mark and len(rest) >= wire.HEAD.size:
-            try:
-                kind, length = wire.head(rest)
-            except wire.BadFrame as error:
-                raise HostileClient(f"the client's first word: {error}") from None
-            have = len(rest) - wire.HEAD.size
-            if kind != wire.HELLO or have > length:
-                raise HostileClient("the client's first word is no answer")
-            if have == length:
-                return greeting, rest[wire.HEAD.size :]
-        elif len(text) > MAX_GREETING:
-            raise HostileClient("the client's login shell says too much before our helper starts")
-        if not select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
-            raise ConnectionLost(f"the client does not answer within {ANSWER_SECONDS:g} s")
-        piece = os.read(fd, 1 << 16)
-        if not piece:
-            return text, None
-        text += piece
+        begun = plan if json.loads(hello).get("begins") else None
+        yield Helper(child, session, ends.requests, begun), facts, hollow
 
 
 def _no_helper(session: Session, child: Running, greeting: bytes, *, sudo: bool) -> BorgpullError:
@@ -277,3 +255,12 @@ def python(session: Session) -> str:
 
 def _hex(path: str) -> str:
     return os.fsencode(path).hex()
+
+
+def _below(path: str) -> str:
+    """How mount points below a path begin in mountinfo (Linux, fs/proc_namespace.c: seq_path_root).
+
+    In hexadecimal digits, as all paths.
+    """
+    start = os.fsencode(path).rstrip(b"/") + b"/"
+    return re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % found[0][0], start).hex()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from borgpull.client import helper, shell
+from borgpull.client.ends import send
 from borgpull.client.sudo import as_root
 from borgpull.errors import ConnectionLost
 from borgpull.process import CommandError, pipe, running
@@ -26,5 +27,5 @@ def opened(session: Session, call: str, ends: Sequence[IO[bytes]], *, sudo: bool
             reads, writes = stack.enter_context(pipe())
             with end, reads, contextlib.suppress(CommandError, ConnectionLost):
                 stack.enter_context(running(argv, name="lane", stdin=reads, stdout=end, grace=5))
-                helper.send(writes, helper.lane(call, number))
+                send(writes, helper.lane(call, number))
         yield

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -24,12 +23,13 @@ from borgpull.borg.named import absolute
 from borgpull.borg.streaming import Report
 from borgpull.client.ctimes import devices
 from borgpull.client.hello import bars
+from borgpull.client.helper import plan_of
 from borgpull.client.mounts import of_client, parse
 from borgpull.errors import BorgFailed, BorgpullError, ConnectionLost
 from borgpull.events import Emit
 from borgpull.jail.findings import CLOCK_SECONDS
 from borgpull.jobs import Backup
-from borgpull.methods import clock, keylimits, named, plans
+from borgpull.methods import clock, keylimits, named, plans, reading
 from borgpull.methods.arrivals import judge_gone, judge_names
 from borgpull.methods.base import Ahead, Ready, Source, Verdict, lists_archives, not_ahead
 from borgpull.methods.lines import uncounted
@@ -62,8 +62,11 @@ def open_source(
         wanted = "python" if job.skips.reasons() or job.compress_link == "on" else job.reader
         early = lists_archives(job)
         engine = functools.partial(streaming.started, borg, Path(job.places.state), early=early)
-        reading = choice.started(engine, session, job.paths, wanted, emit, sudo=access.sudo)
-        reader = stack.enter_context(reading)
+        plan = plan_of(job.roots, {}, reading.how(job))
+        started = choice.started(
+            engine, session, job.paths, wanted, emit, sudo=access.sudo, plan=plan
+        )
+        reader = stack.enter_context(started)
         facts = reader.facts
         machine.saw_aes(folder, facts.aes)
         clock.tell(facts, emit)
@@ -78,18 +81,6 @@ def open_source(
         except BorgpullError:
             source.keep()
             raise
-
-
-def skips_of(job: Backup) -> dict[str, object]:
-    """What the helper leaves out, as it reads that."""
-    skips = job.skips
-    named = [os.fsencode(path).hex() for path in job.paths] if skips.one_file_system else None
-    return {
-        "caches": skips.caches,
-        "tags": [os.fsencode(tag).hex() for tag in skips.tags],
-        "keep_tags": skips.keep_tags,
-        "one_file_system": named,
-    }
 
 
 class Streamed(Source):
@@ -141,8 +132,7 @@ class Streamed(Source):
         words = order.words(*options, paths=roots)
         more: dict[str, Any] = {"check": asdict(self._plan)}
         if self._reader.SEES_ALL:
-            more = {"skips": skips_of(self._job), "compress": self._job.compress_link}
-            more["lanes"] = len(self._engine.lanes) if self._job.limit_rate is None else 0
+            more = reading.how(self._job)
         self._helper.go(self._job.roots, bars(self._mounts), more)
         argv = self._borg.words("create", *words)
         share = self._job.reread

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
+from borgpull.client.ends import Ends
 from borgpull.client.facts import Facts
-from borgpull.client.helper import Ends, Helper
+from borgpull.client.helper import Helper
 from borgpull.ssh.session import Session
 from borgpull.trees.manifest import Carried
 
@@ -36,11 +37,13 @@ class Reader(Protocol):
         ends: Ends,
         *,
         sudo: bool,
+        plan: dict[str, Any] | None = None,
     ) -> AbstractContextManager[tuple[Helper, Facts, tuple[str, ...]]]:
         """Start it; yields it, what it says of the client, and which of FALLBACK are hollow.
 
-        Its own ends of the pipes are closed here. Raises ClientUnsuitable or NoSftp if the client
-        does not have what it takes; SudoRefused, HostileClient, ConnectionLost.
+        `plan` is of `helper.plan_of`, without bars, for a reader that may begin before it gets a
+        word from us. Its own ends of the pipes are closed here. Raises ClientUnsuitable or NoSftp
+        if the client does not have what it takes; SudoRefused, HostileClient, ConnectionLost.
         """
 
     def look(self, session: Session, paths: Sequence[str], *, sudo: bool) -> list[bool]:

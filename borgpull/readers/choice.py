@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import IO, Generic, NamedTuple, Protocol, TypeVar
+from typing import IO, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from borgpull import events
 from borgpull.client import helper
+from borgpull.client.ends import Ends
 from borgpull.client.facts import Facts
-from borgpull.client.helper import Ends, Helper
+from borgpull.client.helper import Helper
 from borgpull.errors import ClientUnsuitable, NoSftp, UsageError
 from borgpull.events import Emit
 from borgpull.outputs.backups import Reader as Name
@@ -58,8 +59,9 @@ def started(
     emit: Emit,
     *,
     sudo: bool,
+    plan: dict[str, Any] | None = None,
 ) -> Iterator[Started[Engine]]:
-    """Start the wanted reader, or the first that the client has.
+    """Start the wanted reader, or the first that the client has. `plan` is as in `base.Reader`.
 
     Raises as the first one of them; UsageError if none can do it. The engine loads its code while
     `session` connects. Each reader has an engine of its own: what a shell without a Python has
@@ -72,7 +74,7 @@ def started(
         with contextlib.ExitStack() as stack:
             engine, *theirs = stack.enter_context(start())
             ends = Ends(engine.answers, engine.requests, (theirs[0], theirs[1]))
-            beginning = READERS[name].started(session(), paths, ends, sudo=sudo)
+            beginning = READERS[name].started(session(), paths, ends, sudo=sudo, plan=plan)
             try:
                 there, facts, hollow = stack.enter_context(beginning)
             except (ClientUnsuitable, NoSftp) as error:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
+from borgpull.client.ends import Ends
 from borgpull.client.facts import Facts
 from borgpull.client.hello import read
-from borgpull.client.helper import END_SECONDS, Ends, Helper
+from borgpull.client.helper import END_SECONDS, Helper
 from borgpull.client.mounts import FALLBACK
 from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NotVerified
 from borgpull.jail.findings import Finding

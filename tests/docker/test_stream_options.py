@@ -109,14 +109,13 @@ def test_a_slow_link_carries_packed_content(lab: Lab, client: Client) -> None:
     client.exec("sh", "-c", text)
     size = int(client.exec("stat", "-c", "%s", f"{TREE}/text/file"))
     assert size > 12 << 20
-    took, sent, sums = dict[str, float](), dict[str, int](), set[str]()
+    sent, sums = dict[str, int](), set[str]()
     with ends.slow_way(lab, client, 1_000_000) as slow:
         for how in ("auto", "off"):
             words = ("--init", "--name", f"link-{how}", "--compress-link", how)
-            begun = time.monotonic()
             done = lab.plain("stream", "--json", *words, slow, f"{TREE}/text")
             assert done.rc == 0, done.stdout
-            took[how], sent[how] = time.monotonic() - begun, done.result["data"]["sent_bytes"]
+            sent[how] = done.result["data"]["sent_bytes"]
             name = done.result["data"]["archive"]
             lab.borg(f"link-{how}", "check", "--verify-data")
             shown = ("list", "--format", "{sha256} {path}{NL}")
@@ -124,7 +123,6 @@ def test_a_slow_link_carries_packed_content(lab: Lab, client: Client) -> None:
     assert len(sums) == 1
     assert sent["off"] > size
     assert sent["auto"] < 0.7 * size
-    assert took["auto"] < 0.7 * took["off"]
 
 
 def test_a_run_that_writes_damaged_chunks_fails_and_the_next_one_saves_all(

@@ -64,7 +64,11 @@ LIES: dict[str, tuple[list[bytes], int]] = {
     "short": ([ONE, ENDED, whole(1, 5, b"hell"), GOODBYE], 0),
     "ends": ([ONE], 0),
     "fails": ([*GOOD, GOODBYE], 3),
+    "begun": ([*GOOD, GOODBYE], 0),
 }
+# It has begun, as no mount lies below the path; and it tells of one.
+MOUNTS = b"1 1 8:1 / / rw - ext4 disk rw\n2 1 0:9 / /srv/data/below rw - proc proc rw\n"
+BEGUN: dict[str, object] = {"begins": True, "mounts": MOUNTS.hex()}
 
 
 def write(data: bytes) -> None:
@@ -79,11 +83,12 @@ def main() -> None:
     paths = [{"holds": "something"}] * len(question["paths"])
     facts = {"python": [3, 6, 0], "machine": "Evil", "uid": 0, "time": int(os.times().elapsed)}
     write(b"\nborgpull-stream 1 \n")
-    answer = {**facts, "mounts": "", "cpu": "", "paths": paths}
+    lie = Path("/srv/control/lie").read_text()
+    answer = {**facts, "mounts": "", "cpu": "", "paths": paths, **(BEGUN if lie == "begun" else {})}
     write(frame(HELLO, json.dumps(answer).encode()))
-    if not lines.readline():
+    if lie != "begun" and not lines.readline():
         return
-    frames, code = LIES[Path("/srv/control/lie").read_text()]
+    frames, code = LIES[lie]
     for item in frames:
         write(item)
     sys.exit(code)

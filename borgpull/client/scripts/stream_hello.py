@@ -17,6 +17,7 @@ from borgpull.client.scripts.stream_look import FOLDER, HELLO, opened, out
 MYPY = False
 if MYPY:
     import socket
+    from typing import Any
 
 # Those of the other parts that a Python may lack. hashlib takes 3 ms to load, so it is only found.
 for name in ("zlib", "resource", "select", "hashlib"):
@@ -92,8 +93,20 @@ def proc(name: str, limit: int) -> str:
     return text("/proc/" + name, limit).decode("ascii", "replace")
 
 
-def hello(paths: "list[bytes]") -> None:
-    """Answer the question: what this machine is, and each path."""
+plans = []  # type: list[dict[str, Any]] # the one that came with the question, if it holds
+
+
+def hello(question: "dict[str, Any]") -> None:
+    """Answer the question: what this machine is, and each path.
+
+    It may have a plan, for a machine without mounts below `unless` (as the kernel writes them).
+    """
+    paths = [bytes.fromhex(path) for path in question["paths"]]
+    below = tuple(map(bytes.fromhex, question.get("unless", ())))
+    mounts = text("/proc/self/mountinfo", 8 << 20)
+    points = [point for line in mounts.splitlines() for point in line.split(b" ", 5)[4:5]]
+    if below and points and not any(point.startswith(below) for point in points):
+        plans.append(question["plan"])
     uname = os.uname()
     out.parts.append(MARK)
     answer = {
@@ -103,9 +116,10 @@ def hello(paths: "list[bytes]") -> None:
         "release": uname.release,
         "view": [proc("self/uid_map", 4096), proc("self/status", 4096)],
         "time": int(time.time()),
-        "mounts": text("/proc/self/mountinfo", 8 << 20).hex(),
+        "mounts": mounts.hex(),
         "cpu": proc("cpuinfo", 16 << 10),
         "paths": [about(path) for path in paths],
+        "begins": bool(plans),
     }
     if allowed is not None:
         answer["limited"] = [path.hex() for path in allowed]
@@ -149,7 +163,7 @@ def main() -> None:
     if "lane" in question:
         lane(question["lane"], question["number"])
         raise SystemExit
-    hello([bytes.fromhex(path) for path in question["paths"]])
+    hello(question)
 
 
 if __name__ == "__main__":

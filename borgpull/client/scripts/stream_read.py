@@ -1,6 +1,6 @@
 """The helper of `borgpull stream`, last part: the content of files, and what is asked.
 
-The second line of the input is a plan, if there were named paths in the first one. From then on,
+The second line of the input is a plan, unless one came with the question and holds. From then on,
 the input is requests (`borg/inside/channel.py`).
 """
 
@@ -24,7 +24,7 @@ from borgpull.client.scripts.stream_delta import (
     rest,
     summed,
 )
-from borgpull.client.scripts.stream_hello import allowed
+from borgpull.client.scripts.stream_hello import allowed, plans
 from borgpull.client.scripts.stream_lanes import Lanes
 from borgpull.client.scripts.stream_list import Node, Walk, files
 from borgpull.client.scripts.stream_look import (
@@ -276,8 +276,8 @@ def requests(walk: Walk, received: bytes = b"") -> None:
 
 def main() -> None:
     lines = sys.stdin.buffer
-    plan = lines.readline()
-    if not plan:
+    orders = plans[0] if plans else json.loads(lines.readline().decode() or "{}")
+    if not orders:
         return  # nothing more is wanted
     os.set_blocking(0, False)
     # The first requests may have come with the plan.
@@ -286,7 +286,6 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))  # one for each folder on the way
-    orders = json.loads(plan.decode())
     walk = Walk(orders)
     if allowed is not None and not set(walk.roots) <= set(allowed):
         raise SystemExit(4)

@@ -14,9 +14,10 @@ from typing import IO, get_args
 
 from borgpull.borg.inside import wire
 from borgpull.client import walk as walks
+from borgpull.client.ends import MARK, Ends
 from borgpull.client.facts import Facts
 from borgpull.client.hello import there
-from borgpull.client.helper import END_SECONDS, MARK, Ends
+from borgpull.client.helper import END_SECONDS
 from borgpull.errors import BorgpullError, ConnectionLost, HostileClient, NoSftp
 from borgpull.jail.findings import Finding
 from borgpull.jail.wanted import Plan
@@ -84,7 +85,12 @@ class SftpHelper(ChildHelper):
 
 @contextlib.contextmanager
 def started(
-    session: Session, paths: Sequence[str], ends: Ends, *, sudo: bool
+    session: Session,
+    paths: Sequence[str],
+    ends: Ends,
+    *,
+    sudo: bool,
+    plan: object = None,
 ) -> Iterator[tuple[SftpHelper, Facts, tuple[str, ...]]]:
     """As `helper.started`. Raises NoSftp, HostileClient, ConnectionLost."""
     assert not sudo  # SFTP has no way to become somebody else

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Literal
 
 from borgpull.client import shell
+from borgpull.client.ends import Ends, answer_of, send
 from borgpull.client.facts import Facts
 from borgpull.client.hello import there
-from borgpull.client.helper import END_SECONDS, Ends, Helper, answer_of, send
+from borgpull.client.helper import END_SECONDS, Helper
 from borgpull.client.sudo import as_root, no_answer
 from borgpull.errors import (
     BorgpullError,
@@ -76,6 +77,7 @@ class ShellReader:
         ends: Ends,
         *,
         sudo: bool,
+        plan: object = None,
     ) -> Iterator[tuple[Helper, Facts, tuple[str, ...]]]:
         """As `helper.started`."""
         with self._child(session, ends.theirs, sudo=sudo) as (child, ssh):

@@ -21,9 +21,9 @@ import pytest
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.wire import Answer, End, Row
-from borgpull.client import hello, helper, shell
+from borgpull.client import ends, hello, helper, shell
 from borgpull.client.mounts import FALLBACK
-from borgpull.errors import ConnectionLost
+from borgpull.errors import ConnectionLost, HostileClient
 
 NO_BARS: dict[str, list[str | None]] = {}
 NOBODY = 65534
@@ -72,8 +72,9 @@ def talking(
     bars: dict[str, list[str | None]] = NO_BARS,
     user: int | None = None,
     compress: str = "off",
+    early: bool = False,
 ) -> Iterator[Talk]:
-    """The very command and input that a client gets."""
+    """The very command and input that a client gets. Is the plan in it, and must that hold?"""
     named = list(map(str, roots))
     argv = ["sh", "-c", 'IFS= read -r line; eval "$line"', "sh"]
     with subprocess.Popen(
@@ -85,11 +86,13 @@ def talking(
         env={"PATH": "/usr/bin:/bin"} if user else None,
     ) as child:
         assert child.stdin is not None and child.stdout is not None
-        child.stdin.write(helper.question([*named, *FALLBACK]))
-        greeting, text = helper.answer_of(child.stdout.fileno())
+        plan = helper.plan_of(named, {}, {"compress": compress}) if early else None
+        child.stdin.write(helper.question([*named, *FALLBACK], helper.beginning(plan, named)))
+        greeting, text = ends.answer_of(child.stdout.fileno())
         assert text is not None and greeting == b""
         hello.read(text, len(named), 0)
-        there = helper.Helper(None, None, child.stdin)  # type: ignore[arg-type]
+        assert json.loads(text)["begins"] == early
+        there = helper.Helper(None, None, child.stdin, plan)  # type: ignore[arg-type]
         there.go(named, bars, {"compress": compress})
         channel = Channel(child.stdout.fileno(), child.stdin.fileno())
         talk = Talk(channel)
@@ -250,6 +253,63 @@ def test_bars_are_neither_entered_nor_looked_at(tmp_path: Path) -> None:
     assert sorted(names) == ["disk", "in", "kept", "shut", "some", "way"]
 
 
+@pytest.mark.parametrize("compress", ["off", "on"])
+def test_a_plan_that_holds_needs_no_further_word(tmp_path: Path, compress: str) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    with talking(tmp_path, early=True, compress=compress) as talk:
+        numbers = talk.listed()
+        assert talk.ask(numbers["file"])[2] == b"mine"
+
+
+# What is mounted below the folder, and if the plan holds for it.
+BELOW = [
+    ("a", "a/b", False),
+    ("a", "ab", True),
+    ("a", "a", True),  # it is named
+    ("a b\\c", "a b\\c/d", False),
+    ("a b\\c", "a bc/d", True),
+    ("a\tb\nc", "a\tb\nc/d e", False),
+]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
+@pytest.mark.parametrize(("named", "mount", "holds"), BELOW)
+def test_a_plan_holds_where_no_mount_lies_below(
+    tmp_path: Path, named: str, mount: str, *, holds: bool
+) -> None:
+    folder, point = tmp_path / named, tmp_path / mount
+    folder.mkdir(exist_ok=True)
+    point.mkdir(parents=True, exist_ok=True)
+    argv = [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        'mount -t tmpfs none "$0" && IFS= read -r line; eval "$line"',
+    ]
+    plan = helper.plan_of([str(folder)], {})
+    asked = helper.question([str(folder)], helper.beginning(plan, [str(folder)]))
+    done = subprocess.run([*argv, str(point)], input=asked, capture_output=True, timeout=30)
+    with tempfile.TemporaryFile() as said:
+        said.write(done.stdout)
+        said.seek(0)
+        _, text = ends.answer_of(said.fileno())
+        assert text is not None and json.loads(text)["begins"] == holds
+    assert done.returncode == (3 if holds else 0)  # it lacks requests, or a plan
+
+
+def test_a_helper_that_has_begun_by_another_plan() -> None:
+    plan = helper.plan_of(["/srv"], {}, {"lanes": 3})
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", 0) as there, os.fdopen(writer, "wb", 0) as here:
+        begun = helper.Helper(None, None, here, plan)  # type: ignore[arg-type]
+        begun.go(["/srv"], {}, {"lanes": 3})
+        with pytest.raises(HostileClient):
+            begun.go(["/srv"], {"/srv/proc": [None]}, {"lanes": 3})
+        here.close()
+        assert there.read() == b""  # it got no other plan
+
+
 def test_a_python_that_is_too_old_says_so(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     real = (
@@ -286,13 +346,13 @@ def test_long_orders_arrive_whole_though_the_engine_lets_the_pipe_not_block() ->
 
 
 def test_a_client_that_takes_no_orders_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helper, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(ends, "ANSWER_SECONDS", 0.1)
     reader, writer = os.pipe()
     with os.fdopen(writer, "wb", 0) as here:
         with pytest.raises(ConnectionLost):
             helper.Helper(None, None, here).go(["/" * 200_000], {})  # type: ignore[arg-type]
         os.close(reader)
-        helper.send(here, b"nobody is there")
+        ends.send(here, b"nobody is there")
 
 
 @pytest.fixture
@@ -371,4 +431,4 @@ def test_a_python_that_lacks_what_the_rest_needs_does_not_answer(name: str) -> N
     text = LACKS % name + helper.source()
     argv = [sys.executable, "-I", "-S", "-c", text]
     done = subprocess.run(argv, input=b'{"paths": []}\n', capture_output=True, timeout=30)
-    assert (helper.MARK in done.stdout, done.returncode == 0) == (name == "another",) * 2
+    assert (ends.MARK in done.stdout, done.returncode == 0) == (name == "another",) * 2

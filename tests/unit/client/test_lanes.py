@@ -15,6 +15,7 @@ from borgpull.borg.inside import lanes, wire
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.wire import BadFrame
 from borgpull.client import helper
+from borgpull.client.ends import answer_of
 from borgpull.client.mounts import FALLBACK
 from tests.support.evil_helper import frame
 from tests.support.waiting import wait_until
@@ -44,7 +45,7 @@ class Client:
         self.child = self._start(ARGV, subprocess.PIPE)
         assert self.child.stdin is not None and self.child.stdout is not None
         self.child.stdin.write(helper.question([str(root), *FALLBACK]))
-        helper.answer_of(self.child.stdout.fileno())
+        answer_of(self.child.stdout.fileno())
         there = helper.Helper(None, None, self.child.stdin)  # type: ignore[arg-type]
         there.go([str(root)], {}, {"compress": "off", "lanes": count})
         ends = (self.child.stdout.fileno(), self.child.stdin.fileno())

@@ -17,6 +17,7 @@ from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.wire import Answer
 from borgpull.client import hello, helper
+from borgpull.client.ends import answer_of
 from borgpull.client.mounts import FALLBACK
 from borgpull.process import pipe
 from borgpull.readers.child import CUT, HOSTILE, NOT_THERE
@@ -53,7 +54,7 @@ def talking(*roots: Path, lie: str = "", code: int = 0) -> Iterator[Talk]:
             assert child.stdin is not None and child.stdout is not None
             try:
                 child.stdin.write(question([*named, *FALLBACK]))
-                _, text = helper.answer_of(child.stdout.fileno())
+                _, text = answer_of(child.stdout.fileno())
                 if text is None:
                     raise Ended
                 facts, _ = hello.read(text, len(named), 0)

@@ -19,6 +19,7 @@ from borgpull.borg.inside import wire
 from borgpull.borg.inside.channel import Channel, Ended
 from borgpull.borg.inside.wire import Answer
 from borgpull.client import hello, helper, shell
+from borgpull.client.ends import answer_of
 from borgpull.client.mounts import FALLBACK
 from borgpull.client.scripts.stream_list import MAX_DEPTH
 from borgpull.jail.clientwalk import MOST_SAID, WalkBroken
@@ -73,7 +74,7 @@ def talking(
             assert child.stdin and child.stdout and child.stderr
             try:
                 child.stdin.write(question([str(root), *FALLBACK]))
-                _, text = helper.answer_of(child.stdout.fileno())
+                _, text = answer_of(child.stdout.fileno())
                 if text is None:
                     raise Ended
                 hello.read(text, 1, 0)
