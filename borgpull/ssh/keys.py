@@ -11,7 +11,8 @@ from typing import NamedTuple
 from borgpull.errors import ConfigError, SshServiceFailed
 from borgpull.places import certificate_of
 from borgpull.process import CommandError, run
-from borgpull.ssh import hostkeys
+from borgpull.sidecar import in_sidecar
+from borgpull.ssh import hostkeys, unprobed
 
 TYPE = "ssh-ed25519"
 
@@ -50,7 +51,8 @@ def copy(source: str, target: Path) -> Path | None:
     """Copy a private key, readable by us alone, and the certificate beside it; None without a key.
 
     ssh refuses a key whose file others may read, and a bind-mounted or Kubernetes secret has the
-    modes of its volume. Raises ConfigError, also for a key with a passphrase.
+    modes of its volume. In the image, the copy has a form that saves a round trip, if the key can
+    be in it (`unprobed`). Raises ConfigError, also for a key with a passphrase.
     """
     data = _read(Path(source)) if source else None
     if data is None:
@@ -67,9 +69,12 @@ def copy(source: str, target: Path) -> Path | None:
             "host's own command with --ssh-key '', which takes the agent",
         )
     # OpenSSH refuses a key without its last newline ("invalid format").
-    _write(target, data if data.endswith(b"\n") else data + b"\n")
+    data = data if data.endswith(b"\n") else data + b"\n"
     if (certificate := _read(Path(certificate_of(source)))) is not None:
         _write(Path(certificate_of(str(target))), certificate)
+    elif in_sidecar():  # the host's own ssh may be too old for it
+        data = unprobed.pkcs8(data) or data
+    _write(target, data)
     return target
 
 
