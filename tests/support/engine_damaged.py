@@ -67,7 +67,18 @@ def write_chunk(self, chunk):
         AESKeyBase.encrypt = known
 CacheChunkBuffer.write_chunk = write_chunk
 """
-FAULTS = {"flipped": FLIPPED, "forgotten": FORGOTTEN, "mixed": MIXED, "items": ITEMS}
+# Where several contents are written at once, one of them: the first such write.
+DISK = """
+from borg import repository
+class Bad(repository.SyncFile):
+    left = 1
+    def write(self, data):
+        if len(data) > 600 and Bad.left:
+            Bad.left, data = 0, data[:-9] + bytes(9)
+        super().write(data)
+repository.SyncFile = Bad
+"""
+FAULTS = {"disk": DISK, "flipped": FLIPPED, "forgotten": FORGOTTEN, "mixed": MIXED, "items": ITEMS}
 RUN = "\nfrom borgpull.borg.inside.stream import main\nmain()\n"
 
 

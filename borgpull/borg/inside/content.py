@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from borgpull.borg.inside import wire
 from borgpull.borg.inside.ahead import Ahead, Coming, Hashed, Hasher
+from borgpull.borg.inside.bulk import bulk_of
 from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.idhash import id_hash_of
 from borgpull.borg.inside.sums import EMPTY, Sums, key_of
@@ -93,6 +94,7 @@ class Chunks:
         self.id_hash = id_hash_of(key)
         self.hasher = Hasher(self.id_hash)
         self.sum: bytes | None = None  # of the last file's content
+        self._bulk = bulk_of(archive, key, cache)
         self._progress = args.progress
         self._entry, self._item = ChunkListEntry, Item
         self.pack = mp_Packer(use_bin_type=False).pack  # as borg's own packer
@@ -115,6 +117,21 @@ class Chunks:
         entry = self._added(key, data)
         self.sums.note(key, self.sum)
         return [entry]
+
+    def many(
+        self, contents: Sequence[tuple[bytes, Hashed | None]]
+    ) -> list[tuple[list[Any], bytes]]:
+        """As `small` of each one: its chunks, and its sum."""
+        hash_of, none = self.hasher.hashed, (b"", EMPTY)
+        every = [(hashed or hash_of(data)) if data else none for data, hashed in contents]
+        filled = [(key, data) for (key, _), (data, _) in zip(every, contents, strict=True) if data]
+        add = self._bulk.add if self._bulk is not None else self._add_each
+        entries = iter(add(filled))
+        self.sums.note_all([one for one in every if one is not none])
+        return [([next(entries)] if key else [], found) for key, found in every]
+
+    def _add_each(self, contents: Sequence[tuple[bytes, bytes]]) -> list[Any]:
+        return [self._added(key, data) for key, data in contents]
 
     def _added(self, key: bytes, data: Any) -> Any:
         entry = self._cache.add_chunk(key, data, self._archive.stats, wait=False)

@@ -116,15 +116,15 @@ class Fresh:
 
     def save(self, come: Sequence[Come]) -> None:
         """Add the items of files that have come as they were listed."""
-        pack, plain, small = self._chunks.pack, self._fields.plain, self._chunks.small
+        pack, plain = self._chunks.pack, self._fields.plain
+        stored_as = self._chunks.many([(data, hashed) for _, data, hashed in come])
         note, known = self._files.note, self._known
         items: list[bytes] = []
         flags: list[int] = []
         sums: list[bytes] = []
-        for slot, data, hashed in come:
+        for (slot, data, _), (chunks, found) in zip(come, stored_as, strict=True):
             st = slot.st
-            chunks = small(data, hashed)
-            slot.sum = found = self._chunks.sum or b""
+            slot.sum = found
             ctime, size = st.st_ctime_ns, pack(len(data))
             time = pack(ctime)
             ids = ONE_ID + chunks[0][0] if chunks else NO_IDS

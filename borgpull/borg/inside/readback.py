@@ -8,7 +8,7 @@ more. A damaged memory, disk or program would be found at the first restore.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,23 @@ class Sampled:
         self.count += 1
         self._bytes += size
         if chunk_id < self._bound:
-            self._kept[chunk_id] = size
-            self._kept_bytes += size
-            while self._too_many():
-                self._halve()
+            self._keep(chunk_id, size)
+
+    def note_all(self, entries: Iterable[tuple[bytes, int, int]]) -> None:
+        """As `note`, of files' chunks: id, size, and bytes in the repository."""
+        bound = self._bound
+        for chunk_id, _, size in entries:
+            self.count += 1
+            self._bytes += size
+            if chunk_id < bound:
+                self._keep(chunk_id, size)
+                bound = self._bound
+
+    def _keep(self, chunk_id: bytes, size: int) -> None:
+        self._kept[chunk_id] = size
+        self._kept_bytes += size
+        while self._too_many():
+            self._halve()
 
     def _too_many(self) -> bool:
         chunks = max(CHUNKS, self.count // self._share)
@@ -86,14 +99,14 @@ class Reader:
     def __init__(self, archive: Any, share: int) -> None:
         """`archive` is borg's new one. One chunk of `share` is read."""
         self._repository, self._key = archive.repository, archive.key
-        self._cache, self._sampled = archive.cache, Sampled(share)
-        self._put, self._checkpoint = self._repository.put, archive.write_checkpoint
+        self._cache, self.sampled = archive.cache, Sampled(share)
+        self.stock_put, self._checkpoint = self._repository.put, archive.write_checkpoint
         self.told = ReadBack()
         self._repository.put, archive.write_checkpoint = self.put, self._write_checkpoint
 
     def put(self, chunk_id: bytes, data: bytes, wait: bool = True) -> Any:
-        self._sampled.note(chunk_id, len(data))
-        return self._put(chunk_id, data, wait=wait)
+        self.sampled.note(chunk_id, len(data))
+        return self.stock_put(chunk_id, data, wait=wait)
 
     def _write_checkpoint(self) -> None:
         self.look()
@@ -101,9 +114,9 @@ class Reader:
 
     def look(self) -> None:
         """Raises WrittenDamaged, and borg's errors of a repository."""
-        self.told.new += self._sampled.count
+        self.told.new += self.sampled.count
         with _synced(self._repository), _same_nonces(self._key):
-            for chunk_id in self._sampled.take():
+            for chunk_id in self.sampled.take():
                 if chunk_id in self._cache.chunks:  # a file that failed leaves none
                     self.told.bytes += len(self._read(chunk_id))
                     self.told.chunks += 1
@@ -120,6 +133,12 @@ class Reader:
             text = f"a chunk that was just written is damaged, so nothing is saved: {error}"
             raise WrittenDamaged(text) from None
         return found
+
+
+def reader_of(repository: Any) -> Reader | None:
+    """Who notes what is put into the repository."""
+    found = getattr(repository.put, "__self__", None)
+    return found if isinstance(found, Reader) else None
 
 
 @contextlib.contextmanager

@@ -100,8 +100,13 @@ class Sums:
 
     def note(self, key: bytes, found: bytes) -> None:
         """Remember it for the next runs."""
-        if not self._count or not self.use(key):
-            self._learn(key, found)
+        self.note_all(((key, found),))
+
+    def note_all(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """As `note` of each key and its sum."""
+        for key, found in pairs:
+            if not self._count or not self.use(key):
+                self._learn(key, found)
 
     def _learn(self, key: bytes, found: bytes) -> None:
         part = self._new[key[0]]

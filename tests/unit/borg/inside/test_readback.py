@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from borgpull.borg.inside.readback import BYTES, CHUNKS, Sampled
 
 
@@ -47,6 +49,15 @@ def test_of_large_chunks_the_bytes_count() -> None:
 def test_with_a_share_of_one_all_is_read() -> None:
     _, ids, taken = sample(10_000, 1 << 20, 1)
     assert taken == ids
+
+
+@pytest.mark.parametrize("size", [100, 2 << 20])
+def test_chunks_that_are_noted_together_are_sampled_as_one_by_one(size: int) -> None:
+    found, ids, taken = sample(5000, size, 64)
+    for at in range(0, 5000, 32):
+        found.note_all([(one, 1, size) for one in ids[at : at + 32]])
+    assert found.count == 5000
+    assert found.take() == taken
 
 
 def test_the_next_sample_begins_anew() -> None:
