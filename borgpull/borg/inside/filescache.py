@@ -174,7 +174,11 @@ class Files:
 
         To be used with a usual cache.
         """
-        self.entries[key] = entry
+        self.note_all({key: entry}, time)
+
+    def note_all(self, entries: dict[bytes, bytes], time: int) -> None:
+        """As `note` of each one. `time` is the latest one of all."""
+        self.entries.update(entries)
         newest = self._cache._newest_cmtime
         if newest is None or time > newest:
             self._cache._newest_cmtime = time

@@ -115,22 +115,20 @@ class Fresh:
         return slots, at
 
     def save(self, come: Sequence[Come]) -> None:
-        """Add the items of files that have come as they were listed."""
+        """Add the items of files that have come as they were listed. There is at least one."""
         pack, plain = self._chunks.pack, self._fields.plain
         stored_as = self._chunks.many([(data, hashed) for _, data, hashed in come])
-        note, known = self._files.note, self._known
+        entries: dict[bytes, bytes] = {}
+        told: list[tuple[int, bytes, bytes, int, bytes]] = []
         items: list[bytes] = []
         flags: list[int] = []
         sums: list[bytes] = []
         for (slot, data, _), (chunks, found) in zip(come, stored_as, strict=True):
             st = slot.st
             slot.sum = found
-            ctime, size = st.st_ctime_ns, pack(len(data))
-            time = pack(ctime)
+            size, time = pack(len(data)), pack(st.st_ctime_ns)
             ids = ONE_ID + chunks[0][0] if chunks else NO_IDS
-            note(slot.hash, ctime, b"".join((SEEN, pack(st.st_ino), size, time, ids)))
-            if known is not None and ctime >= known.time:
-                known.memorized(slot)
+            entries[slot.hash] = b"".join((SEEN, pack(st.st_ino), size, time, ids))
             begin, middle, end = plain(st.st_mode, st.st_uid, st.st_gid)
             item = b"".join(
                 (
@@ -140,11 +138,25 @@ class Fresh:
             )
             items.append(item)
             sums.append(found)
-            if self._writer is not None and chunks:
-                self._writer.one(slot.number, slot.hash, found, chunks[0][2], item)
             flags.append(packed(chunks))
-            self._reads.see(slot, flags[-1])
+            if chunks:
+                told.append((slot.number, slot.hash, found, chunks[0][2], item))
+        slots = [slot for slot, _, _ in come]
+        self._memorize(slots, entries)
+        if self._writer is not None and told:
+            self._writer.several(told)
+        self._reads.see_all(slots, flags)
         if self._manifest is not None:
-            self._manifest.fresh([slot.number for slot, _, _ in come], flags, sums)
+            self._manifest.fresh([slot.number for slot in slots], flags, sums)
         self._stats.nfiles += len(come)
         self._chunks.write(b"".join(items))
+
+    def _memorize(self, slots: Sequence[Slot], entries: dict[bytes, bytes]) -> None:
+        """Note them in the files cache. Only the newest ones may be forgotten at the end."""
+        latest = max([slot.st.st_ctime_ns for slot in slots])
+        self._files.note_all(entries, latest)
+        known = self._known
+        if known is not None and latest >= known.time:
+            for slot in slots:
+                if slot.st.st_ctime_ns == latest:
+                    known.memorized(slot)

@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,6 +43,23 @@ class _Pending:
         self.room -= size
         self.weight += size
         return True
+
+    def put(
+        self,
+        number: int,
+        stored: array[int],
+        lengths: array[int],
+        hashes: bytes,
+        sums: bytes,
+        items: bytes,
+    ) -> None:
+        """What was made of entries that follow each other, from this number on."""
+        at = number - self.first
+        to = at + len(lengths)
+        self.stored[at:to], self.lengths[at:to] = stored, lengths
+        self.hashes[WIDTH * at : WIDTH * to] = hashes
+        self.sums[WIDTH * at : WIDTH * to] = sums
+        self.items.append(items)
 
     def packed(self) -> bytes:
         items = b"".join(self.items)
@@ -112,17 +130,27 @@ class Writer:
         one.stored[at], one.lengths[at] = stored, len(item)
         one.items.append(item)
 
+    def several(self, files: Sequence[tuple[int, bytes, bytes, int, bytes]]) -> None:
+        """As `one` of each one. There is at least one, and numbers become greater."""
+        numbers, hashes, sums, stored, items = zip(*files, strict=True)
+        first, last, lengths = numbers[0], numbers[-1], [*map(len, items)]
+        self.done(first)
+        gap = last - first >= len(files)
+        if self._failed or gap or last >= self._pending[0].end or max(lengths) > MAX_ITEM:
+            for each in files:
+                self.one(*each)
+            return
+        whole = [b"".join(part) for part in (hashes, sums, items)]
+        one = self._for(first, len(whole[-1]))
+        if one is not None:
+            one.put(first, array("I", stored), array("H", lengths), *whole)
+
     def same(self, number: int, piece: Piece) -> None:
         """Plain files are saved as they were in the last run."""
         one = self._for(number, len(piece.items))
-        if one is None:
-            return
-        at = number - one.first
-        to = at + len(piece)
-        one.stored[at:to], one.lengths[at:to] = piece.stored, piece.lengths
-        one.hashes[WIDTH * at : WIDTH * to] = piece.hashes
-        one.sums[WIDTH * at : WIDTH * to] = piece.sums
-        one.items.append(piece.items)
+        if one is not None:
+            arrays = piece.stored, piece.lengths
+            one.put(number, *arrays, piece.hashes, piece.sums, piece.items)
 
     def _write(self, text: bytes) -> None:
         if self._file is None and not self._failed:

@@ -54,6 +54,13 @@ class Reads:
             self._linked.add(stored(slot.path))
         self.files.append(Read(slot.path, st.st_size, st.st_mtime_ns, found, flags))
 
+    def see_all(self, slots: Sequence[Slot], flags: Sequence[int]) -> None:
+        """As `see` of each one."""
+        room = MAX_READS - len(self.files)
+        for slot, its in zip(slots[:room], flags, strict=False):
+            self.see(slot, its)
+        self.came += max(0, len(slots) - room)
+
     def see_name(self, first: bytes) -> None:
         """A further name of `first` is saved. It may have been another file's until now."""
         self.came += first in self._linked

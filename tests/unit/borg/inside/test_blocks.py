@@ -75,6 +75,42 @@ def test_a_run_leaves_what_it_had_whatever_was_there(
     assert (folder / "one").read_bytes() == (folder / "other").read_bytes()
 
 
+@given(lists, st.integers(1, 5))
+def test_files_that_are_noted_together_are_there_as_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, frames: list[list[int]], count: int
+) -> None:
+    """Some are of several frames, and some are noted with a gap between them."""
+    folder = tmp_path_factory.mktemp("blocks")
+    assert run(folder / "one", frames)
+    writer, first = Writer(folder / "two", Blocks(NOWHERE)), 0
+    files = []
+    for numbers in frames:
+        text = b"".join(entry(b"%d" % number) for number in numbers)
+        writer.frame(first, zlib.compress(text), text)
+        for at, number in enumerate(numbers, first):
+            if number % 2 == 0:
+                named = hash_of(number), hash_of(-number)
+                files.append((at, *named, number, b"item" * (number + 1)))
+        first += len(numbers)
+    for begin in range(0, len(files), count):
+        writer.several(files[begin : begin + count])
+    assert writer.save(ABOUT)
+    assert (folder / "one").read_bytes() == (folder / "two").read_bytes()
+
+
+def test_a_long_item_is_left_out_of_many(tmp_path: Path) -> None:
+    for name, count in (("one", 1), ("two", 3)):
+        writer = Writer(tmp_path / name, Blocks(NOWHERE))
+        text = b"".join(entry(b"%d" % number) for number in range(3))
+        writer.frame(0, zlib.compress(text), text)
+        long = (b"item", b"i" * (newblocks.MAX_ITEM + 1), b"item")
+        files = [(at, hash_of(at), hash_of(-at), 9, item) for at, item in enumerate(long)]
+        for begin in range(0, 3, count):
+            writer.several(files[begin : begin + count])
+        assert writer.save(ABOUT)
+        assert [*Blocks(tmp_path / name).block(0).lengths] == [4, 0, 4]
+
+
 def test_nothing_is_written_if_all_is_the_same(tmp_path: Path) -> None:
     path = tmp_path / "listing"
     frames = [[0, 2], [3, 4]]

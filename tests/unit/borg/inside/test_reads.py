@@ -39,7 +39,12 @@ def test_all_arrives_in_parts() -> None:
 
 
 def test_beyond_the_bound_nobody_knows() -> None:
-    reads = Reads()
-    for _ in range(MAX_READS + 2):
-        reads.see(_slot("x"), 0)
+    reads, together = Reads(), Reads()
+    slot = _slot("x")
+    for number in range(MAX_READS + 2):
+        reads.see(slot, number)
     assert (len(reads.files), reads.came) == (MAX_READS, 2)
+    for at in range(0, MAX_READS + 2, 39):  # the bound is within some of them
+        numbers = range(MAX_READS + 2)[at : at + 39]
+        together.see_all([slot] * len(numbers), numbers)
+    assert together == reads
