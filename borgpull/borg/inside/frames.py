@@ -22,7 +22,7 @@ FILES, BYTES = 256, 8 << 20
 # A file with more old chunks than this is not kept waiting: its reader knows them all.
 OLD_CHUNKS = 64
 # Several answers at once that are as expected, at most so many. It is no kind of frame.
-SEVERAL, AT_ONCE = 0, 32
+SEVERAL, AT_ONCE = 0, 128
 
 
 class Frame(NamedTuple):
