@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple
@@ -224,3 +225,10 @@ def _plain(line: str) -> str:
 
 def exclude_args(patterns: Sequence[str]) -> list[str]:
     return [word for pattern in patterns for word in ("--exclude", pattern)]
+
+
+def timestamp() -> str:
+    """The server's time, in UTC without an offset, as every borg reads it (borg 1.1 to 1.4,
+    helpers, timestamp). The client's clock must not decide which archive is the newest.
+    """
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"

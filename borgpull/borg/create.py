@@ -9,12 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from borgpull import events
 from borgpull.borg import messages
-from borgpull.borg.command import Borg, is_failure
+from borgpull.borg.command import Borg, is_failure, timestamp
 from borgpull.borg.inside.told import KEPT_PATHS
 from borgpull.borg.messages import FileWarning
 from borgpull.borg.named import Named
@@ -115,9 +114,7 @@ class Order:
     total_files: int | None = None
     named: tuple[str, ...] = ()  # absolute paths that must be in the archive
     sought: frozenset[str] = frozenset()  # paths that a dry run looks for, as borg prints them
-    # The server's time, in UTC without an offset, as every borg reads it (borg 1.1 to 1.4,
-    # helpers, timestamp). The client's clock must not decide which archive is the newest.
-    time: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
+    time: str = field(default_factory=timestamp)  # of the archive
 
     def words(self, *options: str, paths: Sequence[str]) -> list[str]:
         """The words after `borg create`; `options` are the method's own.

@@ -55,6 +55,7 @@ class Facts(NamedTuple):
     # Of a key for `stream` that is limited to paths; is the helper in its line the one of here?
     limited: tuple[str, ...] | None = None
     same: bool = True
+    begins: bool = False  # does the helper list already, by the plan of the question?
     forced: bool = False
     forced_paths: tuple[str, ...] = ()
 

@@ -47,6 +47,7 @@ def read(text: bytes, count: int, asked: float) -> tuple[Facts, tuple[str, ...]]
             skew=clock_skew(clock, asked, time.time()),
             same=bool(said.get("same", True)),
             limited=_limits(said),
+            begins=said.get("begins") is True,
         )
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise HostileClient(f"the client's first word makes no sense: {error!r:.100}") from None

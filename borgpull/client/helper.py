@@ -206,7 +206,7 @@ def started(
         if hello is None:
             raise _no_helper(session, child, greeting, sudo=sudo)
         facts, hollow = read(hello, len(paths), asked)
-        begun = plan if json.loads(hello).get("begins") else None
+        begun = plan if facts.begins else None
         yield Helper(child, session, ends.requests, begun), facts, hollow
 
 

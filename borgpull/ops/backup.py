@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from borgpull import events, jobs
 from borgpull.borg import messages, repository
-from borgpull.borg.command import Borg, exclude_args
+from borgpull.borg.command import Borg, exclude_args, timestamp
 from borgpull.borg.create import Created, Order
 from borgpull.borg.messages import FileWarning
 from borgpull.borg.spares import Spares
@@ -61,12 +61,12 @@ def run(job: jobs.Backup, folder: Path, emit: Emit) -> Result:
                 ledger.see(Path(job.places.state), job.client, found)
 
             opening = METHODS[job.verb](job, borg, folder, emit, ready)
-            state = Path(job.places.state)
+            state, opened = Path(job.places.state), timestamp()  # nothing is listed before
             with manifests.none_unfinished(state, job.client), opening as source:
                 name = new_name(job, found)
                 if job.dry_run:
                     return _dry_run(job, source, name, emit)
-                saved, early = _save(job, borg, source, name, emit, found)
+                saved, early = _save(job, borg, source, name, opened, emit, found)
                 from borgpull.ops import conclusion, guarding
 
                 row = source.row(borg, saved["archive"])
@@ -113,11 +113,8 @@ def _dry_run(job: jobs.Backup, source: Source, name: str, emit: Emit) -> Result:
     events.phase(emit, "create", f"dry run: nothing is written for {job.client}")
     args = tuple(exclude_args(job.exclude))
     done = source.create(Order(archive=name, args=args, dry_run=True))
-    data: BackupDryRun = {
-        "dry_run": True,
-        "items": done.statuses["-"],
-        "left_out": list(source.left_out),
-    }
+    items, left_out = done.statuses["-"], list(source.left_out)
+    data: BackupDryRun = {"dry_run": True, "items": items, "left_out": left_out}
     if source.tagged is not None:
         data["tagged"] = source.tagged
     return Result(verb=job.verb, client=job.client, data=data)
@@ -128,6 +125,7 @@ def _save(
     borg: Borg,
     source: Source,
     name: str,
+    opened: str,
     emit: Emit,
     found: Sequence[dict[str, Any]],
 ) -> tuple[Saved, Early | None]:
@@ -139,6 +137,7 @@ def _save(
     events.phase(emit, "create", f"saving {', '.join(job.paths)} of {job.client}")
     order = Order(
         archive=name + mark,
+        time=opened,
         final=name,
         args=args,
         fresh=not found,
@@ -159,9 +158,7 @@ def _save(
     events.phase(emit, "verify", "comparing the archive with the client")
     verdict = source.verify(done)
     judge_verdict(verdict)
-    early = guarding.begin(
-        job, source.reads, done.read_files(), verdict.counts, unreadable=len(allowed)
-    )
+    early = guarding.begin(job, source.reads, done.read_files(), verdict.counts, len(allowed))
     vanished += ["/" + path for path in verdict.vanished]
     named.require(job, borg, done, source)
     if not source.alive():

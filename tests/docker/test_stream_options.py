@@ -149,11 +149,12 @@ def test_a_run_that_writes_damaged_chunks_fails_and_the_next_one_saves_all(
     assert sorted(map(int, text.split())) == list(range(1, 31))
 
 
-# The helper learns of the last listing while it lists: these come first, as they have lower inodes.
+# Those come first, as they have lower inodes. The helper may open so many (stream_read.py, ALONE)
+# before it learns of the last listing.
 MANY = """
 import os, sys
 os.mkdir(sys.argv[1])
-for number in range(5000):
+for number in range(9000):
     with open(f"{sys.argv[1]}/{number}", "w") as file:
         file.write("x")
 """

@@ -128,9 +128,12 @@ def contents(key: Any, seed: int) -> list[Content]:
 
 def turn(compression: str, save: Callable[[Store], Callable[[list[Content]], Any]]) -> Any:
     """All that has come of contents that were saved by this function, in several calls."""
+    from borg.crypto import nonces  # type: ignore[import-not-found]
+
     shutil.rmtree(BASE)
     shutil.copytree(FIRST, BASE, symlinks=True)
     dice = random.Random(3)
+    nonces.NONCE_SPACE_RESERVATION = 100  # so that there are some within a batch
     with opened(compression) as store:
         rest, add, entries = contents(store.key, 1), save(store), []
         # The cache has lost one: it is put once more over the old one.

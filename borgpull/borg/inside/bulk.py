@@ -5,7 +5,8 @@ LocalCache.add_chunk; crypto/key.py, AESKeyBase.encrypt; crypto/nonces.py,
 NonceManager.ensure_reservation; repository.py, Repository.put, LoggedIO.write_put, get_write_fd;
 platform, SyncFile.write. Here one loop does the same of many, and writes them at once.
 
-An exception leaves index, cache and statistics with what was written before it, and no more.
+An exception before a write leaves index, cache and statistics with what was written. After one
+within a write, nothing can be committed.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class Bulk:
         from borg.item import ChunkListEntry  # type: ignore[import-not-found]
         from borg.repository import TAG_PUT, crc32  # type: ignore[import-not-found]
 
-        assert 2 * SMALL < MAX_DATA_SIZE  # whatever a compression makes of a content
+        # borg's `obfuscate` keeps below it by itself (compress.pyx). No other doubles a content.
+        assert 2 * SMALL < MAX_DATA_SIZE
         self.repository, self.cache, self.stats = archive.repository, cache, archive.stats
         self._key, self.sampled = key, sampled
         self._entry, self._tag, self._crc32 = ChunkListEntry, TAG_PUT, crc32

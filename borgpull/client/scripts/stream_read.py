@@ -59,14 +59,13 @@ if MYPY:  # a Python before 3.9 could not read it
 
 FILE, END = struct.Struct("<IBi"), struct.Struct("<BiqQ")
 READ, DONE, PRUNE, FINISH, BRIEF = 0, 1, 2, 3, 6
-# Entries, and bytes of them, that are listed before the other side is done with them.
-AHEAD, AHEAD_BYTES = 32768, 8 << 20
+# Entries, and bytes of them, that are listed before the other side is done with them. Before its
+# first word, the helper lists fewer: that word may spare it from opening the others.
+AHEAD, AHEAD_BYTES, ALONE = 32768, 8 << 20, 8192
 
 # Seconds that one ctime lasts at most: a kernel's tick, or what an old file system counts by: whole
 # seconds, or even ones (vfat).
 TICK, COARSE = 0.01, 2
-
-# --- content --------------------------------------------------------------------------------------
 
 way = []  # type: list[tuple[Node, int]]
 
@@ -233,11 +232,11 @@ def requests(walk: Walk, received: bytes = b"") -> None:
     poll = select.poll()
     poll.register(0, select.POLLIN)
     wanted = []  # type: list[tuple[int, Pieces | None]]
-    done, more, answered, half, last = 0, True, 0, b"", False
+    most = ALONE if plans else AHEAD
+    done, freed, more, answered, half, last = 0, 0, True, 0, b"", False
     heavy = []  # type: list[tuple[int, int]] # numbers of entries, and the weight up to them
-    freed = 0
     while True:
-        may_list = more and walk.listed - done < AHEAD and walk.weight - freed < AHEAD_BYTES
+        may_list = more and walk.listed - done < most and walk.weight - freed < AHEAD_BYTES
         if not wanted and not may_list:
             out.flush()
         if received or poll.poll(0 if wanted or may_list or last else None):
@@ -245,7 +244,7 @@ def requests(walk: Walk, received: bytes = b"") -> None:
             if not received:
                 raise SystemExit(3)  # the other side is gone
             found, half = parsed(half + received)
-            received = b""
+            most, received = AHEAD, b""
             for kind, number, pieces in found:
                 if kind in (READ, COMPARE, HASH):
                     wanted.append((number, None if kind == HASH else pieces))
