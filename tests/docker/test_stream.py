@@ -9,11 +9,13 @@ import random
 import shutil
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from borgpull.borg.inside import reads
 from tests.support import ends, evil_helper
 from tests.support.lab import Client, Completed, Lab, docker
 from tests.support.waiting import wait_until
@@ -168,6 +170,31 @@ def test_as_a_plain_user_and_by_sudo(lab: Lab, saved: Saved) -> None:
     assert by_sudo.rc == 0, by_sudo.stdout
     assert by_sudo.result["data"]["items"] == {"d": 1, "-": 1}
     assert ends.archive_names(lab, "alice") == [by_sudo.result["data"]["archive"]]
+
+
+HOLD = """
+exec 5</p; export BORG_PASSPHRASE_FD=5 BORG_RELOCATED_REPO_ACCESS_IS_OK=yes BORG_BASE_DIR=/tmp
+exec borg with-lock /repo/waiting sleep 6
+"""
+
+
+def test_an_archive_is_as_old_as_the_first_look_at_the_client(lab: Lab, saved: Saved) -> None:
+    """The helper lists at once, and the engine may wait for somebody else's lock meanwhile."""
+    words = ("stream", "--json", "--init", "--name", "waiting", saved.client.address, TREE)
+    assert lab.plain(*words).rc == 0
+    mounts = ["-v", f"{lab.repo}:/repo", "-v", f"{lab.key.parent}/passphrase:/p:ro"]
+    user = f"{(lab.repo / 'waiting').stat().st_uid}"  # it writes to the repository
+    common = ["-d", "--rm", "--label", lab.label, "--init", *mounts, "--entrypoint", "bash"]
+    holder = docker("run", *common, "--user", user, "borgpull", "-c", HOLD).strip()
+    wait_until((lab.repo / "waiting" / "lock.exclusive").exists)
+    done = lab.plain(*words)
+    docker("wait", holder, check=False)
+    assert done.rc == 0, done.stdout
+    assert done.result["data"]["seconds"] > 3  # it has waited
+    (last,) = lab.state.rglob(f"waiting/**/{reads.LAST}")
+    row = json.loads(lab.borg("waiting", "list", "--json"))["archives"][-1]
+    time_of = datetime.fromisoformat(row["time"]).replace(tzinfo=UTC).timestamp()
+    assert time_of <= json.loads(last.read_text())["began"] + 1
 
 
 def test_a_dry_run_counts_and_writes_nothing(lab: Lab, saved: Saved) -> None:
