@@ -187,7 +187,7 @@ def test_an_archive_is_as_old_as_the_first_look_at_the_client(lab: Lab, saved: S
     common = ["-d", "--rm", "--label", lab.label, "--init", *mounts, "--entrypoint", "bash"]
     holder = docker("run", *common, "--user", user, "borgpull", "-c", HOLD).strip()
     wait_until((lab.repo / "waiting" / "lock.exclusive").exists)
-    done = lab.plain(*words)
+    done = lab.plain(*words, "--lock-wait", "30")  # borg looks ten times
     docker("wait", holder, check=False)
     assert done.rc == 0, done.stdout
     assert done.result["data"]["seconds"] > 3  # it has waited
