@@ -66,10 +66,10 @@ def answer_of(fd: int) -> tuple[bytes, bytes | None]:
                 return greeting, rest[wire.HEAD.size :]
         elif mark:
             missing = wire.HEAD.size - len(rest)
+        elif len(text) > MAX_GREETING:
+            raise HostileClient("the client's login shell says too much before our helper starts")
         else:
             missing = _of_mark(text) + wire.HEAD.size
-        if not mark and len(text) > MAX_GREETING:
-            raise HostileClient("the client's login shell says too much before our helper starts")
         if not select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
             raise ConnectionLost(f"the client does not answer within {ANSWER_SECONDS:g} s")
         piece = os.read(fd, missing)

@@ -44,22 +44,14 @@ class _Pending:
         self.weight += size
         return True
 
-    def put(
-        self,
-        number: int,
-        stored: array[int],
-        lengths: array[int],
-        hashes: bytes,
-        sums: bytes,
-        items: bytes,
-    ) -> None:
+    def put(self, number: int, piece: Piece) -> None:
         """What was made of entries that follow each other, from this number on."""
         at = number - self.first
-        to = at + len(lengths)
-        self.stored[at:to], self.lengths[at:to] = stored, lengths
-        self.hashes[WIDTH * at : WIDTH * to] = hashes
-        self.sums[WIDTH * at : WIDTH * to] = sums
-        self.items.append(items)
+        to = at + len(piece.lengths)
+        self.stored[at:to], self.lengths[at:to] = piece.stored, piece.lengths
+        self.hashes[WIDTH * at : WIDTH * to] = piece.hashes
+        self.sums[WIDTH * at : WIDTH * to] = piece.sums
+        self.items.append(piece.items)
 
     def packed(self) -> bytes:
         items = b"".join(self.items)
@@ -143,14 +135,14 @@ class Writer:
         whole = [b"".join(part) for part in (hashes, sums, items)]
         one = self._for(first, len(whole[-1]))
         if one is not None:
-            one.put(first, array("I", stored), array("H", lengths), *whole)
+            sizes = one.sizes[first - one.first : last + 1 - one.first]
+            one.put(first, Piece(sizes, array("I", stored), array("H", lengths), *whole))
 
     def same(self, number: int, piece: Piece) -> None:
         """Plain files are saved as they were in the last run."""
         one = self._for(number, len(piece.items))
         if one is not None:
-            arrays = piece.stored, piece.lengths
-            one.put(number, *arrays, piece.hashes, piece.sums, piece.items)
+            one.put(number, piece)
 
     def _write(self, text: bytes) -> None:
         if self._file is None and not self._failed:

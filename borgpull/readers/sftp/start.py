@@ -92,7 +92,10 @@ def started(
     sudo: bool,
     plan: object = None,
 ) -> Iterator[tuple[SftpHelper, Facts, tuple[str, ...]]]:
-    """As `helper.started`. Raises NoSftp, HostileClient, ConnectionLost."""
+    """As `helper.started`. It begins by no plan: it waits for our word.
+
+    Raises NoSftp, HostileClient, ConnectionLost.
+    """
     assert not sudo  # SFTP has no way to become somebody else
     with (
         pipe() as (theirs_in, to_ssh),

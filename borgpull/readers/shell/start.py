@@ -79,7 +79,7 @@ class ShellReader:
         sudo: bool,
         plan: object = None,
     ) -> Iterator[tuple[Helper, Facts, tuple[str, ...]]]:
-        """As `helper.started`."""
+        """As `helper.started`. It begins by no plan: it waits for our word."""
         with self._child(session, ends.theirs, sudo=sudo) as (child, ssh):
             said = introduced(ends, paths)
             if said is None:

@@ -23,6 +23,7 @@ from borgpull.borg.inside.channel import Channel
 from borgpull.borg.inside.wire import Answer, End, Row
 from borgpull.client import ends, hello, helper, shell
 from borgpull.client.mounts import FALLBACK
+from borgpull.client.scripts.stream_read import ALONE
 from borgpull.errors import ConnectionLost, HostileClient
 
 NO_BARS: dict[str, list[str | None]] = {}
@@ -259,6 +260,24 @@ def test_a_plan_that_holds_needs_no_further_word(tmp_path: Path, compress: str) 
     with talking(tmp_path, early=True, compress=compress) as talk:
         numbers = talk.listed()
         assert talk.ask(numbers["file"])[2] == b"mine"
+
+
+def test_a_helper_that_has_heard_nothing_opens_not_all(tmp_path: Path) -> None:
+    for number in range(ALONE + 1000):
+        (tmp_path / str(number)).touch()
+    with talking(tmp_path, early=True) as talk:
+        lanes, alone = talk.channel.lanes, b""
+        while select.select([lanes], [], [], 0.5)[0]:
+            alone += lanes.read(1 << 20) or b""
+        while alone:
+            kind, length = wire.head(alone)
+            begin = wire.HEAD.size
+            talk.rows += wire.rows(alone[begin : begin + length]) if kind == wire.LIST else []
+            alone = alone[begin + length :]
+        assert ALONE <= len(talk.rows) < ALONE + 1000
+        talk.channel.ask(wire.DONE, 1)
+        talk.channel.push()
+        assert len(talk.listed()) == ALONE + 1001
 
 
 # What is mounted below the folder, and if the plan holds for it.
