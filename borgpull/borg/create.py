@@ -186,7 +186,7 @@ def watch(
             _log_message(message, done, log, emit)
     done.returncode = child.wait(60)
     if is_failure(done.returncode):
-        if lost(alive, done.returncode):
+        if lost(alive, done.returncode, "\n".join(log.lines)):
             raise ConnectionLost(f"the connection to {client} broke during the run")
         raise messages.from_exit(done.returncode, "\n".join(log.lines), client)
     with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError, OverflowError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from array import array
 from bisect import bisect_left
@@ -29,6 +30,7 @@ FIRST_CHUNKS = 3
 MAX_WARNINGS = 10_000
 MAX_PATH = 8192
 MAX_SUM = 2**64 - 1
+AGAIN = "--overwrite changed restores the rest"
 # Seconds between progress events.
 PROGRESS_SECONDS = 0.5
 
@@ -96,9 +98,9 @@ def watch(
         del log[:-LOG_LINES]
     course.look()
     done.returncode = child.wait(60)
+    if lost(alive, done.returncode, "\n".join(log)):
+        raise broken(done)
     if is_failure(done.returncode):
-        if lost(alive, done.returncode):
-            raise broken(done)
         done.failure = messages.from_exit(done.returncode, "\n".join(log), client)
         if not done.items:
             raise done.failure
@@ -109,8 +111,22 @@ def broken(done: Extracted) -> ConnectionLost:
     return ConnectionLost(
         f"the connection broke: about {done.items} of {done.total} items were begun, "
         f"{max(0, done.total - done.items)} are missing",
-        hint="the same command with --overwrite changed restores the rest",
+        hint=f"the same command with {AGAIN}",
     )
+
+
+@contextlib.contextmanager
+def counted(done: Extracted) -> Iterator[None]:
+    """What breaks after the extract tells what that has done. Raises ConnectionLost."""
+    try:
+        yield
+    except ConnectionLost:
+        if done.returncode or done.warnings:
+            raise broken(done) from None
+        raise ConnectionLost(
+            "the connection broke: all items were written, but not compared with the archive",
+            hint=f"the same command with {AGAIN}",
+        ) from None
 
 
 def _more(sums: array[int], number: int) -> None:

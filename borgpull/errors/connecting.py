@@ -33,7 +33,7 @@ class HostUnreachable(BorgpullError):
 class ConnectionLost(BorgpullError):
     exit_code = 34
     summary = "the connection to the client broke during the run"
-    hint = "run again: what has arrived is not sent to the repository twice"
+    hint = "run again: what has arrived is not sent twice"
     retry = True
 
 

@@ -19,7 +19,7 @@ from borgpull.borg import filescache, repository
 from borgpull.borg.command import Borg, exclude_args
 from borgpull.borg.create import Created, Order, create
 from borgpull.client.mounts import FALLBACK, Mounts, of_client
-from borgpull.errors import PathMissing
+from borgpull.errors import ConnectionLost, PathMissing
 from borgpull.events import Emit
 from borgpull.jail import jail as jails
 from borgpull.jail import namespace as namespaces
@@ -34,7 +34,7 @@ from borgpull.outputs.backups import Manifest
 from borgpull.process import CommandError, Completed, Running, run
 from borgpull.ssh import machine, route, sftp
 from borgpull.ssh.config import SshConfig, has_aes
-from borgpull.ssh.session import connected
+from borgpull.ssh.session import connected, lost
 
 # --noflags halves the SFTP requests of an unchanged file; there are no flags over SFTP anyway, nor
 # ACLs or xattrs, and sshfs's ctime is its mtime (facts, sections 0 and 3).
@@ -117,7 +117,10 @@ class Mounted(Source):
         words = order.words(*worth_a_line(order), *options, paths=paths)
         if not order.dry_run:
             self._witnessed.begin()
-        return create(self._inner, order, words, alive=self.alive, emit=self._emit)
+        done = create(self._inner, order, words, alive=self.alive, emit=self._emit)
+        if lost(self.alive, done.returncode, "\n".join(item.text for item in done.warnings)):
+            raise ConnectionLost(f"the connection to {self._inner.client} broke during the run")
+        return done
 
     def verify(self, done: Created) -> Verdict:
         return self._verifier(done)

@@ -96,8 +96,9 @@ def within(
             done = _extract(job, made, site, emit)
             hear(done)
             events.phase(emit, "verify", f"comparing {site.name} with the archive")
-            _remove_halves(made, done, site)
-            found, free = _compared(job, site, wanted)
+            with extract.counted(done):
+                _remove_halves(made, done, site)
+                found, free = _compared(job, site, wanted)
     data["seconds"] = round(time.monotonic() - started, 3)
     return _judge(job, made, done, found, data, full=_full(done, found, free))
 

@@ -27,6 +27,7 @@ from borgpull.jobs import Restore
 from borgpull.process import CommandError, Completed, Running, run
 from borgpull.restores.base import MAX_SURVEY, SURVEY_SECONDS, Order, Site, Watch, Word
 from borgpull.ssh import route
+from borgpull.ssh.session import lost
 from borgpull.trees import losses
 from borgpull.trees.survey import Ground
 
@@ -124,7 +125,7 @@ def _survey(jail: jails.Jail, process: Running, word: str, data: bytes) -> Compl
         done = run(argv, stdin=data, timeout=SURVEY_SECONDS, check=False, max_output=MAX_SURVEY)
     except CommandError as error:
         raise TargetNotUsable(f"cannot look at the target: {error}") from None
-    if not process.alive():
+    if lost(process.alive, done.returncode, done.stderr) or not process.alive():
         raise ConnectionLost("the connection to the target broke")
     shown = done.stderr.replace(jail.spec.tree, "").replace(jail.spec.second_tree, "")
     return done._replace(stderr=shown)

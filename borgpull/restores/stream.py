@@ -16,7 +16,7 @@ from pathlib import Path
 from borgpull import events
 from borgpull.borg import messages
 from borgpull.borg.command import Borg
-from borgpull.borg.extract import Extracted, broken
+from borgpull.borg.extract import AGAIN, Extracted, broken
 from borgpull.borg.inside import sending
 from borgpull.borg.messages import FileWarning, no_room
 from borgpull.client import shell
@@ -40,7 +40,6 @@ SENDING = (sys.executable, "-P", "-m", "borgpull.borg.inside.sending")
 PARTS = ("writing", "writing_attributes", "write")
 MODULE = "borgpull.client.scripts."
 INSTEAD = "--how tar, which loses xattrs and ACLs; or --how native, which tells it the passphrase"
-AGAIN = "--overwrite changed restores the rest"
 MAX_SAID = 1000  # lines of the target that are shown
 # A helper that has said its last word ends at once.
 END_SECONDS = 60.0

@@ -6,6 +6,8 @@ Over a slow link a new connection costs some ten round trips, a command on a sha
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +21,8 @@ from borgpull.ssh.config import TELLING, SshConfig
 CONNECT_SECONDS = 60.0
 TICK_SECONDS, LOGIN_TICK_SECONDS = 0.005, 0.001
 LAST_MOMENT_SECONDS = 2.0
+# What a command hears of a mount by sshfs whose connection has ended.
+BROKEN = (os.strerror(errno.EIO), os.strerror(errno.ENOTCONN))
 # The longest usual answer is a list of some thousand mounts, in bytes.
 MAX_ANSWER = 16 << 20
 
@@ -74,12 +78,14 @@ class Session(NamedTuple):
 SSH_FAILED = 255
 
 
-def lost(alive: Callable[[], bool], code: int) -> bool:
-    """Did a command end with `code` because its connection has ended?
+def lost(alive: Callable[[], bool], code: int, said: str = "") -> bool:
+    """Did a command end with `code`, and say that, because its connection has ended?
 
-    The ssh of a command ends with 255, a moment before the ssh that holds the connection.
+    The ssh of a command ends with 255, a moment before the ssh that holds the connection. sshfs
+    answers with errors first, too, and a command on the mount may be done before sshfs has ended.
     """
-    deadline = time.monotonic() + (LAST_MOMENT_SECONDS if code == SSH_FAILED else 0)
+    soon = code == SSH_FAILED or (code != 0 and any(words in said for words in BROKEN))
+    deadline = time.monotonic() + (LAST_MOMENT_SECONDS if soon else 0)
     while alive() and time.monotonic() < deadline:
         time.sleep(TICK_SECONDS)
     return code != 0 and not alive()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from borgpull.borg.extract import Extracted
 from borgpull.errors import BorgFailed, ConnectionLost
 from borgpull.events import Emit, Event
 from borgpull.process import running
+from borgpull.ssh import session
 from borgpull.trees.item import Item
 
 # A folder, 10 bytes, an empty file, 30 bytes, a symlink, 60 bytes.
@@ -41,15 +44,16 @@ def said(current: object, info: object = "data/x", msgid: str = "extract") -> di
 def follow(
     *messages: dict[str, Any],
     code: int = 0,
-    alive: bool = True,
+    alive: bool | Callable[[], bool] = True,
     emit: Emit = lambda event: None,
     chunks: int | None = None,
 ) -> Extracted:
     """What becomes of a program that prints this, and ends so."""
+    living = alive if callable(alive) else lambda: alive
     text = "".join(json.dumps(message) + "\n" for message in messages)
     with running(["sh", "-c", 'printf %s "$0" >&2; exit $1', text, str(code)], name="x") as child:
         handed = None if chunks is None else lambda: extract.FIRST_CHUNKS + chunks
-        return extract.watch(child, "c", GOING, alive=lambda: alive, emit=emit, handed=handed)
+        return extract.watch(child, "c", GOING, alive=living, emit=emit, handed=handed)
 
 
 @pytest.mark.parametrize(
@@ -98,3 +102,35 @@ def test_an_end_before_the_end() -> None:
         follow(code=2)
     with pytest.raises(ConnectionLost, match="about 0 of 6 items were begun, 6 are missing"):
         follow(said(10), alive=False)
+
+
+@pytest.mark.parametrize("code", [1, 2])
+@pytest.mark.parametrize("text", ["Input/output error", "Transport endpoint is not connected"])
+def test_sshfs_ends_a_moment_after_its_errors(
+    code: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = {
+        "levelname": "WARNING",
+        "msgid": "BackupIOError",
+        "message": f"f: open: [Errno 5] {text}",
+    }
+    told = said(10), {"type": "log_message", **gone}
+    ends = time.monotonic() + 0.2
+    with pytest.raises(ConnectionLost, match="items were begun"):
+        follow(*told, code=code, alive=lambda: time.monotonic() < ends)
+    monkeypatch.setattr(session, "LAST_MOMENT_SECONDS", 0.1)
+    assert len(follow(*told, code=code).warnings) == 1  # a disk of the target, perhaps
+
+
+def test_a_connection_that_breaks_behind_the_extract() -> None:
+    done = Extracted(items=2, total=6, returncode=1)
+    with (
+        pytest.raises(ConnectionLost, match="about 2 of 6 items were begun, 4 are missing") as told,
+        extract.counted(done),
+    ):
+        raise ConnectionLost("it broke")
+    assert "--overwrite changed" in told.value.hint
+    whole = extract.counted(Extracted(items=6, total=6))
+    with pytest.raises(ConnectionLost, match="not compared") as told, whole:
+        raise ConnectionLost("it broke")
+    assert "--overwrite changed" in told.value.hint
