@@ -25,6 +25,7 @@ from borgpull.methods.arrivals import judge_names
 from borgpull.methods.base import Verdict
 from borgpull.process import CommandError, Running, pipe, running
 from borgpull.ssh.config import SshConfig
+from borgpull.ssh.session import SSH_FAILED, lost
 
 COMPARE = ("/usr/bin/python3", "-P", "-m", "borgpull.jail.compare")
 REREAD = ("/usr/bin/python3", "-P", "-m", "borgpull.jail.reread")
@@ -119,12 +120,18 @@ class Verifier:
     def _findings(self, child: Running, mount: Running) -> list[Finding]:
         """Read lines of JSON to the end. Raises ConnectionLost, CommandError, ValueError."""
         found: list[Finding] = []
+        broken = ConnectionLost(f"the connection to {self.config.target} broke")
         for item in child.lines():
             if not mount.alive():
-                raise ConnectionLost(f"the connection to {self.config.target} broke")
+                raise broken
             if item is not None and item[0] == "stdout":
                 found.append(json.loads(item[1]))
-        if code := child.wait(END_SECONDS):
+        code = child.wait(END_SECONDS)
+        # Is it the client's fault, or has the connection just ended? Then sshfs ends in a moment.
+        failed = code != 0 or any(item.get("unreadable") for item in found)
+        if lost(mount.alive, SSH_FAILED if failed else 0) or not mount.alive():
+            raise broken
+        if code:
             said = child.stderr().splitlines()[-1:]
             raise CommandError([child.name], code, "", said[0] if said else f"{child.name}: {code}")
         return found
