@@ -166,7 +166,9 @@ def _sweep(client: docker.DockerClient) -> None:
     with contextlib.suppress(*ENGINE):
         for old in client.api.containers(all=True, filters={"label": LABEL, "status": "created"}):
             if time.time() - old["Created"] >= STALE_SECONDS:
-                client.api.remove_container(old["Id"], v=True)
+                # The engine refuses one that is just being started, or removed by another sweep.
+                with contextlib.suppress(APIError):
+                    client.api.remove_container(old["Id"], v=True)
         checking.sweep(client, LABEL)
 
 

@@ -44,6 +44,7 @@ def begin(state: Path, client: str) -> int:
     with files.told(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.as_its_folder(folder)
+        _sweep(folder)
     stamps = _stamps(folder)
     number = max([int(stamps.get("number", 0)), *_numbers(folder)]) + 1
     _stamp(folder, {**stamps, "number": number, "last_run": int(time.time())})
@@ -150,6 +151,17 @@ class Proofs:
         found = self.of(path, sha256)
         self.known.add(found)
         self.new += found
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a drill has left that was killed while it kept its record. Raises OSError.
+
+    Its number is never used again, so nothing would replace these files.
+    """
+    known = set(_numbers(folder))
+    for path in [*folder.glob("*.new"), *folder.glob("*.proved")]:
+        if path.suffix == ".new" or (path.stem.isdigit() and int(path.stem) not in known):
+            path.unlink(missing_ok=True)
 
 
 def _numbers(folder: Path) -> list[int]:

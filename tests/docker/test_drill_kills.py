@@ -54,14 +54,15 @@ def client(lab: Lab) -> Client:
 def moments() -> list[tuple[str, str, float]]:
     """Victims, scratch folders, and when they are hit, as parts of a usual drill.
 
-    By turns in its first and its second half: so the first one is never too late.
+    The first one is hit as soon as it can be: one fails at least, however fast a drill is. Then by
+    turns in its second and its first half.
     """
     seed = os.environ.get("BORGPULL_TEST_SEED", str(time.time_ns()))
     print(f"BORGPULL_TEST_SEED={seed}")
     dice = random.Random(seed)
     turns = ((number // len(VICTIMS) + number) % 2 for number in range(KILLS))
     return [
-        (*VICTIMS[number % len(VICTIMS)], (half + dice.random()) / 2)
+        (*VICTIMS[number % len(VICTIMS)], (half + dice.random()) / 2 if number else 0)
         for number, half in enumerate(turns)
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support import ends
-from tests.support.lab import PLAIN, Client, Completed, Lab, docker
+from tests.support.lab import PLAIN, Client, Completed, Lab, docker, pause
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.docker
@@ -54,7 +54,7 @@ def test_the_last_word(lab: Lab, client: Client) -> None:
     assert (done.rc, told()["exit_code"], told()["verified"]) == (36, 36, False)
     assert told()["message"] in done.stderr
 
-    docker("pause", client.name)
+    pause(client.name)
     try:
         run = lab.start_sidecar("pipe", *words, rung="none", options=options)
         ends.await_text(run, "connecting to")

@@ -144,7 +144,8 @@ def test_a_user_without_a_name(node: kubelet.Node, client: Client) -> None:
 
 
 def test_a_failure_ends_where_the_policy_says(node: kubelet.Node, client: Client) -> None:
-    key = job(client, "pipe", client.address, TREE, options=("--secret", "other-key"))
+    words = ("pipe", "--init", client.address, TREE)
+    key = job(client, *words, options=("--secret", "other-key"))
     outcome, ended = run(node, key)
     assert (outcome.reason, outcome.codes) == ("PodFailurePolicy", (32,)), ended.output
     assert told(ended)["exit_code"] == 32
