@@ -42,11 +42,13 @@ def mounted(
     *,
     writable: bool = False,
     follow: bool = False,
+    again: bool = False,
 ) -> Iterator[Running]:
     """Mount the client's root on a folder of the jail; yields the sshfs process, to be watched.
 
     No symlink on the mount is followed: the client's could lead into the jail. With `follow`, they
-    are followed until `follow_no_symlinks`.
+    are followed until `follow_no_symlinks`. `again`: this run has mounted it before, so it fails
+    only if the connection breaks.
 
     Raises the errors of `ssh.diagnose.from_ssh`, MountFailed, NoMountPrivilege.
     """
@@ -65,7 +67,7 @@ def mounted(
         deadline = time.monotonic() + MOUNT_SECONDS
         while not _mount_of(jail, target):
             if not sshfs.alive():
-                raise _why(sshfs, config)
+                raise _why(sshfs, config, again=again)
             if time.monotonic() > deadline:
                 raise MountFailed(f"sshfs did not mount {config.target} within {MOUNT_SECONDS:g} s")
             time.sleep(0.02)
@@ -101,10 +103,12 @@ def _mount_of(jail: Jail, target: str) -> list[str]:
     return next((fields for fields in words if fields[4] == target), [])
 
 
-def _why(sshfs: Running, config: SshConfig) -> Exception:
+def _why(sshfs: Running, config: SshConfig, *, again: bool) -> Exception:
     text = sshfs.stderr()
     if "mount failed" in text or "fuse:" in text:
         return privilege_error(CommandError(["sshfs"], 1, text))
+    if again:
+        return from_ssh(text, config.target, connected=True)
     try:  # sftp may say more than "remote host has disconnected"
         sftp.fetch(config, config.path.parent)
     except BorgpullError as error:

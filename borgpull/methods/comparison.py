@@ -112,7 +112,7 @@ class Verifier:
             return self._findings(child, mount)
 
     def _tree(self) -> contextlib.AbstractContextManager[Running]:
-        return sshfs.mounted(self.jail, self.config, self.jail.spec.second_tree)
+        return sshfs.mounted(self.jail, self.config, self.jail.spec.second_tree, again=True)
 
     def _inside(self, command: Sequence[str]) -> list[str]:
         return [*self.jail.prefix(self.jail.spec.second_tree), *command]

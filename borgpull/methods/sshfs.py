@@ -211,5 +211,5 @@ def _there_again(jail: jails.Jail, config: SshConfig, paths: Sequence[str]) -> l
         argv = [*jail.prefix(folder), "sh", "-c", script]
         return run(argv, timeout=LOOK_SECONDS, stdin=data, check=False)
 
-    with sshfs.mounted(jail, config, folder):
+    with sshfs.mounted(jail, config, folder, again=True):
         return there_again(shell, paths)

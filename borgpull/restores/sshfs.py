@@ -65,7 +65,7 @@ def open_site(job: Restore, borg: Borg, folder: Path, emit: Emit) -> Iterator[Si
                 if word != "verify":
                     return by_script(jail.spec.tree, process)(word, places)
                 # A fresh mount: neither sshfs nor the kernel may answer from memory.
-                with sshfs.mounted(jail, config, jail.spec.second_tree) as other:
+                with sshfs.mounted(jail, config, jail.spec.second_tree, again=True) as other:
                     return by_script(jail.spec.second_tree, other)(word, places)
 
             def extract(order: Order, watch: Watch) -> Extracted:

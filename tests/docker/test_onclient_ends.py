@@ -129,9 +129,9 @@ def test_a_clean_up_that_hangs_on_the_client_is_left_to_the_next_run(
     hang = "cp /bin/rm /bin/rm.good; printf '#!/bin/sh\\nsleep 300\\n' >/bin/rm.new"
     client.exec("sh", "-c", f"{hang}; chmod 755 /bin/rm.new")
     run = ends.start(lab, "pipe", "--init", client.address, ends.TREE)
+    pid = run.pid()
     ends.await_text(run, "saving ")
     client.exec("mv", "/bin/rm.new", "/bin/rm")
-    pid = run.pid()
     started = time.monotonic()
     os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not Path(f"/proc/{pid}").exists())

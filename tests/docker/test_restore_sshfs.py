@@ -155,7 +155,7 @@ def test_a_target_that_is_full_in_the_middle(lab: Lab, source: Client) -> None:
     """SFTP has no word for it: the room that is left says so. No half file stays."""
     options = ["--tmpfs", "/srv/full:size=12m"]
     target = lab.client(SEED="0", SFTP_READONLY="0", options=options)
-    fill = "until [ -e /srv/full/files ]; do sleep 0.01; done; head -c 9m /dev/zero >/srv/full/fill"
+    fill = "until [ -e /srv/full/files ]; do :; done; head -c 9m /dev/zero >/srv/full/fill"
     target.exec("sh", "-c", fill, detach=True)
     paths = (f"{TREE}/files/plain.txt", f"{TREE}/files/eio-8mib.bin")
     words = (*paths, "--strip", "2", "--to", f"{target.address}:/srv/full")
