@@ -100,7 +100,9 @@ def test_its_warnings_are_judged_without_msgid(lab: Lab, borg12: Client) -> None
     borg12.exec(
         "sh",
         "-c",
-        "mkdir /srv/data/busy; while [ ! -e /run/enough ]; do echo x >>/srv/data/busy/log; done",
+        # Large, so that it changes while it is read, however busy the machine is.
+        "mkdir /srv/data/busy; cd /srv/data/busy; truncate -s 100M log;"
+        " while [ ! -e /run/enough ]; do echo x >>log; done",
         detach=True,
     )
     try:

@@ -21,10 +21,11 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 OWNER = 1000  # of the laboratory: the sidecars are not root
 IMAGE, TREE, TRIP = "borgpull-borg12-client", "/srv/data/content", 150
-# By one channel, 70 MB take 5 s there: 2 MiB a round trip.
+# By one channel, 130 MB take 9 s there: 2 MiB a round trip. Lanes last for as long as some looks of
+# a busy engine.
 CONTENT = f"""
 mkdir -p {TREE}; cd {TREE}
-for i in $(seq 100); do head -c 400001 /dev/urandom >$i; done; head -c 30000000 /dev/urandom >large
+for i in $(seq 100); do head -c 400001 /dev/urandom >$i; done; head -c 90000000 /dev/urandom >large
 """
 # The helper and its lanes: as processes that are sent, and by a limited key.
 HELPER = "[b]orgpull-python|[s]ys.argv.pop"
