@@ -98,21 +98,24 @@ def watch(
         del log[:-LOG_LINES]
     course.look()
     done.returncode = child.wait(60)
-    if lost(alive, done.returncode, "\n".join(log)):
+    said = "\n".join(log)
+    if lost(alive, done.returncode, said):
         raise broken(done)
     if is_failure(done.returncode):
-        done.failure = messages.from_exit(done.returncode, "\n".join(log), client)
+        done.failure = messages.from_exit(done.returncode, said, client)
         if not done.items:
             raise done.failure
     return done
 
 
 def broken(done: Extracted) -> ConnectionLost:
-    return ConnectionLost(
-        f"the connection broke: about {done.items} of {done.total} items were begun, "
-        f"{max(0, done.total - done.items)} are missing",
-        hint=f"the same command with {AGAIN}",
+    told = (
+        f"about {done.items} of {done.total} items were begun, "
+        f"{max(0, done.total - done.items)} are missing"
     )
+    if not done.total:  # borg has failed before it told of any
+        told = "no item is known to be begun"
+    return ConnectionLost(f"the connection broke: {told}", hint=f"the same command with {AGAIN}")
 
 
 @contextlib.contextmanager

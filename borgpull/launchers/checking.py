@@ -178,14 +178,18 @@ def _removed(client: docker.DockerClient, name: str) -> Iterator[None]:
 def sweep(client: docker.DockerClient, jobs: str) -> None:
     """Remove the containers of checks whose drill is gone, and the volumes that they have kept.
 
-    `jobs` is the label of all jobs. Raises the engine's errors.
+    `jobs` is the label of all jobs. What the engine refuses to remove is left: another sweep may be
+    at it. Raises the engine's errors.
     """
+    refused = contextlib.suppress(APIError)
     if checks := client.api.containers(all=True, filters={"label": LABEL}):
         every = client.api.containers(all=True, filters={"label": jobs})
         there = {found["Labels"][jobs] for found in every}
         for old in checks:
             if old["Labels"][LABEL] not in there:
-                client.api.remove_container(old["Id"], v=True, force=True)
+                with refused:
+                    client.api.remove_container(old["Id"], v=True, force=True)
     unused = {"label": SCRATCH_LABEL, "dangling": True}
     for volume in client.api.volumes(filters=unused)["Volumes"] or ():
-        client.api.remove_volume(volume["Name"])
+        with refused:
+            client.api.remove_volume(volume["Name"])

@@ -25,7 +25,7 @@ from borgpull.methods.arrivals import judge_names
 from borgpull.methods.base import Verdict
 from borgpull.process import CommandError, Running, pipe, running
 from borgpull.ssh.config import SshConfig
-from borgpull.ssh.session import SSH_FAILED, lost
+from borgpull.ssh.session import ended
 
 COMPARE = ("/usr/bin/python3", "-P", "-m", "borgpull.jail.compare")
 REREAD = ("/usr/bin/python3", "-P", "-m", "borgpull.jail.reread")
@@ -129,7 +129,7 @@ class Verifier:
         code = child.wait(END_SECONDS)
         # Is it the client's fault, or has the connection just ended? Then sshfs ends in a moment.
         failed = code != 0 or any(item.get("unreadable") for item in found)
-        if lost(mount.alive, SSH_FAILED if failed else 0) or not mount.alive():
+        if ended(mount.alive, soon=failed):
             raise broken
         if code:
             said = child.stderr().splitlines()[-1:]

@@ -34,7 +34,7 @@ from borgpull.outputs.backups import Manifest
 from borgpull.process import CommandError, Completed, Running, run
 from borgpull.ssh import machine, route, sftp
 from borgpull.ssh.config import SshConfig, has_aes
-from borgpull.ssh.session import connected, lost
+from borgpull.ssh.session import BROKEN, connected, ended
 
 # --noflags halves the SFTP requests of an unchanged file; there are no flags over SFTP anyway, nor
 # ACLs or xattrs, and sshfs's ctime is its mtime (facts, sections 0 and 3).
@@ -118,7 +118,8 @@ class Mounted(Source):
         if not order.dry_run:
             self._witnessed.begin()
         done = create(self._inner, order, words, alive=self.alive, emit=self._emit)
-        if lost(self.alive, done.returncode, "\n".join(item.text for item in done.warnings)):
+        broken = any(item.errno in BROKEN for item in done.warnings)
+        if done.returncode and ended(self.alive, soon=broken):
             raise ConnectionLost(f"the connection to {self._inner.client} broke during the run")
         return done
 

@@ -22,7 +22,7 @@ CONNECT_SECONDS = 60.0
 TICK_SECONDS, LOGIN_TICK_SECONDS = 0.005, 0.001
 LAST_MOMENT_SECONDS = 2.0
 # What a command hears of a mount by sshfs whose connection has ended.
-BROKEN = (os.strerror(errno.EIO), os.strerror(errno.ENOTCONN))
+BROKEN = (errno.EIO, errno.ENOTCONN)
 # The longest usual answer is a list of some thousand mounts, in bytes.
 MAX_ANSWER = 16 << 20
 
@@ -84,11 +84,16 @@ def lost(alive: Callable[[], bool], code: int, said: str = "") -> bool:
     The ssh of a command ends with 255, a moment before the ssh that holds the connection. sshfs
     answers with errors first, too, and a command on the mount may be done before sshfs has ended.
     """
-    soon = code == SSH_FAILED or (code != 0 and any(words in said for words in BROKEN))
+    heard = code != 0 and any(os.strerror(number) in said for number in BROKEN)
+    return ended(alive, soon=code == SSH_FAILED or heard) and code != 0
+
+
+def ended(alive: Callable[[], bool], *, soon: bool) -> bool:
+    """Has the connection ended? If it may do so `soon`, wait a moment for that."""
     deadline = time.monotonic() + (LAST_MOMENT_SECONDS if soon else 0)
     while alive() and time.monotonic() < deadline:
         time.sleep(TICK_SECONDS)
-    return code != 0 and not alive()
+    return not alive()
 
 
 @contextlib.contextmanager

@@ -130,6 +130,7 @@ def test_a_connection_that_breaks_behind_the_extract() -> None:
     ):
         raise ConnectionLost("it broke")
     assert "--overwrite changed" in told.value.hint
+    assert "missing" not in extract.broken(Extracted(returncode=2)).message
     whole = extract.counted(Extracted(items=6, total=6))
     with pytest.raises(ConnectionLost, match="not compared") as told, whole:
         raise ConnectionLost("it broke")
