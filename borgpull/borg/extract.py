@@ -120,7 +120,10 @@ def broken(done: Extracted) -> ConnectionLost:
 
 @contextlib.contextmanager
 def counted(done: Extracted) -> Iterator[None]:
-    """What breaks after the extract tells what that has done. Raises ConnectionLost."""
+    """Where the connection breaks after the extract, say what the extract has done.
+
+    Raises ConnectionLost.
+    """
     try:
         yield
     except ConnectionLost:

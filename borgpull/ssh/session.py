@@ -79,7 +79,7 @@ SSH_FAILED = 255
 
 
 def lost(alive: Callable[[], bool], code: int, said: str = "") -> bool:
-    """Did a command end with `code`, and say that, because its connection has ended?
+    """Has a command that ended with `code`, and has `said` this, failed by its connection's end?
 
     The ssh of a command ends with 255, a moment before the ssh that holds the connection. sshfs
     answers with errors first, too, and a command on the mount may be done before sshfs has ended.
